@@ -1,0 +1,181 @@
+//! Opening a private copy: handshake, layout check, description.
+
+#![allow(unsafe_code)]
+
+use crate::file::Copy;
+use abi_stable::library::lib_header_from_path;
+use attune_plugin_api::describe::{Description, Library};
+use attune_plugin_api::handshake::{self, Handshake, HandshakeError};
+use attune_plugin_api::v1::PluginV1_Ref;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A plugin library that passed every check.
+pub struct LoadedLibrary {
+    path: PathBuf,
+    hash: String,
+    fingerprint: String,
+    description: Library,
+    module: PluginV1_Ref,
+}
+
+/// Why a library was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LibraryError {
+    /// The system's loader refused it.
+    #[error("the system cannot load it: {0}")]
+    Unloadable(String),
+    /// It is some other library.
+    #[error(
+        "it is a library, but not an Attune plugin (it has no `ATTUNE_PLUGIN_HANDSHAKE`); add \
+         `attune_plugin_api::export!(YourScheduler);` to its crate root"
+    )]
+    NotAPlugin,
+    /// Its handshake is damaged or is something else under the same name.
+    #[error("{0}; rebuild it with the attune-plugin-api of this version of Attune")]
+    Handshake(#[from] HandshakeError),
+    /// It speaks another ABI.
+    #[error(
+        "it speaks plugin ABI {found}, this Attune speaks {}; {remedy} (built by: {fingerprint})",
+        handshake::ABI,
+        remedy = if *found > handshake::ABI {
+            "use a newer Attune, or rebuild the plugin with an older attune-plugin-api"
+        } else {
+            "rebuild the plugin with the attune-plugin-api of this version"
+        }
+    )]
+    OtherAbi {
+        /// The ABI it speaks.
+        found: u32,
+        /// What built it.
+        fingerprint: String,
+    },
+    /// Its types differ from ours although its handshake agrees. `details` is the full comparison,
+    /// for a debug log: it can be a thousand lines long.
+    #[error(
+        "its types are laid out differently from this Attune's although both speak ABI {}; \
+         rebuild it with the attune-plugin-api of this version (built by: {fingerprint})",
+        handshake::ABI
+    )]
+    Layout {
+        /// What built it.
+        fingerprint: String,
+        /// The whole comparison.
+        details: String,
+    },
+    /// It failed or panicked when asked what it holds.
+    #[error("it failed to describe itself: {0}; this is a mistake in the plugin")]
+    Describe(String),
+    /// What it describes is not sound.
+    #[error("its description is not sound: {0}; this is a mistake in the plugin")]
+    Description(String),
+}
+
+impl LoadedLibrary {
+    /// Loads a checked copy. The code in a library's own initialisers runs here: whoever must not
+    /// be taken down by it does this in a process apart.
+    pub(crate) fn open(path: &Path, copy: Copy) -> Result<Self, LibraryError> {
+        let handshake = read_handshake(&copy.path)?;
+        handshake.check()?;
+        let fingerprint = handshake.fingerprint();
+        if handshake.abi() != handshake::ABI {
+            return Err(LibraryError::OtherAbi {
+                found: handshake.abi(),
+                fingerprint,
+            });
+        }
+        // Not `RootModule::load_from_file`: it remembers one library per type and would return the
+        // first plugin for every later path.
+        let module = lib_header_from_path(&copy.path)
+            .and_then(|header| header.init_root_module::<PluginV1_Ref>())
+            .map_err(|error| LibraryError::Layout {
+                fingerprint: fingerprint.clone(),
+                details: error.to_string(),
+            })?;
+        let description = describe(module)?;
+        Ok(LoadedLibrary {
+            path: path.to_owned(),
+            hash: copy.hash,
+            fingerprint,
+            description,
+            module,
+        })
+    }
+
+    /// Where it was found (not the private copy).
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The BLAKE3 hash of its content, in hexadecimal: the plugin's build, as histories record it.
+    pub fn hash(&self) -> &str {
+        &self.hash
+    }
+
+    /// Which kit, compiler, target and profile built it.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// Its crate's name and version and its schedulers.
+    pub fn description(&self) -> &Library {
+        &self.description
+    }
+
+    pub(crate) fn module(&self) -> PluginV1_Ref {
+        self.module
+    }
+}
+
+impl fmt::Debug for LoadedLibrary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoadedLibrary")
+            .field("path", &self.path)
+            .field("hash", &self.hash)
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read_handshake(copy: &Path) -> Result<Handshake, LibraryError> {
+    // SAFETY: loading runs the library's initialisers, which no check can rule out; the file has
+    // been found complete, and the copy is ours and never changed. The library is leaked below, so
+    // nothing that was read from it can dangle.
+    let library = unsafe { libloading::Library::new(copy) }
+        .map_err(|e| LibraryError::Unloadable(e.to_string()))?;
+    // SAFETY: a symbol of this name is a `Handshake`, by the kit's contract; its magic and size are
+    // checked before anything else is read from it.
+    let handshake = unsafe { library.get::<*const Handshake>(handshake::SYMBOL) }
+        .map(|symbol| {
+            // SAFETY: the loader gave the address of a static of the library, which stays loaded.
+            unsafe { std::ptr::read_unaligned(*symbol) }
+        })
+        .map_err(|_| LibraryError::NotAPlugin);
+    // Never unload: thread-local destructors and abi_stable's caches would outlive the code.
+    std::mem::forget(library);
+    handshake
+}
+
+fn describe(module: PluginV1_Ref) -> Result<Library, LibraryError> {
+    let json = module.describe()()
+        .into_result()
+        .map_err(|message| LibraryError::Describe(message.into()))?;
+    // A signal that this host does not know fails to parse here, with its name in the message.
+    let library: Library =
+        serde_json::from_str(&json).map_err(|e| LibraryError::Description(e.to_string()))?;
+    if library.schedulers.is_empty() {
+        return Err(LibraryError::Description("it holds no scheduler".into()));
+    }
+    let mut seen: Vec<&Description> = Vec::new();
+    for scheduler in &library.schedulers {
+        scheduler.check().map_err(LibraryError::Description)?;
+        if seen.iter().any(|earlier| earlier.name == scheduler.name) {
+            return Err(LibraryError::Description(format!(
+                "it holds two schedulers named `{}`",
+                scheduler.name
+            )));
+        }
+        seen.push(scheduler);
+    }
+    Ok(library)
+}

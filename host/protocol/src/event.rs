@@ -1,0 +1,57 @@
+//! Events: what happens in a running study, as it happens.
+
+use crate::number::Number;
+use crate::study::StudySummary;
+use crate::trial::{Metrics, TrialSummary};
+use serde::{Deserialize, Serialize};
+
+/// Something that happened. Whoever missed some catches up from any later
+/// [`StudySummary`]: each event carries the whole of what it is about, not a difference.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// A study began.
+    StudyStarted {
+        /// The study.
+        study: StudySummary,
+    },
+    /// A trial began.
+    TrialStarted {
+        /// The trial.
+        trial: TrialSummary,
+    },
+    /// A trial trained an epoch.
+    Epoch(Progress),
+    /// A trial ended, in any state; the study's counts and best value include it.
+    TrialEnded {
+        /// The trial.
+        trial: TrialSummary,
+        /// The study as it stands now.
+        study: StudySummary,
+    },
+    /// A study ended.
+    StudyEnded {
+        /// The study.
+        study: StudySummary,
+    },
+    /// Something the user should know.
+    Warning {
+        /// A sentence, naming what it is about.
+        message: String,
+    },
+}
+
+/// A trained epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// The trial, such as `s12.3`.
+    pub trial: String,
+    /// The epoch that ended, counted from 1.
+    pub epoch: u32,
+    /// Updates so far.
+    pub step: u64,
+    /// The metrics of this epoch.
+    pub metrics: Metrics,
+    /// The rate of the first group at the epoch's last step.
+    pub rate: Number,
+}

@@ -1,0 +1,118 @@
+//! Studies.
+
+use crate::number::Number;
+use crate::trial::TrialSummary;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// One tuning session at a glance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StudySummary {
+    /// Such as `s12`.
+    pub id: String,
+    /// The name that the user gave it, or the data file's.
+    pub name: String,
+    /// Where it stands.
+    pub state: StudyState,
+    /// The objective's metric, such as `accuracy`.
+    pub metric: String,
+    /// Whether it is better lower or higher.
+    pub direction: Direction,
+    /// The seed that everything random in it is drawn from.
+    pub seed: u64,
+    /// How many trials there are, by outcome.
+    pub trials: TrialCounts,
+    /// The best trial so far, such as `s12.3`.
+    pub best_trial: Option<String>,
+    /// Its objective on the validation rows.
+    pub best_value: Option<Number>,
+    /// When it was created, in milliseconds since 1970.
+    pub created_unix_ms: u64,
+    /// When it ended.
+    pub ended_unix_ms: Option<u64>,
+}
+
+/// A study with its trials.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StudyDetail {
+    /// The study at a glance.
+    pub study: StudySummary,
+    /// The checked study file it runs by, as TOML.
+    pub spec: String,
+    /// Its trials, best first; those without a value last.
+    pub trials: Vec<TrialSummary>,
+    /// What was done to each column of the data, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Where a study stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StudyState {
+    /// Trials are running.
+    Running,
+    /// It reached its end.
+    Done,
+    /// It was interrupted; what it had is kept.
+    Stopped,
+    /// It could not go on.
+    Failed,
+}
+
+/// Whether a metric is better lower or higher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// Lower is better.
+    Minimize,
+    /// Higher is better.
+    Maximize,
+}
+
+/// How many trials there are, by outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TrialCounts {
+    /// Planned at most; 0 where only time limits the study.
+    pub planned: u32,
+    /// Started and not ended, whether training or waiting at a rung.
+    pub running: u32,
+    /// Trained to the end.
+    pub done: u32,
+    /// Stopped early by the fidelity policy, or interrupted.
+    pub stopped: u32,
+    /// Ended by a loss that was not finite.
+    pub diverged: u32,
+    /// Ended by an error.
+    pub failed: u32,
+}
+
+impl TrialCounts {
+    /// Trials that ended, however.
+    pub fn ended(&self) -> u32 {
+        self.done + self.stopped + self.diverged + self.failed
+    }
+}
+
+impl Direction {
+    /// Whether `a` is strictly better than `b`. NaN is never better, and anything is better than
+    /// NaN.
+    pub fn better(self, a: f64, b: f64) -> bool {
+        match self {
+            _ if a.is_nan() => false,
+            _ if b.is_nan() => true,
+            Direction::Minimize => a < b,
+            Direction::Maximize => a > b,
+        }
+    }
+}
+
+impl fmt::Display for StudyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            StudyState::Running => "running",
+            StudyState::Done => "done",
+            StudyState::Stopped => "stopped",
+            StudyState::Failed => "failed",
+        })
+    }
+}

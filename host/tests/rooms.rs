@@ -1,0 +1,147 @@
+//! The house has the rooms of ARCHITECTURE.md, and dependencies between them point one way.
+#![allow(clippy::expect_used)]
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Who may know whom, in the product itself. A plugin may know the plugin API, whichever it is.
+const MAY_KNOW: &[(&str, &[&str])] = &[
+    (
+        "attune",
+        &[
+            "attune-loader",
+            "attune-plugin-api",
+            "attune-protocol",
+            "attune-search",
+            "attune-store",
+            "attune-trainer",
+            "attune-tui",
+        ],
+    ),
+    ("attune-loader", &["attune-plugin-api"]),
+    ("attune-plugin-api", &[]),
+    ("attune-protocol", &[]),
+    ("attune-search", &[]),
+    ("attune-store", &[]),
+    ("attune-trainer", &["attune-plugin-api"]),
+    ("attune-tui", &["attune-protocol"]),
+];
+
+/// Libraries that stay behind one room, so that each can be replaced without touching another.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("abi_stable", &["attune-plugin-api", "attune-loader"]),
+    ("dfdx", &["attune-trainer"]),
+    ("libloading", &["attune-loader"]),
+    ("ratatui", &["attune-tui"]),
+    ("sled", &["attune-store"]),
+];
+
+/// Everything that may stand at the top, apart from hidden and customary files.
+const TOP: [&str; 6] = ["examples", "host", "plugin-api", "plugins", "store", "tui"];
+
+fn metadata() -> Metadata {
+    MetadataCommand::new()
+        .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .expect("cargo metadata")
+}
+
+/// What a package needs to be built, tests and benches left out.
+fn needs(package: &Package) -> impl Iterator<Item = &str> {
+    package
+        .dependencies
+        .iter()
+        .filter(|dependency| dependency.kind == DependencyKind::Normal)
+        .map(|dependency| dependency.name.as_str())
+}
+
+fn is_plugin(package: &Package) -> bool {
+    package.manifest_path.components().any(|part| part.as_str() == "plugins")
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let metadata = metadata();
+    let rooms: BTreeSet<&str> = metadata.packages.iter().map(|p| p.name.as_str()).collect();
+    let may_know: BTreeMap<&str, &[&str]> = MAY_KNOW.iter().copied().collect();
+    for package in &metadata.packages {
+        let allowed: &[&str] = if is_plugin(package) {
+            &["attune-plugin-api"]
+        } else {
+            may_know
+                .get(package.name.as_str())
+                .unwrap_or_else(|| panic!("{} is in no plan of the house", package.name))
+        };
+        for needed in needs(package).filter(|name| rooms.contains(name)) {
+            assert!(allowed.contains(&needed), "{} must not know {needed}", package.name);
+        }
+    }
+    for (room, _) in MAY_KNOW {
+        assert!(rooms.contains(room), "the room {room} is missing");
+    }
+}
+
+#[test]
+fn each_quiet_library_stays_behind_its_room() {
+    for package in &metadata().packages {
+        for needed in needs(package) {
+            let rooms = ONLY_IN.iter().find(|(library, _)| *library == needed);
+            if let Some((library, rooms)) = rooms {
+                assert!(
+                    rooms.contains(&package.name.as_str()),
+                    "{} names {library}, which belongs to {rooms:?}",
+                    package.name
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn unsafe_code_lives_in_the_plugin_api_the_loader_and_the_trainer_alone() {
+    let metadata = metadata();
+    for package in &metadata.packages {
+        let name = package.name.as_str();
+        let may = ["attune-plugin-api", "attune-loader", "attune-trainer", "attune-misbehave"];
+        if may.contains(&name) {
+            continue;
+        }
+        let folder = package.manifest_path.parent().expect("a manifest lies in a folder");
+        for file in rust_files(&folder.join("src").into_std_path_buf()) {
+            let text = std::fs::read_to_string(&file).expect("a source file");
+            assert!(
+                !text.contains("allow(unsafe_code)"),
+                "{} allows unsafe code",
+                file.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_top_level_holds_what_the_plan_says() {
+    let root = metadata().workspace_root.into_std_path_buf();
+    let folders: BTreeSet<String> = std::fs::read_dir(root)
+        .expect("the workspace root")
+        .filter_map(Result::ok)
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|name| !name.starts_with('.') && name != "target")
+        .collect();
+    let planned: BTreeSet<String> = TOP.into_iter().map(String::from).collect();
+    assert_eq!(folders, planned);
+}
+
+fn rust_files(folder: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("a source folder");
+    entries
+        .filter_map(Result::ok)
+        .flat_map(|entry| match entry.path() {
+            path if path.is_dir() => rust_files(&path),
+            path if path.extension().is_some_and(|e| e == "rs") => vec![path],
+            _ => Vec::new(),
+        })
+        .collect()
+}

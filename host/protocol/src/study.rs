@@ -49,14 +49,20 @@ pub struct StudyDetail {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StudyState {
+    /// It waits for its turn.
+    Queued,
     /// Trials are running.
     Running,
+    /// The user holds it, to go on later.
+    Paused,
+    /// The user ended it; what it had is kept.
+    Stopped,
     /// It reached its end.
     Done,
-    /// It was interrupted; what it had is kept.
-    Stopped,
     /// It could not go on.
     Failed,
+    /// Its process ended without a word; what it had is kept.
+    Interrupted,
 }
 
 /// Whether a metric is better lower or higher.
@@ -109,10 +115,13 @@ impl Direction {
 impl fmt::Display for StudyState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            StudyState::Queued => "queued",
             StudyState::Running => "running",
-            StudyState::Done => "done",
+            StudyState::Paused => "paused",
             StudyState::Stopped => "stopped",
+            StudyState::Done => "done",
             StudyState::Failed => "failed",
+            StudyState::Interrupted => "interrupted",
         })
     }
 }

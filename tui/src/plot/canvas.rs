@@ -1,0 +1,136 @@
+//! A grid of cells on which several curves are drawn.
+
+/// What stands in a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// Nothing.
+    Empty,
+    /// Dots of a curve: the bits of a braille pattern.
+    Dots { series: usize, bits: u8 },
+    /// The marker of a curve.
+    Marker { series: usize },
+}
+
+/// A grid of cells, each of `across` by `down` dots.
+#[derive(Debug)]
+pub(super) struct Canvas {
+    columns: usize,
+    rows: usize,
+    across: usize,
+    down: usize,
+    cells: Vec<Cell>,
+}
+
+/// A dot's place, from the left and from the top.
+pub(super) type Dot = (usize, usize);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Cell {
+    bits: u8,
+    /// Which curves pass, one bit each; curves beyond the 64th share the last.
+    passing: u64,
+    marked: u64,
+}
+
+/// The bits of a braille cell's dots by row and column, from the Unicode standard, chapter 21.1.
+const BRAILLE: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
+
+impl Canvas {
+    /// A canvas of braille cells, two by four dots each, or of single dots.
+    pub(super) fn new(columns: usize, rows: usize, braille: bool) -> Self {
+        let (across, down) = if braille { (2, 4) } else { (1, 1) };
+        Canvas {
+            columns,
+            rows,
+            across,
+            down,
+            cells: vec![Cell::default(); columns * rows],
+        }
+    }
+
+    /// The dot at a place given from 0 to 1, upwards.
+    pub(super) fn dot(&self, x: f64, y: f64) -> Dot {
+        let along = |place: f64, dots: usize| (place * (dots - 1) as f64).round() as usize;
+        let (wide, high) = (self.columns * self.across, self.rows * self.down);
+        (along(x, wide), high - 1 - along(y, high))
+    }
+
+    /// The column of cells that a dot is in.
+    pub(super) fn column(&self, dot: Dot) -> usize {
+        dot.0 / self.across
+    }
+
+    /// Draws a straight line with Bresenham's algorithm (1965), both ends included.
+    pub(super) fn line(&mut self, series: usize, from: Dot, to: Dot) {
+        let (mut x, mut y) = (from.0 as i64, from.1 as i64);
+        let (end_x, end_y) = (to.0 as i64, to.1 as i64);
+        let (wide, high) = ((end_x - x).abs(), -(end_y - y).abs());
+        let (step_x, step_y) = ((end_x - x).signum(), (end_y - y).signum());
+        let mut error = wide + high;
+        loop {
+            self.set(series, (x as usize, y as usize));
+            if (x, y) == (end_x, end_y) {
+                return;
+            }
+            let doubled = 2 * error;
+            if doubled >= high {
+                error += high;
+                x += step_x;
+            }
+            if doubled <= wide {
+                error += wide;
+                y += step_y;
+            }
+        }
+    }
+
+    /// Puts a curve's marker on the cell of a dot.
+    pub(super) fn mark(&mut self, series: usize, dot: Dot) {
+        if let Some(cell) = self.cell(dot) {
+            cell.marked |= bit(series);
+        }
+    }
+
+    /// What stands in a cell. Where several curves meet, they take turns from column to column, so
+    /// that none hides another, even if both are the same.
+    pub(super) fn at(&self, column: usize, row: usize) -> Mark {
+        let cell = self.cells[row * self.columns + column];
+        if cell.marked != 0 {
+            let series = turn(cell.marked, column);
+            return Mark::Marker { series };
+        }
+        match cell.passing {
+            0 => Mark::Empty,
+            passing => Mark::Dots {
+                series: turn(passing, column),
+                bits: cell.bits,
+            },
+        }
+    }
+
+    fn set(&mut self, series: usize, dot: Dot) {
+        let bits = BRAILLE[dot.1 % self.down][dot.0 % self.across];
+        if let Some(cell) = self.cell(dot) {
+            cell.bits |= bits;
+            cell.passing |= bit(series);
+        }
+    }
+
+    fn cell(&mut self, dot: Dot) -> Option<&mut Cell> {
+        let index = dot.1 / self.down * self.columns + dot.0 / self.across;
+        self.cells.get_mut(index)
+    }
+}
+
+fn bit(series: usize) -> u64 {
+    1 << series.min(63)
+}
+
+/// One of the set bits, another one in each column.
+fn turn(bits: u64, column: usize) -> usize {
+    let mut left = bits;
+    for _ in 0..column % bits.count_ones() as usize {
+        left &= left - 1;
+    }
+    left.trailing_zeros() as usize
+}

@@ -1,0 +1,225 @@
+//! What the terminal can show, and which colours stand for what.
+
+use crate::symbols::{self, Symbols};
+use ratatui::style::{Color, Modifier, Style as CellStyle};
+
+/// What the terminal that is written to can show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// How many colours it has.
+    pub color: ColorDepth,
+    /// Whether it shows more than ASCII.
+    pub unicode: bool,
+}
+
+/// How many colours a terminal has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ColorDepth {
+    /// None, or none are wanted: no escape sequence is written at all.
+    None,
+    /// The sixteen that the user's theme defines.
+    Ansi16,
+    /// The 256 of xterm.
+    Ansi256,
+    /// 24 bits.
+    True,
+}
+
+/// What a piece of text is, from which its colour follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ink {
+    /// Nothing special.
+    Plain,
+    /// Headings, and what the eye should find first.
+    Strong,
+    /// Labels and details that may be overlooked.
+    Dim,
+    /// The progress made.
+    Accent,
+    /// The best of its kind.
+    Best,
+    /// It wants attention.
+    Warning,
+    /// It went wrong.
+    Bad,
+    /// The n-th of several things that are compared.
+    Series(usize),
+}
+
+impl Style {
+    /// Seven-bit characters without colour, which everything shows.
+    pub const ASCII: Style = Style {
+        color: ColorDepth::None,
+        unicode: false,
+    };
+
+    /// Works out what can be shown from whether the output is a terminal and from the environment,
+    /// which `variable` looks up: `NO_COLOR` (<https://no-color.org>), `TERM`, `COLORTERM`, and
+    /// for the characters the first of `LC_ALL`, `LC_CTYPE` and `LANG` that is set.
+    ///
+    /// What is not a terminal gets no colour, but Unicode where the locale has it. The Linux
+    /// console is said to have none: its font lacks the marks that curves are drawn with.
+    pub fn detect(is_tty: bool, variable: impl Fn(&str) -> Option<String>) -> Style {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let term = set("TERM").unwrap_or_default();
+        let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
+        let utf8 = locale.is_some_and(|locale| {
+            let locale = locale.to_ascii_lowercase();
+            locale.contains("utf-8") || locale.contains("utf8")
+        });
+        let true_color = set("COLORTERM").is_some_and(|v| v == "truecolor" || v == "24bit");
+        let color = match term.as_str() {
+            _ if !is_tty || set("NO_COLOR").is_some() => ColorDepth::None,
+            "" | "dumb" => ColorDepth::None,
+            _ if true_color || term.ends_with("-direct") => ColorDepth::True,
+            _ if term.contains("256color") => ColorDepth::Ansi256,
+            _ => ColorDepth::Ansi16,
+        };
+        Style {
+            color,
+            unicode: utf8 && !(is_tty && matches!(term.as_str(), "linux" | "dumb")),
+        }
+    }
+
+    /// The same terminal, without colour.
+    pub fn without_color(self) -> Style {
+        Style {
+            color: ColorDepth::None,
+            ..self
+        }
+    }
+
+    pub(crate) fn symbols(self) -> &'static Symbols {
+        if self.unicode {
+            &symbols::UNICODE
+        } else {
+            &symbols::ASCII
+        }
+    }
+
+    /// The colour of an ink on this terminal.
+    pub(crate) fn ink(self, ink: Ink) -> CellStyle {
+        if self.color == ColorDepth::None {
+            return CellStyle::new();
+        }
+        match ink {
+            Ink::Plain => CellStyle::new(),
+            Ink::Strong => CellStyle::new().add_modifier(Modifier::BOLD),
+            Ink::Dim => CellStyle::new().fg(match self.color {
+                ColorDepth::Ansi16 => Color::DarkGray,
+                _ => Color::Indexed(244),
+            }),
+            Ink::Accent => CellStyle::new().fg(SKY_BLUE.at(self.color)),
+            Ink::Best => CellStyle::new()
+                .fg(GREEN.at(self.color))
+                .add_modifier(Modifier::BOLD),
+            Ink::Warning => CellStyle::new().fg(ORANGE.at(self.color)),
+            Ink::Bad => CellStyle::new().fg(VERMILLION.at(self.color)),
+            Ink::Series(index) => {
+                CellStyle::new().fg(PALETTE[index % PALETTE.len()].at(self.color))
+            }
+        }
+    }
+}
+
+/// A colour in the three forms that terminals know.
+struct Hue {
+    rgb: (u8, u8, u8),
+    indexed: u8,
+    ansi: Color,
+}
+
+impl Hue {
+    fn at(&self, depth: ColorDepth) -> Color {
+        match depth {
+            ColorDepth::True => Color::Rgb(self.rgb.0, self.rgb.1, self.rgb.2),
+            ColorDepth::Ansi256 => Color::Indexed(self.indexed),
+            ColorDepth::Ansi16 => self.ansi,
+            ColorDepth::None => Color::Reset,
+        }
+    }
+}
+
+// The palette of Okabe and Ito, "Color Universal Design" (2008), which stays distinct for every
+// common form of colour blindness; its black is left out since backgrounds are often black, and
+// yellow comes last since others are white.
+const SKY_BLUE: Hue = hue((0x56, 0xb4, 0xe9), 74, Color::Cyan);
+const ORANGE: Hue = hue((0xe6, 0x9f, 0x00), 178, Color::Yellow);
+const GREEN: Hue = hue((0x00, 0x9e, 0x73), 36, Color::Green);
+const PURPLE: Hue = hue((0xcc, 0x79, 0xa7), 175, Color::Magenta);
+const VERMILLION: Hue = hue((0xd5, 0x5e, 0x00), 166, Color::Red);
+const BLUE: Hue = hue((0x00, 0x72, 0xb2), 25, Color::Blue);
+const YELLOW: Hue = hue((0xf0, 0xe4, 0x42), 227, Color::LightYellow);
+const PALETTE: [Hue; 7] = [SKY_BLUE, ORANGE, GREEN, PURPLE, VERMILLION, BLUE, YELLOW];
+
+const fn hue(rgb: (u8, u8, u8), indexed: u8, ansi: Color) -> Hue {
+    Hue { rgb, indexed, ansi }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const XTERM: (&str, &str) = ("TERM", "xterm-256color");
+    const UTF8: (&str, &str) = ("LANG", "en_US.UTF-8");
+
+    /// Whether it is a terminal, its environment, and its colours and Unicode.
+    type Case = (
+        bool,
+        &'static [(&'static str, &'static str)],
+        (ColorDepth, bool),
+    );
+
+    fn detected(is_tty: bool, environment: &[(&str, &str)]) -> (ColorDepth, bool) {
+        let style = Style::detect(is_tty, |name| {
+            let found = environment.iter().find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        });
+        (style.color, style.unicode)
+    }
+
+    #[test]
+    fn a_terminal_is_known_by_its_environment() {
+        use ColorDepth::*;
+        let table: &[Case] = &[
+            (true, &[XTERM, UTF8], (Ansi256, true)),
+            (
+                true,
+                &[XTERM, UTF8, ("COLORTERM", "truecolor")],
+                (True, true),
+            ),
+            (true, &[("TERM", "xterm-direct"), UTF8], (True, true)),
+            (true, &[("TERM", "screen"), UTF8], (Ansi16, true)),
+            (true, &[("TERM", "linux"), UTF8], (Ansi16, false)),
+            (true, &[("TERM", "dumb"), UTF8], (None, false)),
+            (true, &[UTF8], (None, true)),
+            (true, &[XTERM, ("NO_COLOR", "1"), UTF8], (None, true)),
+            (true, &[XTERM, ("NO_COLOR", ""), UTF8], (Ansi256, true)),
+            (true, &[XTERM], (Ansi256, false)),
+            (true, &[XTERM, ("LANG", "C.utf8")], (Ansi256, true)),
+            (true, &[XTERM, UTF8, ("LC_ALL", "C")], (Ansi256, false)),
+            (true, &[XTERM, UTF8, ("LC_ALL", "")], (Ansi256, true)),
+            (
+                true,
+                &[XTERM, ("LC_CTYPE", "de_DE.UTF-8"), ("LANG", "C")],
+                (Ansi256, true),
+            ),
+            (
+                false,
+                &[XTERM, UTF8, ("COLORTERM", "truecolor")],
+                (None, true),
+            ),
+            (false, &[], (None, false)),
+        ];
+        for (is_tty, environment, expected) in table {
+            assert_eq!(detected(*is_tty, environment), *expected, "{environment:?}");
+        }
+    }
+
+    #[test]
+    fn without_colour_no_ink_has_one() {
+        for ink in [Ink::Strong, Ink::Dim, Ink::Best, Ink::Series(3)] {
+            assert_eq!(Style::ASCII.ink(ink), CellStyle::new());
+        }
+    }
+}

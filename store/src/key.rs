@@ -1,0 +1,231 @@
+//! The composite keys of the one tree: a kind byte, then big-endian ids, so that sorted keys list a
+//! study's trials in order and a trial's chunks by step.
+
+use std::fmt;
+use std::ops::Range;
+
+use crate::error::Error;
+use crate::id::{StudyId, TrialId};
+
+/// The longest name of a knowledge slot or of its owner, in bytes.
+pub(crate) const MAX_SLOT_NAME: usize = 200;
+
+const STUDY: u8 = 1;
+const TRIAL: u8 = 2;
+const EPOCH: u8 = 3;
+const STEPS: u8 = 4;
+const KNOWLEDGE: u8 = 5;
+
+/// What a record is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Key {
+    Study(StudyId),
+    Trial(TrialId),
+    Epoch(TrialId, u32),
+    /// A chunk of step history, by its first step.
+    Steps(TrialId, u64),
+    Knowledge {
+        owner: String,
+        slot: String,
+    },
+}
+
+impl Key {
+    /// A knowledge slot's key.
+    ///
+    /// # Errors
+    /// [`Error::BadSlotName`] for empty and for overlong names.
+    pub(crate) fn knowledge(owner: &str, slot: &str) -> Result<Self, Error> {
+        for name in [owner, slot] {
+            if name.is_empty() || name.len() > MAX_SLOT_NAME {
+                return Err(Error::BadSlotName {
+                    name: name.to_owned(),
+                });
+            }
+        }
+        Ok(Self::Knowledge {
+            owner: owner.to_owned(),
+            slot: slot.to_owned(),
+        })
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Self::Study(id) => join(STUDY, &[&id.0.to_be_bytes()]),
+            Self::Trial(id) => in_trial(TRIAL, *id, &[]),
+            Self::Epoch(id, epoch) => in_trial(EPOCH, *id, &epoch.to_be_bytes()),
+            Self::Steps(id, first) => in_trial(STEPS, *id, &first.to_be_bytes()),
+            // The owner's length goes first: no owner's name can then run into a slot's.
+            Self::Knowledge { owner, slot } => {
+                let length = u8::try_from(owner.len()).unwrap_or(u8::MAX);
+                join(KNOWLEDGE, &[&[length], owner.as_bytes(), slot.as_bytes()])
+            }
+        }
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let (&kind, rest) = bytes.split_first()?;
+        match kind {
+            STUDY => Some(Self::Study(StudyId(u64::from_be_bytes(
+                rest.try_into().ok()?,
+            )))),
+            TRIAL => match split_trial(rest)? {
+                (id, []) => Some(Self::Trial(id)),
+                _ => None,
+            },
+            EPOCH => {
+                let (id, epoch) = split_trial(rest)?;
+                Some(Self::Epoch(id, u32::from_be_bytes(epoch.try_into().ok()?)))
+            }
+            STEPS => {
+                let (id, first) = split_trial(rest)?;
+                Some(Self::Steps(id, u64::from_be_bytes(first.try_into().ok()?)))
+            }
+            KNOWLEDGE => {
+                let (&length, names) = rest.split_first()?;
+                let (owner, slot) = names.split_at_checked(usize::from(length))?;
+                Some(Self::Knowledge {
+                    owner: String::from_utf8(owner.to_vec()).ok()?,
+                    slot: String::from_utf8(slot.to_vec()).ok()?,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// What a key in bytes is about, in words, even where the key is not one of ours.
+    pub(crate) fn describe(bytes: &[u8]) -> String {
+        match Self::decode(bytes) {
+            Some(key) => key.to_string(),
+            None => format!("an unknown kind of record ({bytes:02x?})"),
+        }
+    }
+
+    /// The range of all studies' keys.
+    pub(crate) fn studies() -> Range<Vec<u8>> {
+        vec![STUDY]..vec![TRIAL]
+    }
+
+    /// The range of all trials' keys, in every study.
+    pub(crate) fn all_trials() -> Range<Vec<u8>> {
+        vec![TRIAL]..vec![EPOCH]
+    }
+
+    /// The range of one study's trials.
+    pub(crate) fn trials(study: StudyId) -> Range<Vec<u8>> {
+        let start = join(TRIAL, &[&study.0.to_be_bytes()]);
+        let end = after(&start);
+        start..end
+    }
+
+    /// The range of one trial's epochs.
+    pub(crate) fn epochs(trial: TrialId) -> Range<Vec<u8>> {
+        let start = in_trial(EPOCH, trial, &[]);
+        let end = after(&start);
+        start..end
+    }
+
+    /// The range of one trial's step chunks.
+    pub(crate) fn steps(trial: TrialId) -> Range<Vec<u8>> {
+        let start = in_trial(STEPS, trial, &[]);
+        let end = after(&start);
+        start..end
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Study(id) => write!(f, "study {id}"),
+            Self::Trial(id) => write!(f, "trial {id}"),
+            Self::Epoch(id, epoch) => write!(f, "epoch {epoch} of trial {id}"),
+            Self::Steps(id, first) => write!(f, "the steps of trial {id} from step {first}"),
+            Self::Knowledge { owner, slot } => write!(f, "knowledge slot `{slot}` of `{owner}`"),
+        }
+    }
+}
+
+fn join(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = vec![kind];
+    for part in parts {
+        bytes.extend_from_slice(part);
+    }
+    bytes
+}
+
+fn in_trial(kind: u8, id: TrialId, rest: &[u8]) -> Vec<u8> {
+    join(
+        kind,
+        &[&id.study.0.to_be_bytes(), &id.number.to_be_bytes(), rest],
+    )
+}
+
+fn split_trial(bytes: &[u8]) -> Option<(TrialId, &[u8])> {
+    let (study, rest) = bytes.split_first_chunk::<8>()?;
+    let (number, rest) = rest.split_first_chunk::<4>()?;
+    Some((
+        StudyId(u64::from_be_bytes(*study)).trial(u32::from_be_bytes(*number)),
+        rest,
+    ))
+}
+
+/// The first key past every key that starts with `prefix`. Prefixes start with a kind byte far
+/// below 255, so there always is one.
+fn after(prefix: &[u8]) -> Vec<u8> {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < u8::MAX {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn trial() -> impl Strategy<Value = TrialId> {
+        (any::<u64>(), any::<u32>()).prop_map(|(study, number)| StudyId(study).trial(number))
+    }
+
+    fn key() -> impl Strategy<Value = Key> {
+        prop_oneof![
+            any::<u64>().prop_map(|id| Key::Study(StudyId(id))),
+            trial().prop_map(Key::Trial),
+            (trial(), any::<u32>()).prop_map(|(id, epoch)| Key::Epoch(id, epoch)),
+            (trial(), any::<u64>()).prop_map(|(id, first)| Key::Steps(id, first)),
+            ("\\PC{1,20}", "\\PC{1,20}")
+                .prop_map(|(owner, slot)| Key::knowledge(&owner, &slot).unwrap()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_is_read_back_as_it_was(key in key()) {
+            prop_assert_eq!(Key::decode(&key.encode()), Some(key));
+        }
+
+        #[test]
+        fn ranges_hold_their_own_and_nothing_else(a in trial(), b in trial(), at in any::<u64>()) {
+            let inside = Key::Steps(a, at).encode();
+            prop_assert!(Key::steps(a).contains(&inside));
+            prop_assert_eq!(Key::steps(b).contains(&inside), a == b);
+            prop_assert_eq!(Key::trials(b.study).contains(&Key::Trial(a).encode()), a.study == b.study);
+            prop_assert!(!Key::epochs(a).contains(&inside));
+        }
+    }
+
+    #[test]
+    fn slot_names_are_bounded() {
+        let long = "x".repeat(MAX_SLOT_NAME + 1);
+        for (owner, slot) in [("", "a"), ("a", ""), (&*long, "a"), ("a", &*long)] {
+            assert!(matches!(
+                Key::knowledge(owner, slot),
+                Err(Error::BadSlotName { .. })
+            ));
+        }
+    }
+}

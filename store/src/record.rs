@@ -1,0 +1,299 @@
+//! The record types as they lie on disk, and how they become bytes.
+//!
+//! These types belong to the disk alone: wire and plugin types are other sets, and the host
+//! converts. Each record is a version byte followed by its fields in postcard, which writes floats
+//! as their bits, so NaN and the infinities come back exactly. Postcard is not self-describing: any
+//! change to a record's fields needs a new version and an arm in [`decode`] for the old one.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::key::Key;
+
+/// A search over trials.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StudyRecord {
+    /// What the user calls it.
+    pub name: String,
+    /// Where it stands.
+    pub state: StudyState,
+    /// The study file's text, or the text of the file it amounts to.
+    pub spec: String,
+    /// The seed all its random streams come from.
+    pub seed: u64,
+    /// The metric that ranks its trials.
+    pub metric: String,
+    /// Which way that metric is better.
+    pub direction: Direction,
+    /// The most trials it may have.
+    pub planned_trials: u32,
+    /// What was done to its data, and what else the user should know, a sentence each.
+    pub notes: Vec<String>,
+    /// When it was created, in milliseconds since 1970 UTC.
+    pub created_unix_ms: u64,
+    /// When it ended, in milliseconds since 1970 UTC.
+    pub ended_unix_ms: Option<u64>,
+    /// The version of Attune that created it.
+    pub attune_version: String,
+}
+
+/// Where a study stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StudyState {
+    /// Waiting for its turn.
+    Queued,
+    /// Trials are being proposed and trained.
+    Running,
+    /// Held by the user, to go on later.
+    Paused,
+    /// Ended by the user before its budget was spent.
+    Stopped,
+    /// Its budget is spent or its space exhausted.
+    Done,
+    /// Ended by an error.
+    Failed,
+    /// Its process ended without a word; it can be resumed.
+    Interrupted,
+}
+
+/// Which way a metric is better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Direction {
+    /// Less is better, as for a loss.
+    Minimize,
+    /// More is better, as for an accuracy.
+    Maximize,
+}
+
+/// One training run with one configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TrialRecord {
+    /// Where it stands.
+    pub state: TrialState,
+    /// Its configuration: choice by name.
+    pub config: BTreeMap<String, Scalar>,
+    /// The seed of its data order, initial values and dropout.
+    pub seed: u64,
+    /// The scheduler that steers it, where one does.
+    pub plugin: Option<PluginBuild>,
+    /// When it started, in milliseconds since 1970 UTC.
+    pub started_unix_ms: Option<u64>,
+    /// When it ended, in milliseconds since 1970 UTC.
+    pub ended_unix_ms: Option<u64>,
+    /// Epochs finished.
+    pub epochs: u32,
+    /// Epochs it trains if nothing ends it before.
+    pub max_epochs: u32,
+    /// Steps finished.
+    pub steps: u64,
+    /// Seconds spent training, waiting not counted.
+    pub seconds: f64,
+    /// Why it stopped, diverged, failed or was lost.
+    pub reason: Option<String>,
+    /// Each metric's last value.
+    pub final_metrics: BTreeMap<String, f64>,
+    /// Each metric's best value and when it came.
+    pub best_metrics: BTreeMap<String, Best>,
+    /// What the user should know about it.
+    pub warnings: Vec<String>,
+}
+
+/// Where a trial stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrialState {
+    /// Proposed, not started.
+    Queued,
+    /// Being trained.
+    Running,
+    /// Held at a rung or by the user, with a checkpoint.
+    Paused,
+    /// Ended early by a fidelity policy or the user.
+    Stopped,
+    /// Trained to its end.
+    Done,
+    /// Ended by a loss that was not finite.
+    Diverged,
+    /// Ended by an error.
+    Failed,
+    /// Its process ended without a word.
+    Lost,
+}
+
+/// One choice of a configuration.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Scalar {
+    /// A real number.
+    Float(f64),
+    /// A whole number.
+    Int(i64),
+    /// Yes or no.
+    Bool(bool),
+    /// A category.
+    Text(String),
+}
+
+/// Which build of a scheduler steered a trial. A trial is a function of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PluginBuild {
+    /// The scheduler's name.
+    pub name: String,
+    /// Its library's version.
+    pub version: String,
+    /// Its library's content hash.
+    pub build_hash: String,
+}
+
+/// A metric's best value.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Best {
+    /// The value.
+    pub value: f64,
+    /// The epoch it came in.
+    pub epoch: u32,
+}
+
+/// The metrics of one epoch, value by name.
+pub type EpochMetrics = BTreeMap<String, f64>;
+
+/// What a scheduler or searcher has learnt, as it wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Knowledge {
+    /// The version of the bytes' form, the owner's own count.
+    pub version: u32,
+    /// The content.
+    #[serde(with = "blob")]
+    pub bytes: Vec<u8>,
+}
+
+/// A record's kind: its version now.
+pub(crate) trait Record: Serialize + DeserializeOwned {
+    const VERSION: u8;
+}
+
+impl Record for StudyRecord {
+    const VERSION: u8 = 1;
+}
+impl Record for TrialRecord {
+    const VERSION: u8 = 1;
+}
+impl Record for EpochMetrics {
+    const VERSION: u8 = 1;
+}
+impl Record for Knowledge {
+    const VERSION: u8 = 1;
+}
+
+/// A record's bytes.
+///
+/// # Errors
+/// [`Error::Unreadable`] where the encoder refuses, which none of these types gives it cause to.
+pub(crate) fn encode<R: Record>(key: &Key, record: &R) -> Result<Vec<u8>, Error> {
+    postcard::to_extend(record, vec![R::VERSION]).map_err(|error| unreadable(key, &error))
+}
+
+/// A record from its bytes.
+///
+/// # Errors
+/// [`Error::NewerRecord`] for a version from the future, [`Error::Unreadable`] for anything else
+/// that is not a whole record.
+pub(crate) fn decode<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, Error> {
+    let Some((&version, fields)) = bytes.split_first() else {
+        return Err(unreadable(key, &"it is empty"));
+    };
+    if version > R::VERSION {
+        return Err(Error::NewerRecord {
+            record: key.to_string(),
+            found: version,
+            known: R::VERSION,
+        });
+    }
+    match postcard::take_from_bytes(fields) {
+        Ok((record, [])) => Ok(record),
+        Ok((_, rest)) => Err(unreadable(key, &format!("{} bytes too many", rest.len()))),
+        Err(error) => Err(unreadable(key, &error)),
+    }
+}
+
+pub(crate) fn unreadable(key: &Key, reason: &dyn std::fmt::Display) -> Error {
+    Error::Unreadable {
+        record: key.to_string(),
+        reason: reason.to_string(),
+    }
+}
+
+/// Byte strings as one piece; serde's own way goes byte by byte.
+pub(crate) mod blob {
+    use std::fmt;
+
+    use serde::de::{Error, Visitor};
+    use serde::{Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_bytes(bytes)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
+        from.deserialize_byte_buf(Bytes)
+    }
+
+    struct Bytes;
+
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            Ok(bytes.to_vec())
+        }
+
+        fn visit_byte_buf<E: Error>(self, bytes: Vec<u8>) -> Result<Vec<u8>, E> {
+            Ok(bytes)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_from_the_future_is_refused_by_name() {
+        let key = Key::Epoch(crate::StudyId(4).trial(2), 7);
+        let mut bytes = encode(&key, &EpochMetrics::new()).unwrap();
+        bytes[0] = 2;
+        let error = decode::<EpochMetrics>(&key, &bytes)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("epoch 7 of trial s4.2 has version 2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_record_must_be_whole() {
+        let key = Key::knowledge("greedy", "policy").unwrap();
+        let bytes = encode(
+            &key,
+            &Knowledge {
+                version: 3,
+                bytes: vec![1, 2, 3],
+            },
+        )
+        .unwrap();
+        for cut in 0..bytes.len() {
+            assert!(
+                decode::<Knowledge>(&key, &bytes[..cut]).is_err(),
+                "cut at {cut}"
+            );
+        }
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(decode::<Knowledge>(&key, &longer).is_err());
+    }
+}

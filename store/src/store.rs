@@ -1,0 +1,353 @@
+//! The store itself: records in and out, histories, ids, and when to checkpoint.
+
+use std::fs;
+use std::ops::RangeBounds;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use crate::batch::Batch;
+use crate::commit::hold;
+use crate::error::Error;
+use crate::id::{Id, StudyId, TrialId};
+use crate::journal::Limits;
+use crate::key::Key;
+use crate::lock::DirLock;
+use crate::record::{EpochMetrics, Knowledge, StudyRecord, StudyState, TrialRecord, TrialState};
+use crate::recovery;
+use crate::report::OpenReport;
+use crate::shared::{Shared, SharedTail};
+use crate::steps::Steps;
+use crate::steps::history;
+
+/// Sizes that decide how a store uses memory and disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// The index's cache, in bytes.
+    pub cache_bytes: u64,
+    /// A journal segment is closed once it is this long, in bytes.
+    pub segment_bytes: u64,
+    /// The journal is compacted once this many bytes of it, and half of it, are out of date.
+    pub garbage_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            cache_bytes: 64 << 20,
+            segment_bytes: 64 << 20,
+            garbage_bytes: 64 << 20,
+        }
+    }
+}
+
+/// Records that [`Store::recover_orphans`] found running and changed.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Orphans {
+    /// Studies, now interrupted.
+    pub studies: Vec<StudyId>,
+    /// Trials, now lost.
+    pub trials: Vec<TrialId>,
+}
+
+/// Everything Attune keeps, in one directory.
+///
+/// A write that has returned is on the disk and survives the process and the machine being killed
+/// at any moment. All methods may be called from many threads; writes from several share their
+/// syncs. Readers see a batch whole or not at all.
+pub struct Store {
+    shared: Arc<Shared>,
+    checkpointer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Store {
+    /// Opens the store in `dir`, or creates one there. `holder` says in words who opens it, for the
+    /// error that anybody else gets who tries to.
+    ///
+    /// # Errors
+    /// [`Error::InUse`] at once if another handle is open, [`Error::NewerSchema`] for a store of a
+    /// newer Attune, [`Error::Io`]. Damage is no error: the report tells of it.
+    pub fn open(dir: impl AsRef<Path>, holder: &str) -> Result<(Self, OpenReport), Error> {
+        Self::open_with(dir, holder, Options::default())
+    }
+
+    /// [`Store::open`] with other sizes.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(
+        dir: impl AsRef<Path>,
+        holder: &str,
+        options: Options,
+    ) -> Result<(Self, OpenReport), Error> {
+        let dir = dir.as_ref();
+        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        let lock = DirLock::take(dir, holder)?;
+        let limits = Limits {
+            segment_bytes: options.segment_bytes,
+            garbage_bytes: options.garbage_bytes,
+        };
+        let recovered = recovery::open(dir, limits, options.cache_bytes)?;
+        let shared = Shared::new(recovered.journal, recovered.index, lock)?;
+        let store = Self {
+            shared: Arc::new(shared),
+            checkpointer: Mutex::default(),
+        };
+        store.start_due_checkpoint();
+        Ok((store, recovered.report))
+    }
+
+    /// Writes a batch, all of it or nothing, and returns once it is durable.
+    ///
+    /// # Errors
+    /// [`Error::NotWritten`] when nothing was written, as on a full disk, and trying again makes
+    /// sense; [`Error::Stopped`] when only reopening helps; [`Error::TooLarge`] and
+    /// [`Error::BadSteps`] for what the batch holds.
+    pub fn apply(&self, batch: Batch) -> Result<(), Error> {
+        let (mut ops, appends) = batch.into_parts()?;
+        // In the order of their ids, so that two batches can never wait for each other.
+        let tails: Vec<(TrialId, SharedTail, &Steps)> = appends
+            .iter()
+            .map(|(id, rows)| (*id, self.shared.tail(*id), rows))
+            .collect();
+        let mut grown = Vec::with_capacity(tails.len());
+        for (trial, tail, rows) in &tails {
+            let mut held = hold(tail);
+            let (more, after) = self.shared.append(&mut held, *trial, rows)?;
+            ops.extend(more);
+            grown.push((held, after));
+        }
+        self.shared.commit(ops)?;
+        self.start_due_checkpoint();
+        for (mut held, after) in grown {
+            *held = Some(after);
+        }
+        Ok(())
+    }
+
+    /// Adds a study under a new id.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub fn create_study(&self, record: &StudyRecord) -> Result<StudyId, Error> {
+        let id = self.shared.take_study_id();
+        self.put_study(id, record)?;
+        Ok(id)
+    }
+
+    /// Adds a trial to a study under its next number.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchStudy`], and as [`Store::apply`].
+    pub fn create_trial(&self, study: StudyId, record: &TrialRecord) -> Result<TrialId, Error> {
+        self.study(study)?;
+        let id = study.trial(self.shared.take_trial_number(study)?);
+        self.put_trial(id, record)?;
+        Ok(id)
+    }
+
+    /// Writes a study's record, over the one there is or, for an import, as a new one.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub fn put_study(&self, id: StudyId, record: &StudyRecord) -> Result<(), Error> {
+        self.shared.note_study_id(id);
+        self.apply(Batch::new().put_study(id, record))
+    }
+
+    /// Writes a trial's record, over the one there is or, for an import, as a new one.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub fn put_trial(&self, id: TrialId, record: &TrialRecord) -> Result<(), Error> {
+        self.apply(Batch::new().put_trial(id, record))
+    }
+
+    /// Writes the metrics of one epoch.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub fn put_epoch(
+        &self,
+        trial: TrialId,
+        epoch: u32,
+        metrics: &EpochMetrics,
+    ) -> Result<(), Error> {
+        self.apply(Batch::new().put_epoch(trial, epoch, metrics))
+    }
+
+    /// Writes what `owner`, a scheduler or searcher, has learnt in one of its slots.
+    ///
+    /// # Errors
+    /// [`Error::BadSlotName`], and as [`Store::apply`].
+    pub fn put_knowledge(
+        &self,
+        owner: &str,
+        slot: &str,
+        knowledge: &Knowledge,
+    ) -> Result<(), Error> {
+        self.apply(Batch::new().put_knowledge(owner, slot, knowledge))
+    }
+
+    /// Appends rows to a trial's history. Rows at or before its last step replace the history from
+    /// there on: that is what a trial resumed from a checkpoint reports, and a report sent twice.
+    ///
+    /// # Errors
+    /// [`Error::BadSteps`], and as [`Store::apply`].
+    pub fn append_steps(&self, trial: TrialId, rows: &Steps) -> Result<(), Error> {
+        self.apply(Batch::new().append_steps(trial, rows.clone()))
+    }
+
+    /// A study.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchStudy`], and those of reading.
+    pub fn study(&self, id: StudyId) -> Result<StudyRecord, Error> {
+        self.shared
+            .get(&Key::Study(id))?
+            .ok_or(Error::NoSuchStudy { id })
+    }
+
+    /// A trial.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchTrial`], and those of reading.
+    pub fn trial(&self, id: TrialId) -> Result<TrialRecord, Error> {
+        self.shared
+            .get(&Key::Trial(id))?
+            .ok_or(Error::NoSuchTrial { id })
+    }
+
+    /// All studies in the order of their ids.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn list_studies(&self) -> Result<Vec<(StudyId, StudyRecord)>, Error> {
+        self.shared.list(Key::studies(), |key| match key {
+            Key::Study(id) => Some(*id),
+            _ => None,
+        })
+    }
+
+    /// A study's trials in the order of their numbers; none for a study that is not there.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn list_trials(&self, study: StudyId) -> Result<Vec<(TrialId, TrialRecord)>, Error> {
+        self.shared.list(Key::trials(study), trial_of)
+    }
+
+    /// The metrics of a trial's epochs in order.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn epochs(&self, trial: TrialId) -> Result<Vec<(u32, EpochMetrics)>, Error> {
+        self.shared.list(Key::epochs(trial), |key| match key {
+            Key::Epoch(_, epoch) => Some(*epoch),
+            _ => None,
+        })
+    }
+
+    /// The rows of a trial's history whose steps lie in `range`. Where columns came and went,
+    /// the gaps are NaN.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn read_steps(&self, trial: TrialId, range: impl RangeBounds<u64>) -> Result<Steps, Error> {
+        history::read(&self.shared.index(), trial, &range)
+    }
+
+    /// What `owner` has learnt in one of its slots, if anything yet.
+    ///
+    /// # Errors
+    /// [`Error::BadSlotName`], and those of reading.
+    pub fn knowledge(&self, owner: &str, slot: &str) -> Result<Option<Knowledge>, Error> {
+        self.shared.get(&Key::knowledge(owner, slot)?)
+    }
+
+    /// The study or trial that a user means by `text`: `s12`, `12`, `s12.3` or `12.3`.
+    ///
+    /// # Errors
+    /// [`Error::NotAnId`], [`Error::NoSuchStudy`] or [`Error::NoSuchTrial`], and those of reading.
+    pub fn resolve(&self, text: &str) -> Result<Id, Error> {
+        let id: Id = text.parse()?;
+        match id {
+            Id::Study(id) => self.study(id).map(drop)?,
+            Id::Trial(id) => {
+                self.study(id.study)?;
+                self.trial(id).map(drop)?;
+            }
+        }
+        Ok(id)
+    }
+
+    /// Turns trials that are `running` into `lost` ones and such studies into `interrupted` ones.
+    /// For the host to call right after opening, while nothing of its own runs yet.
+    ///
+    /// # Errors
+    /// Those of reading, and as [`Store::apply`].
+    pub fn recover_orphans(&self) -> Result<Orphans, Error> {
+        let mut orphans = Orphans::default();
+        let mut batch = Batch::new();
+        for (id, mut study) in self.list_studies()? {
+            if study.state == StudyState::Running {
+                study.state = StudyState::Interrupted;
+                batch = batch.put_study(id, &study);
+                orphans.studies.push(id);
+            }
+        }
+        let trials: Vec<(TrialId, TrialRecord)> = self.shared.list(Key::all_trials(), trial_of)?;
+        for (id, mut trial) in trials {
+            if trial.state == TrialState::Running {
+                trial.state = TrialState::Lost;
+                trial.reason = Some("the process that ran it ended without a word".to_owned());
+                batch = batch.put_trial(id, &trial);
+                orphans.trials.push(id);
+            }
+        }
+        self.apply(batch)?;
+        Ok(orphans)
+    }
+
+    /// Compacts the journal now: a snapshot of the live records takes the place of its sealed
+    /// segments. The store does so by itself when enough has been overwritten.
+    ///
+    /// # Errors
+    /// [`Error::JournalDamaged`] and [`Error::Io`]; the journal is then as long as before and as good.
+    pub fn checkpoint(&self) -> Result<(), Error> {
+        self.shared.checkpoint()
+    }
+
+    /// Checkpoints on a thread of its own, where one is due and none is under way.
+    fn start_due_checkpoint(&self) {
+        if !self.shared.is_checkpoint_due() {
+            return;
+        }
+        let mut checkpointer = hold(&self.checkpointer);
+        if checkpointer.as_ref().is_none_or(JoinHandle::is_finished) {
+            let shared = Arc::clone(&self.shared);
+            // A checkpoint that fails has changed nothing, and is tried again later.
+            let work = move || drop(shared.checkpoint());
+            let thread = std::thread::Builder::new().name("store checkpoint".to_owned());
+            *checkpointer = thread.spawn(work).ok();
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(thread) = hold(&self.checkpointer).take() {
+            let _ = thread.join();
+        }
+        // Only sled's own recovery is shortened by this; the journal has everything already.
+        let _ = self.shared.index().flush();
+    }
+}
+
+fn trial_of(key: &Key) -> Option<TrialId> {
+    if let Key::Trial(id) = key {
+        Some(*id)
+    } else {
+        None
+    }
+}

@@ -58,7 +58,10 @@ fn needs(package: &Package) -> impl Iterator<Item = &str> {
 }
 
 fn is_plugin(package: &Package) -> bool {
-    package.manifest_path.components().any(|part| part.as_str() == "plugins")
+    package
+        .manifest_path
+        .components()
+        .any(|part| part.as_str() == "plugins")
 }
 
 #[test]
@@ -75,7 +78,11 @@ fn dependencies_point_one_way() {
                 .unwrap_or_else(|| panic!("{} is in no plan of the house", package.name))
         };
         for needed in needs(package).filter(|name| rooms.contains(name)) {
-            assert!(allowed.contains(&needed), "{} must not know {needed}", package.name);
+            assert!(
+                allowed.contains(&needed),
+                "{} must not know {needed}",
+                package.name
+            );
         }
     }
     for (room, _) in MAY_KNOW {
@@ -104,11 +111,19 @@ fn unsafe_code_lives_in_the_plugin_api_the_loader_and_the_trainer_alone() {
     let metadata = metadata();
     for package in &metadata.packages {
         let name = package.name.as_str();
-        let may = ["attune-plugin-api", "attune-loader", "attune-trainer", "attune-misbehave"];
+        let may = [
+            "attune-plugin-api",
+            "attune-loader",
+            "attune-trainer",
+            "attune-misbehave",
+        ];
         if may.contains(&name) {
             continue;
         }
-        let folder = package.manifest_path.parent().expect("a manifest lies in a folder");
+        let folder = package
+            .manifest_path
+            .parent()
+            .expect("a manifest lies in a folder");
         for file in rust_files(&folder.join("src").into_std_path_buf()) {
             let text = std::fs::read_to_string(&file).expect("a source file");
             assert!(

@@ -125,8 +125,8 @@ impl fmt::Display for Kind {
             Kind::Float(range) => write!(f, "number in {range}"),
             Kind::Int { min, max } if *max == i64::MAX => write!(f, "whole number ≥ {min}"),
             Kind::Int { min, max } => write!(f, "whole number in [{min}, {max}]"),
-            Kind::Bool => f.write_str("true or false"),
-            Kind::Choice { choices } => write!(f, "one of {}", choices.join(", ")),
+            Kind::Bool => f.write_str("truth value, true or false"),
+            Kind::Choice { choices } => write!(f, "word, one of {}", choices.join(", ")),
             Kind::PerGroup(range) => {
                 write!(f, "number in {range}, or a list with one a group")
             }

@@ -1,5 +1,5 @@
 //! What the integration tests share: the built program, the built plugins, a folder of one's own.
-#![allow(dead_code, clippy::expect_used)] // Each test crate uses some of it.
+#![allow(dead_code, unreachable_pub, clippy::expect_used)] // Each test crate uses some of it.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -15,7 +15,10 @@ const PLUGINS: [&str; 3] = [
 /// The folder of this build's program and libraries.
 pub fn build_folder() -> PathBuf {
     let program = Path::new(env!("CARGO_BIN_EXE_attune"));
-    program.parent().expect("the program lies in a folder").into()
+    program
+        .parent()
+        .expect("the program lies in a folder")
+        .into()
 }
 
 /// The folder that holds the shipped plugins' libraries, built and fresh. Cargo does not build
@@ -49,7 +52,10 @@ pub fn library_name(package: &str) -> String {
 /// Builds packages of this workspace with the same profile and into the same folder as this test.
 fn build(packages: &[&str]) {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(env!("CARGO_MANIFEST_DIR")).arg("build").arg("--quiet");
+    cargo
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .arg("build")
+        .arg("--quiet");
     for package in packages {
         cargo.args(["-p", package]);
     }
@@ -57,8 +63,13 @@ fn build(packages: &[&str]) {
         cargo.arg("--release");
     }
     let target = build_folder();
-    let target = target.parent().expect("a profile's folder lies in the target folder");
-    let status = cargo.env("CARGO_TARGET_DIR", target).status().expect("cargo runs");
+    let target = target
+        .parent()
+        .expect("a profile's folder lies in the target folder");
+    let status = cargo
+        .env("CARGO_TARGET_DIR", target)
+        .status()
+        .expect("cargo runs");
     assert!(status.success(), "building {packages:?} failed");
 }
 
@@ -98,7 +109,11 @@ impl Home {
 
     /// Runs the program to its end.
     pub fn run<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Finished {
-        let output = self.attune().args(args).output().expect("the program starts");
+        let output = self
+            .attune()
+            .args(args)
+            .output()
+            .expect("the program starts");
         Finished::from(output)
     }
 }
@@ -125,14 +140,26 @@ impl Finished {
     /// Its stdout, after it went well.
     #[track_caller]
     pub fn ok(self) -> String {
-        assert_eq!(self.code, Some(0), "stderr:\n{}\nstdout:\n{}", self.err, self.out);
+        assert_eq!(
+            self.code,
+            Some(0),
+            "stderr:\n{}\nstdout:\n{}",
+            self.err,
+            self.out
+        );
         self.out
     }
 
     /// Its stderr, after it failed with this code and without a panic.
     #[track_caller]
     pub fn failed(self, code: i32) -> String {
-        assert_eq!(self.code, Some(code), "stderr:\n{}\nstdout:\n{}", self.err, self.out);
+        assert_eq!(
+            self.code,
+            Some(code),
+            "stderr:\n{}\nstdout:\n{}",
+            self.err,
+            self.out
+        );
         assert!(!self.err.contains("panicked at host"), "{}", self.err);
         self.err
     }

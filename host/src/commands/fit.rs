@@ -1,0 +1,43 @@
+//! `attune fit`: a sensible study made from a CSV file, and run.
+
+use super::launch::launch;
+use crate::cli::{FitArgs, TaskArg};
+use crate::places::Places;
+use crate::study::draft::Draft;
+use crate::study::spec::{StudySpec, parse_duration};
+use anyhow::Context;
+use attune_loader::Plugins;
+use attune_trainer::data::Table;
+use std::path::Path;
+use std::process::ExitCode;
+
+pub(crate) fn run(args: &FitArgs, places: &Places, plugins: Plugins) -> anyhow::Result<ExitCode> {
+    if let Some(budget) = &args.budget {
+        parse_duration(budget).map_err(|message| anyhow::anyhow!("--budget: {message}"))?;
+    }
+    let table = Table::read(&args.data)?;
+    let data = std::path::absolute(&args.data)
+        .with_context(|| format!("cannot tell where {} lies", args.data.display()))?;
+    let draft = Draft {
+        data: &data,
+        target: &args.target,
+        task: args.task.map(|task| match task {
+            TaskArg::Classification => "classification",
+            TaskArg::Regression => "regression",
+        }),
+        metric: args.metric.as_deref(),
+        schedulers: &args.schedulers,
+        trials: args.trials,
+        budget: args.budget.as_deref(),
+        seed: args.seed,
+        rows: table.rows(),
+    };
+    let text = draft.to_toml();
+    if let Some(path) = &args.save_study {
+        std::fs::write(path, &text)
+            .with_context(|| format!("cannot write the study file {}", path.display()))?;
+    }
+    let spec = StudySpec::parse(Path::new("attune-fit.toml"), &text)?;
+    let holder = format!("attune fit {}", args.data.display());
+    launch(spec, &table, plugins, &args.running, places, &holder)
+}

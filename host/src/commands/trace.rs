@@ -1,0 +1,303 @@
+//! `attune trace`: a scheduler alone, over a stream of metrics or over N steps.
+
+use crate::cli::{NanArg, OptimizerArg, TraceArgs};
+use anyhow::{Context, bail};
+use attune_loader::Plugins;
+use attune_plugin_api::controller::{Clock, Controller};
+use attune_plugin_api::param::Value;
+use attune_plugin_api::signal::Layout;
+use attune_plugin_api::{OptimizerKind, Setup, Signal};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::process::ExitCode;
+
+/// No line of metrics is longer; a longer one is not what we are meant to read.
+const MAX_LINE_BYTES: u64 = 1 << 20;
+
+pub(crate) fn run(args: TraceArgs, plugins: &Plugins) -> anyhow::Result<ExitCode> {
+    if let Some(bad) = args.lr.iter().find(|lr| !lr.is_finite() || **lr < 0.0) {
+        bail!("--lr is {bad}, but a rate must be finite and not negative");
+    }
+    let description = plugins.find(&args.scheduler)?.description;
+    let closed_form = description.is_closed_form();
+    if closed_form && args.steps.is_none() {
+        bail!(
+            "`{}` depends on nothing but the step; say how many with --steps",
+            args.scheduler
+        );
+    }
+    let setup = Setup {
+        total_steps: args.total_steps.or(args.steps),
+        steps_per_epoch: args.steps_per_epoch,
+        metric_minimized: !args.maximize,
+        optimizer: args.optimizer.into(),
+        ..Setup::of_rates(&args.lr)
+    };
+    let controller = plugins.create(&args.scheduler, &parse_params(&args.params)?, &setup)?;
+    for warning in controller.warnings() {
+        eprintln!("warning: {warning}");
+    }
+    let mut trace = Trace {
+        layout: Layout::new(&description.signals, setup.groups.len()),
+        rates: setup.rates(),
+        momenta: vec![0.9; setup.groups.len()],
+        clock: Clock::default(),
+        steps_per_epoch: args.steps_per_epoch,
+        nan: args.nan,
+        last_metric: None,
+        not_finite: 0,
+        json: args.json,
+        controller,
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let limit = args.steps.unwrap_or(u64::MAX);
+    if closed_form {
+        for _ in 0..limit {
+            trace.advance(&Observation::default(), &mut out)?;
+        }
+    } else {
+        let (name, input) = open(&args)?;
+        let mut lines = Lines { input, number: 0 };
+        while trace.clock.step < limit {
+            let Some(line) = lines.next(&name)? else {
+                break;
+            };
+            let place = format!("{name}:{}", lines.number);
+            let observation = Observation::parse(&line)
+                .and_then(|seen| seen.fit(&trace.layout, trace.rates.len()))
+                .map_err(|e| anyhow::anyhow!("{place}: {e}"))?;
+            trace.advance(&observation, &mut out).context(place)?;
+        }
+    }
+    out.flush()?;
+    if trace.not_finite > 0 {
+        eprintln!("{} metrics were not finite", trace.not_finite);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Trace {
+    controller: Box<dyn Controller>,
+    layout: Layout,
+    rates: Vec<f64>,
+    momenta: Vec<f64>,
+    clock: Clock,
+    steps_per_epoch: Option<u64>,
+    nan: NanArg,
+    last_metric: Option<f64>,
+    not_finite: u64,
+    json: bool,
+}
+
+impl Trace {
+    /// One step of the run: the scheduler sees the signals, then the metric, and what it set is
+    /// printed.
+    fn advance(&mut self, seen: &Observation, out: &mut impl Write) -> anyhow::Result<()> {
+        let step = self.clock.step;
+        let failed = |e| anyhow::anyhow!("the scheduler failed at step {step}: {e}");
+        let signals = seen.flat(&self.layout);
+        self.controller
+            .step(&self.clock, &signals, &mut self.rates, &mut self.momenta)
+            .map_err(failed)?;
+        if let Some(metric) = seen.metric.and_then(|metric| self.admit(metric)) {
+            self.controller
+                .metric(metric, &self.clock, &mut self.rates, &mut self.momenta)
+                .map_err(failed)?;
+        }
+        if let Some(bad) = self.rates.iter().find(|r| !r.is_finite() || **r < 0.0) {
+            bail!(
+                "the scheduler set a rate to {bad} at step {step}; a rate must be finite and not \
+                 negative, so this is a mistake in the plugin"
+            );
+        }
+        self.print(out)?;
+        self.clock.step += 1;
+        if let Some(steps) = self.steps_per_epoch.filter(|steps| *steps > 0) {
+            self.clock.epoch = self.clock.step as f64 / steps as f64;
+        }
+        Ok(())
+    }
+
+    /// What the scheduler is told of a metric.
+    fn admit(&mut self, metric: f64) -> Option<f64> {
+        if metric.is_finite() {
+            self.last_metric = Some(metric);
+            return Some(metric);
+        }
+        self.not_finite += 1;
+        match self.nan {
+            NanArg::Drop => None,
+            NanArg::Substitute => self.last_metric,
+            NanArg::Pass => Some(metric),
+        }
+    }
+
+    fn print(&self, out: &mut impl Write) -> anyhow::Result<()> {
+        if self.json {
+            let line = serde_json::json!({
+                "step": self.clock.step,
+                "lr": self.rates,
+                "momentum": self.momenta,
+            });
+            writeln!(out, "{line}")?;
+        } else {
+            // The shortest form that reads back to the same float.
+            let columns: Vec<String> = self.rates.iter().map(|r| format!("{r:?}")).collect();
+            writeln!(out, "{}", columns.join("\t"))?;
+        }
+        Ok(())
+    }
+}
+
+/// What one line of the stream tells.
+#[derive(Debug, Default)]
+struct Observation {
+    metric: Option<f64>,
+    signals: Vec<(Signal, Vec<f64>)>,
+}
+
+impl Observation {
+    /// A number, or a JSON object with `metric` and signals by name.
+    fn parse(line: &str) -> anyhow::Result<Self> {
+        let line = line.trim();
+        if !line.starts_with('{') {
+            return Ok(Observation {
+                metric: Some(parse_number(line)?),
+                signals: Vec::new(),
+            });
+        }
+        let object: BTreeMap<String, serde_json::Value> =
+            serde_json::from_str(line).context("not a JSON object")?;
+        let mut seen = Observation::default();
+        for (name, value) in object {
+            if name == "metric" {
+                seen.metric = Some(number(&name, &value)?);
+                continue;
+            }
+            let Some(signal) = Signal::ALL.into_iter().find(|s| s.name() == name) else {
+                let known: Vec<&str> = Signal::ALL.iter().map(|s| s.name()).collect();
+                bail!(
+                    "unknown signal `{name}`; known are metric, {}",
+                    known.join(", ")
+                );
+            };
+            let values = match &value {
+                serde_json::Value::Array(items) => {
+                    items.iter().map(|item| number(&name, item)).collect()
+                }
+                single => number(&name, single).map(|value| vec![value]),
+            };
+            seen.signals.push((signal, values?));
+        }
+        Ok(seen)
+    }
+
+    /// Every signal that the scheduler declared must be there, with one number a group.
+    fn fit(self, layout: &Layout, groups: usize) -> anyhow::Result<Self> {
+        for signal in layout.signals() {
+            let width = signal.width(groups);
+            match self.signals.iter().find(|(given, _)| *given == signal) {
+                None => bail!("the scheduler needs the signal `{}`", signal.name()),
+                Some((_, values)) if values.len() != width => bail!(
+                    "`{}` has {} numbers, but the run has {groups} groups",
+                    signal.name(),
+                    values.len()
+                ),
+                Some(_) => {}
+            }
+        }
+        Ok(self)
+    }
+
+    fn flat(&self, layout: &Layout) -> Vec<f64> {
+        let mut flat = vec![f64::NAN; layout.len()];
+        for (signal, values) in &self.signals {
+            if let Some(range) = layout.range(*signal) {
+                flat[range].copy_from_slice(values);
+            }
+        }
+        flat
+    }
+}
+
+fn number(name: &str, value: &serde_json::Value) -> anyhow::Result<f64> {
+    match value {
+        serde_json::Value::Null => Ok(f64::NAN),
+        serde_json::Value::String(text) => parse_number(text),
+        other => other
+            .as_f64()
+            .with_context(|| format!("`{name}` is {other}, but must be a number")),
+    }
+}
+
+fn parse_number(text: &str) -> anyhow::Result<f64> {
+    text.parse()
+        .map_err(|_| anyhow::anyhow!("`{text}` is not a number"))
+}
+
+/// Lines with a bounded length, empty ones left out.
+struct Lines {
+    input: Box<dyn BufRead>,
+    number: u64,
+}
+
+impl Lines {
+    fn next(&mut self, name: &str) -> anyhow::Result<Option<String>> {
+        loop {
+            let mut line = String::new();
+            let mut bounded = io::Read::take(&mut self.input, MAX_LINE_BYTES);
+            let read = bounded
+                .read_line(&mut line)
+                .with_context(|| format!("cannot read {name}"))?;
+            self.number += 1;
+            if read as u64 == MAX_LINE_BYTES {
+                bail!("{name}:{}: the line is too long", self.number);
+            }
+            if read == 0 {
+                return Ok(None);
+            }
+            if !line.trim().is_empty() {
+                return Ok(Some(line));
+            }
+        }
+    }
+}
+
+fn open(args: &TraceArgs) -> anyhow::Result<(String, Box<dyn BufRead>)> {
+    if let Some(path) = &args.file {
+        let file = File::open(path)
+            .with_context(|| format!("cannot read the metrics {}", path.display()))?;
+        return Ok((path.display().to_string(), Box::new(BufReader::new(file))));
+    }
+    if io::stdin().is_terminal() {
+        eprintln!("reading metrics from the terminal, one a line; end with Ctrl-D");
+    }
+    Ok(("stdin".into(), Box::new(BufReader::new(io::stdin()))))
+}
+
+/// `NAME=VALUE`; the value is read as JSON where it is JSON, else as a word.
+fn parse_params(given: &[String]) -> anyhow::Result<BTreeMap<String, Value>> {
+    let mut params = BTreeMap::new();
+    for item in given {
+        let (name, value) = item
+            .split_once('=')
+            .with_context(|| format!("--param {item}: write it as NAME=VALUE"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::Text(value.into()));
+        if params.insert(name.to_owned(), value).is_some() {
+            bail!("--param {name} is given twice");
+        }
+    }
+    Ok(params)
+}
+
+impl From<OptimizerArg> for OptimizerKind {
+    fn from(arg: OptimizerArg) -> Self {
+        match arg {
+            OptimizerArg::Sgd => OptimizerKind::Sgd,
+            OptimizerArg::Nesterov => OptimizerKind::Nesterov,
+            OptimizerArg::Adam => OptimizerKind::Adam,
+            OptimizerArg::AdamW => OptimizerKind::AdamW,
+        }
+    }
+}

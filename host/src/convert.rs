@@ -1,0 +1,237 @@
+//! Turns what is stored into what is told: disk types into wire types.
+
+use attune_plugin_api::param::Value;
+use attune_protocol as wire;
+use attune_protocol::Number;
+use attune_store as disk;
+use attune_store::{StudyId, TrialId};
+use std::collections::BTreeMap;
+
+/// The most points of a curve that are told; more than any screen or plot has columns for.
+const MAX_POINTS: usize = 2_000;
+
+/// The name under which a metric on the validation rows is recorded; the objective always is one.
+pub(crate) fn on_valid(metric: &str) -> String {
+    format!("valid_{metric}")
+}
+
+/// A study at a glance, from its record and its trials' records.
+pub(crate) fn study<'t>(
+    id: StudyId,
+    record: &disk::StudyRecord,
+    trials: impl Iterator<Item = (TrialId, &'t disk::TrialRecord)> + Clone,
+) -> wire::StudySummary {
+    let best = best(record, trials.clone());
+    let mut counts = wire::TrialCounts {
+        planned: record.planned_trials,
+        ..wire::TrialCounts::default()
+    };
+    for (_, trial) in trials {
+        use disk::TrialState::*;
+        match trial.state {
+            Queued | Running | Paused => counts.running += 1,
+            Done => counts.done += 1,
+            Stopped => counts.stopped += 1,
+            Diverged => counts.diverged += 1,
+            Failed | Lost => counts.failed += 1,
+        }
+    }
+    wire::StudySummary {
+        id: id.to_string(),
+        name: record.name.clone(),
+        state: study_state(record.state),
+        metric: record.metric.clone(),
+        direction: direction(record.direction),
+        seed: record.seed,
+        trials: counts,
+        best_trial: best.map(|(id, _)| id.to_string()),
+        best_value: best.map(|(_, value)| Number(value)),
+        created_unix_ms: record.created_unix_ms,
+        ended_unix_ms: record.ended_unix_ms,
+    }
+}
+
+/// The best trial of a study and its value; the lower number where two are equal.
+pub(crate) fn best<'t>(
+    study: &disk::StudyRecord,
+    trials: impl Iterator<Item = (TrialId, &'t disk::TrialRecord)>,
+) -> Option<(TrialId, f64)> {
+    let direction = direction(study.direction);
+    let objective = on_valid(&study.metric);
+    trials
+        .filter_map(|(id, trial)| Some((id, trial.best_metrics.get(&objective)?.value)))
+        .filter(|(_, value)| !value.is_nan())
+        .reduce(|best, next| {
+            if direction.better(next.1, best.1) {
+                next
+            } else {
+                best
+            }
+        })
+}
+
+/// A study with its trials, best first.
+pub(crate) fn study_detail(
+    id: StudyId,
+    record: &disk::StudyRecord,
+    trials: &[(TrialId, disk::TrialRecord)],
+) -> wire::StudyDetail {
+    let direction = direction(record.direction);
+    let mut told: Vec<wire::TrialSummary> = trials
+        .iter()
+        .map(|(id, trial)| self::trial(*id, trial, &record.metric))
+        .collect();
+    let value = |trial: &wire::TrialSummary| trial.value.map_or(f64::NAN, |value| value.0);
+    told.sort_by(|a, b| {
+        let (a, b) = (value(a), value(b));
+        if direction.better(a, b) {
+            std::cmp::Ordering::Less
+        } else if direction.better(b, a) {
+            std::cmp::Ordering::Greater
+        } else {
+            std::cmp::Ordering::Equal
+        }
+    });
+    wire::StudyDetail {
+        study: study(id, record, trials.iter().map(|(id, trial)| (*id, trial))),
+        spec: record.spec.clone(),
+        trials: told,
+        notes: record.notes.clone(),
+    }
+}
+
+/// A trial at a glance. `metric` is the study's objective.
+pub(crate) fn trial(id: TrialId, record: &disk::TrialRecord, metric: &str) -> wire::TrialSummary {
+    let best = record.best_metrics.get(&on_valid(metric));
+    let scheduler = match record.config.get(crate::study::settings::name::SCHEDULER) {
+        Some(disk::Scalar::Text(name)) => name.clone(),
+        _ => String::new(),
+    };
+    let plugin = record.plugin.as_ref().map_or_else(String::new, |plugin| {
+        let hash = plugin.build_hash.get(..16).unwrap_or(&plugin.build_hash);
+        format!("{} {} ({hash})", plugin.name, plugin.version)
+    });
+    wire::TrialSummary {
+        id: id.to_string(),
+        state: trial_state(record.state),
+        scheduler,
+        config: record
+            .config
+            .iter()
+            .map(|(name, value)| (name.clone(), scalar(value)))
+            .collect(),
+        seed: record.seed,
+        epochs: record.epochs,
+        max_epochs: record.max_epochs,
+        steps: record.steps,
+        value: best.map(|best| Number(best.value)),
+        best_epoch: best.map(|best| best.epoch),
+        metrics: metrics(&record.final_metrics),
+        seconds: Number(record.seconds),
+        reason: record.reason.clone(),
+        warnings: record.warnings.clone(),
+        plugin,
+    }
+}
+
+/// A trial with its curves.
+pub(crate) fn trial_detail(
+    summary: wire::TrialSummary,
+    epochs: &[(u32, disk::EpochMetrics)],
+    steps: &disk::Steps,
+) -> wire::TrialDetail {
+    let mut epoch_curves: BTreeMap<&str, Vec<(Number, Number)>> = BTreeMap::new();
+    for (epoch, metrics) in epochs {
+        for (name, value) in metrics {
+            let point = (Number(f64::from(*epoch)), Number(*value));
+            epoch_curves.entry(name).or_default().push(point);
+        }
+    }
+    let step_curves = steps.columns.iter().map(|column| wire::Curve {
+        name: column.name.clone(),
+        points: thinned(&steps.steps, &column.values),
+    });
+    wire::TrialDetail {
+        trial: summary,
+        epoch_curves: epoch_curves
+            .into_iter()
+            .map(|(name, points)| wire::Curve {
+                name: name.to_owned(),
+                points,
+            })
+            .collect(),
+        step_curves: step_curves.collect(),
+    }
+}
+
+/// Every `n`-th point, and always the last. What lies between is in the store, and is told
+/// whole by an export.
+fn thinned(steps: &[u64], values: &disk::Values) -> Vec<(Number, Number)> {
+    let stride = steps.len().div_ceil(MAX_POINTS).max(1);
+    let last = steps.len().saturating_sub(1);
+    steps
+        .iter()
+        .enumerate()
+        .filter(|(row, _)| row % stride == 0 || *row == last)
+        .filter_map(|(row, step)| Some((Number(*step as f64), Number(values.get(row)?))))
+        .collect()
+}
+
+pub(crate) fn metrics(metrics: &BTreeMap<String, f64>) -> wire::Metrics {
+    metrics
+        .iter()
+        .map(|(name, value)| (name.clone(), Number(*value)))
+        .collect()
+}
+
+/// A configuration's value as it is stored. Lists are kept as the text a user would write.
+pub(crate) fn stored(value: &Value) -> disk::Scalar {
+    match value {
+        Value::Bool(value) => disk::Scalar::Bool(*value),
+        Value::Int(value) => disk::Scalar::Int(*value),
+        Value::Float(value) => disk::Scalar::Float(*value),
+        Value::Text(value) => disk::Scalar::Text(value.clone()),
+        Value::List(_) => disk::Scalar::Text(value.to_string()),
+    }
+}
+
+fn scalar(value: &disk::Scalar) -> wire::Scalar {
+    match value {
+        disk::Scalar::Bool(value) => wire::Scalar::Bool(*value),
+        disk::Scalar::Int(value) => wire::Scalar::Int(*value),
+        disk::Scalar::Float(value) => wire::Scalar::Float(Number(*value)),
+        disk::Scalar::Text(value) => wire::Scalar::Text(value.clone()),
+    }
+}
+
+pub(crate) fn direction(direction: disk::Direction) -> wire::Direction {
+    match direction {
+        disk::Direction::Minimize => wire::Direction::Minimize,
+        disk::Direction::Maximize => wire::Direction::Maximize,
+    }
+}
+
+fn study_state(state: disk::StudyState) -> wire::StudyState {
+    match state {
+        disk::StudyState::Queued => wire::StudyState::Queued,
+        disk::StudyState::Running => wire::StudyState::Running,
+        disk::StudyState::Paused => wire::StudyState::Paused,
+        disk::StudyState::Stopped => wire::StudyState::Stopped,
+        disk::StudyState::Done => wire::StudyState::Done,
+        disk::StudyState::Failed => wire::StudyState::Failed,
+        disk::StudyState::Interrupted => wire::StudyState::Interrupted,
+    }
+}
+
+fn trial_state(state: disk::TrialState) -> wire::TrialState {
+    match state {
+        disk::TrialState::Queued => wire::TrialState::Queued,
+        disk::TrialState::Running => wire::TrialState::Running,
+        disk::TrialState::Paused => wire::TrialState::Paused,
+        disk::TrialState::Stopped => wire::TrialState::Stopped,
+        disk::TrialState::Done => wire::TrialState::Done,
+        disk::TrialState::Diverged => wire::TrialState::Diverged,
+        disk::TrialState::Failed => wire::TrialState::Failed,
+        disk::TrialState::Lost => wire::TrialState::Lost,
+    }
+}

@@ -1,0 +1,64 @@
+//! A trial's record while it grows.
+
+use super::message::EpochReport;
+use crate::study::space::FullConfig;
+use crate::study::trial::direction_of;
+use crate::{clock, convert};
+use attune_store::{Best, PluginBuild, TrialRecord, TrialState};
+use std::collections::BTreeMap;
+
+/// The record of a trial that begins now.
+pub(crate) fn begun(
+    config: &FullConfig,
+    seed: u64,
+    max_epochs: u32,
+    plugin: Option<PluginBuild>,
+) -> TrialRecord {
+    TrialRecord {
+        state: TrialState::Running,
+        config: config
+            .iter()
+            .map(|(name, value)| (name.clone(), convert::stored(value)))
+            .collect(),
+        seed,
+        plugin,
+        started_unix_ms: Some(clock::unix_ms()),
+        ended_unix_ms: None,
+        epochs: 0,
+        max_epochs,
+        steps: 0,
+        seconds: 0.0,
+        reason: None,
+        final_metrics: BTreeMap::new(),
+        best_metrics: BTreeMap::new(),
+        warnings: Vec::new(),
+    }
+}
+
+/// Takes in what an epoch brought.
+pub(crate) fn grow(record: &mut TrialRecord, report: &EpochReport) {
+    record.steps = report.step;
+    record.seconds += report.seconds;
+    if report.epoch == 0 {
+        return;
+    }
+    record.epochs = report.epoch;
+    for (name, &value) in &report.metrics {
+        record.final_metrics.insert(name.clone(), value);
+        let direction = convert::direction(direction_of(name));
+        let best = record.best_metrics.get(name);
+        if best.is_none_or(|best| direction.better(value, best.value)) {
+            let epoch = report.epoch;
+            record
+                .best_metrics
+                .insert(name.clone(), Best { value, epoch });
+        }
+    }
+}
+
+/// Marks the end of a trial.
+pub(crate) fn end(record: &mut TrialRecord, state: TrialState, reason: Option<String>) {
+    record.state = state;
+    record.reason = reason;
+    record.ended_unix_ms = Some(clock::unix_ms());
+}

@@ -1,0 +1,230 @@
+//! The worker's side: builds trials, trains their segments, and keeps the best one's model.
+
+use super::message::{Content, End, EpochReport, Job, Report};
+use crate::study::trial::{Common, Steering};
+use attune_loader::Plugins;
+use attune_search::TrialNumber;
+use attune_store::Steps;
+use attune_trainer::artifact::Model;
+use attune_trainer::data::Dataset;
+use attune_trainer::trial::{EpochRecord, Progress, StepRecord, Telemetry, Trial, TrialError};
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+
+/// Steps that are gathered before they are reported; a report of an epoch takes all there are.
+const STEPS_A_REPORT: usize = 8_192;
+
+/// The trials of one study, between and during their segments.
+pub(crate) struct Workshop {
+    plugins: Plugins,
+    dataset: Arc<Dataset>,
+    common: Common,
+    stop: AtomicBool,
+    benches: Mutex<Benches>,
+}
+
+#[derive(Default)]
+struct Benches {
+    /// Trials that wait for their next segment or for their end. One in training is not here.
+    waiting: BTreeMap<TrialNumber, Box<Trial>>,
+    best: Option<Box<Trial>>,
+}
+
+impl Workshop {
+    pub(crate) fn new(plugins: Plugins, dataset: Arc<Dataset>, common: Common) -> Self {
+        Workshop {
+            plugins,
+            dataset,
+            common,
+            stop: AtomicBool::new(false),
+            benches: Mutex::default(),
+        }
+    }
+
+    /// Tells every trial to lay down its work before its next step.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+
+    /// Keeps a trial that has ended as the best one.
+    pub(crate) fn keep(&self, trial: TrialNumber) {
+        let mut benches = self.benches();
+        if let Some(kept) = benches.waiting.remove(&trial) {
+            benches.best = Some(kept);
+        }
+    }
+
+    /// Lets go of a trial that has ended.
+    pub(crate) fn discard(&self, trial: TrialNumber) {
+        self.benches().waiting.remove(&trial);
+    }
+
+    /// The model of the trial that was kept; `training` is saved with it.
+    pub(crate) fn best_model(
+        &self,
+        training: serde_json::Value,
+    ) -> Option<Result<Model, TrialError>> {
+        Some(self.benches().best.as_ref()?.model(training))
+    }
+
+    /// Trains a segment on the calling thread, and reports.
+    pub(crate) fn work(&self, job: &Job, reports: &mpsc::Sender<Report>) {
+        let reporter = Reporter {
+            trial: job.trial,
+            reports,
+        };
+        // A mistake of ours must not leave the coordinator waiting for a report.
+        let worked = catch_unwind(AssertUnwindSafe(|| self.segment(job, &reporter)));
+        let end = worked.unwrap_or_else(|_| End::Failed {
+            reason: "the worker panicked; please report this with the study file".into(),
+        });
+        reporter.send(Content::Ended(end));
+    }
+
+    fn segment(&self, job: &Job, reporter: &Reporter<'_>) -> End {
+        let waiting = self.benches().waiting.remove(&job.trial);
+        let mut trial = match waiting {
+            Some(trial) => trial,
+            None => match self.build(job, reporter) {
+                Ok(trial) => Box::new(trial),
+                Err(error) => {
+                    return End::Failed {
+                        reason: format!("{error:#}"),
+                    };
+                }
+            },
+        };
+        let mut log = Log::new(reporter);
+        let progress = trial.run_until(job.until_epoch, &mut log, &self.stop);
+        log.flush();
+        self.benches().waiting.insert(job.trial, trial);
+        match progress {
+            Ok(Progress::Reached) => End::Reached,
+            Ok(Progress::Interrupted) => End::Interrupted,
+            Err(error @ TrialError::Diverged { .. }) => End::Diverged {
+                reason: error.to_string(),
+            },
+            Err(error) => End::Failed {
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    fn build(&self, job: &Job, reporter: &Reporter<'_>) -> anyhow::Result<Trial> {
+        let settings = self.common.settings(&job.config, job.seed)?;
+        let steering = Steering::of(&job.config)?;
+        let setup = Trial::setup(&settings, &self.dataset);
+        let controller = self
+            .plugins
+            .create(&steering.scheduler, &steering.params, &setup)?;
+        reporter.send(Content::Begun {
+            warnings: controller.warnings().to_vec(),
+        });
+        Ok(Trial::new(settings, Arc::clone(&self.dataset), controller)?)
+    }
+
+    fn benches(&self) -> MutexGuard<'_, Benches> {
+        // Each change to it is one call that cannot panic half-way.
+        self.benches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Reporter<'a> {
+    trial: TrialNumber,
+    reports: &'a mpsc::Sender<Report>,
+}
+
+impl Reporter<'_> {
+    fn send(&self, content: Content) {
+        let report = Report {
+            trial: self.trial,
+            content,
+        };
+        // The coordinator only goes away when the study is over, and then nobody wants to know.
+        let _ = self.reports.blocking_send(report);
+    }
+}
+
+/// Gathers steps and reports them with their epoch.
+struct Log<'a> {
+    reporter: &'a Reporter<'a>,
+    steps: Vec<u64>,
+    losses: Vec<f32>,
+    /// One column a parameter group.
+    rates: Vec<Vec<f64>>,
+}
+
+impl<'a> Log<'a> {
+    fn new(reporter: &'a Reporter<'a>) -> Self {
+        Log {
+            reporter,
+            steps: Vec::new(),
+            losses: Vec::new(),
+            rates: Vec::new(),
+        }
+    }
+
+    /// Reports what was gathered since the last epoch.
+    fn flush(&mut self) {
+        if let Some(steps) = self.take_steps() {
+            self.reporter.send(Content::Epoch(EpochReport {
+                step: steps.steps.last().map_or(0, |last| last + 1),
+                steps: Some(steps),
+                ..EpochReport::default()
+            }));
+        }
+    }
+
+    fn take_steps(&mut self) -> Option<Steps> {
+        if self.steps.is_empty() {
+            return None;
+        }
+        let mut steps = Steps::new(std::mem::take(&mut self.steps))
+            .with_f32("loss", std::mem::take(&mut self.losses));
+        for (group, rates) in self.rates.iter_mut().enumerate() {
+            let name = if group == 0 {
+                "lr".to_owned()
+            } else {
+                format!("lr.{group}")
+            };
+            steps = steps.with_f64(&name, std::mem::take(rates));
+        }
+        Some(steps)
+    }
+}
+
+impl Telemetry for Log<'_> {
+    fn step(&mut self, record: &StepRecord<'_>) {
+        self.steps.push(record.step);
+        self.losses.push(record.loss);
+        self.rates.resize_with(record.rates.len(), Vec::new);
+        for (column, rate) in self.rates.iter_mut().zip(record.rates) {
+            column.push(*rate);
+        }
+        if self.steps.len() >= STEPS_A_REPORT {
+            self.flush();
+        }
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) {
+        let mut metrics: BTreeMap<String, f64> = record
+            .valid
+            .iter()
+            .map(|(metric, value)| (crate::convert::on_valid(metric.name()), *value))
+            .collect();
+        metrics.insert("train_loss".into(), record.train_loss);
+        let rate = self.rates.first().and_then(|rates| rates.last().copied());
+        let steps = self.take_steps();
+        self.reporter.send(Content::Epoch(EpochReport {
+            epoch: record.epoch,
+            step: record.step,
+            metrics,
+            rate: rate.unwrap_or(f64::NAN),
+            seconds: record.seconds,
+            steps,
+        }));
+    }
+}

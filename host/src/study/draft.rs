@@ -1,0 +1,154 @@
+//! Writes the study file that `attune fit` runs: one code path, and a file to start from.
+
+use std::fmt::Write;
+use std::path::Path;
+
+/// Updates that a trial makes if nothing stops it: enough for a small table to converge, few
+/// enough that many configurations are seen.
+const TARGET_STEPS: u64 = 2_000;
+
+/// What the user said and what is known of the data.
+#[derive(Debug, Clone)]
+pub(crate) struct Draft<'a> {
+    pub(crate) data: &'a Path,
+    pub(crate) target: &'a str,
+    pub(crate) task: Option<&'a str>,
+    pub(crate) metric: Option<&'a str>,
+    pub(crate) schedulers: &'a [String],
+    pub(crate) trials: Option<u32>,
+    pub(crate) budget: Option<&'a str>,
+    pub(crate) seed: u64,
+    /// Rows of the data.
+    pub(crate) rows: usize,
+}
+
+impl Draft<'_> {
+    /// The study file.
+    pub(crate) fn to_toml(&self) -> String {
+        let batch = match self.rows {
+            0..500 => 16,
+            500..5_000 => 32,
+            5_000..50_000 => 64,
+            _ => 256,
+        };
+        let steps_per_epoch = (self.rows as u64 * 7 / 10 / batch).max(1);
+        let max_epochs = (TARGET_STEPS / steps_per_epoch).clamp(9, 100);
+
+        let mut text =
+            String::from("# Written by `attune fit`; `attune run` takes it as it is.\n\n");
+        let stem = self.data.file_stem().unwrap_or_default().to_string_lossy();
+        line(&mut text, "name", quoted(&stem));
+        line(&mut text, "seed", self.seed);
+        // A budget alone must not end early for want of trials.
+        let unlimited = if self.budget.is_some() { 100_000 } else { 32 };
+        line(&mut text, "trials", self.trials.unwrap_or(unlimited));
+        if let Some(budget) = self.budget {
+            line(&mut text, "budget", quoted(budget));
+        }
+        text.push_str("\n[data]\n");
+        line(&mut text, "path", quoted(&self.data.to_string_lossy()));
+        line(&mut text, "target", quoted(self.target));
+        if let Some(task) = self.task {
+            line(&mut text, "task", quoted(task));
+        }
+        if let Some(metric) = self.metric {
+            text.push_str("\n[objective]\n");
+            line(&mut text, "metric", quoted(metric));
+        }
+        text.push_str("\n[fidelity]\n");
+        line(&mut text, "max_epochs", max_epochs);
+        text.push_str("\n[space]\n");
+        if !self.schedulers.is_empty() {
+            let names: Vec<String> = self.schedulers.iter().map(|name| quoted(name)).collect();
+            line(&mut text, "scheduler", format!("[{}]", names.join(", ")));
+        }
+        line(&mut text, "lr", "{ low = 0.005, high = 0.2, log = true }");
+        line(&mut text, "batch_size", batch);
+        line(&mut text, "layers", "[1, 2]");
+        line(&mut text, "width", "[64, 128, 256]");
+        line(&mut text, "dropout", "{ low = 0.0, high = 0.4 }");
+        line(
+            &mut text,
+            "weight_decay",
+            "{ low = 1e-5, high = 1e-2, log = true }",
+        );
+        text
+    }
+}
+
+fn line(text: &mut String, key: &str, value: impl std::fmt::Display) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "{key} = {value}");
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::spec::StudySpec;
+    use attune_trainer::data::TaskKind;
+
+    fn draft(target: &str) -> Draft<'_> {
+        Draft {
+            data: Path::new("/data/a \"b\".csv"),
+            target,
+            task: None,
+            metric: None,
+            schedulers: &[],
+            trials: None,
+            budget: None,
+            seed: 7,
+            rows: 1797,
+        }
+    }
+
+    #[test]
+    fn what_is_drafted_is_a_valid_study_whatever_the_names() {
+        for target in [
+            "y",
+            "größe",
+            "a \"quoted\" one",
+            "line\nbreak",
+            "back\\slash",
+        ] {
+            let text = draft(target).to_toml();
+            let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
+            assert_eq!(spec.data.target, target);
+            assert_eq!(spec.data.path, Path::new("/data/a \"b\".csv"));
+            assert_eq!((spec.seed, spec.trials), (7, 32));
+        }
+    }
+
+    #[test]
+    fn what_the_user_said_is_kept() {
+        let schedulers = ["greedy".to_owned(), "rex".to_owned()];
+        let text = Draft {
+            task: Some("regression"),
+            metric: Some("mae"),
+            schedulers: &schedulers,
+            budget: Some("5m"),
+            ..draft("y")
+        }
+        .to_toml();
+        let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
+        assert_eq!(spec.data.task, Some(TaskKind::Regression));
+        assert_eq!(spec.metric.as_deref(), Some("mae"));
+        assert_eq!(spec.budget.unwrap().as_secs(), 300);
+        assert!(spec.entry(None, "scheduler").is_some());
+    }
+
+    #[test]
+    fn epochs_follow_the_amount_of_data() {
+        let epochs = |rows| {
+            let text = Draft { rows, ..draft("y") }.to_toml();
+            let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
+            spec.fidelity.max_epochs
+        };
+        assert_eq!(epochs(100), 100);
+        assert_eq!(epochs(1797), 51);
+        assert_eq!(epochs(10_000_000), 9);
+    }
+}

@@ -1,0 +1,13 @@
+//! What a study is asked to do: the study file, checked.
+//!
+//! `reader` walks TOML and places errors, `spec` checks the fixed sections, `settings` describes
+//! what a trial can be told, `space` joins those with the schedulers' own descriptions into a
+//! search space, `trial` turns a configuration back into what the trainer takes, and `draft`
+//! writes the file that `attune fit` runs.
+
+pub(crate) mod draft;
+pub(crate) mod reader;
+pub(crate) mod settings;
+pub(crate) mod space;
+pub(crate) mod spec;
+pub(crate) mod trial;

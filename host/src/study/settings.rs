@@ -1,0 +1,86 @@
+//! The settings of a trial itself, described like a scheduler's parameters: from one table come
+//! checking, help and the search space.
+
+use attune_plugin_api::Param;
+
+/// The settings' names, for the places that read them back out of a configuration.
+pub(crate) mod name {
+    pub(crate) const SCHEDULER: &str = "scheduler";
+    pub(crate) const LR: &str = "lr";
+    pub(crate) const OPTIMIZER: &str = "optimizer";
+    pub(crate) const MOMENTUM: &str = "momentum";
+    pub(crate) const WEIGHT_DECAY: &str = "weight_decay";
+    pub(crate) const CLIP_NORM: &str = "clip_norm";
+    pub(crate) const BATCH_SIZE: &str = "batch_size";
+    pub(crate) const LAYERS: &str = "layers";
+    pub(crate) const WIDTH: &str = "width";
+    pub(crate) const ACTIVATION: &str = "activation";
+    pub(crate) const DROPOUT: &str = "dropout";
+    pub(crate) const LABEL_SMOOTHING: &str = "label_smoothing";
+}
+
+/// Every setting of a trial but its scheduler, in the order of help texts and tables.
+pub(crate) fn all() -> Vec<Param> {
+    use name::*;
+    vec![
+        Param::float(LR, 0.05)
+            .above(0.0)
+            .at_most(1e3)
+            .search_log(0.01, 0.3)
+            .doc("The starting learning rate; what a schedule calls its base or peak."),
+        Param::choice(OPTIMIZER, &["sgd", "nesterov", "adam", "adamw"], "nesterov")
+            .doc("What makes the update."),
+        Param::float(MOMENTUM, 0.9)
+            .at_least(0.0)
+            .below(1.0)
+            .search(0.8, 0.98)
+            .doc("Momentum of sgd and nesterov, beta1 of adam and adamw."),
+        Param::float(WEIGHT_DECAY, 1e-4)
+            .at_least(0.0)
+            .at_most(10.0)
+            .search_log(1e-6, 1e-2)
+            .doc("Weight decay; biases are left out."),
+        Param::float(CLIP_NORM, 0.0)
+            .at_least(0.0)
+            .at_most(1e6)
+            .doc("The gradient's norm is cut to this; 0 does not clip."),
+        Param::int(BATCH_SIZE, 64)
+            .at_least(1)
+            .at_most(65536)
+            .search_log(16, 256)
+            .doc("Rows a step."),
+        Param::int(LAYERS, 2)
+            .at_most(16)
+            .search(1, 3)
+            .doc("Hidden layers; 0 is a linear model."),
+        Param::int(WIDTH, 128)
+            .at_least(1)
+            .at_most(8192)
+            .search_log(32, 512)
+            .doc("Units in each hidden layer."),
+        Param::choice(ACTIVATION, &["relu", "gelu", "tanh"], "relu")
+            .search_all()
+            .doc("The hidden layers' activation."),
+        Param::float(DROPOUT, 0.0)
+            .at_least(0.0)
+            .below(1.0)
+            .search(0.0, 0.5)
+            .doc("The share of hidden units left out in training."),
+        Param::float(LABEL_SMOOTHING, 0.0)
+            .at_least(0.0)
+            .below(1.0)
+            .search(0.0, 0.2)
+            .doc("For classification: the share of a label given to all classes alike."),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use attune_plugin_api::Description;
+
+    #[test]
+    fn the_table_is_sound() {
+        let as_a_description = Description::new("trial", "").params(super::all());
+        assert_eq!(as_a_description.check(), Ok(()));
+    }
+}

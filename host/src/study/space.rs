@@ -1,0 +1,508 @@
+//! Joins a study file, the trial's settings and the schedulers' descriptions into a search space.
+//!
+//! Nobody writes the conditional part: a scheduler's parameters are searched over the ranges that
+//! it describes, and exist only in trials that it steers.
+
+use super::reader::{SpecError, nearest};
+use super::settings::{self, name};
+use super::spec::{Choice, SpaceEntry, StudySpec};
+use attune_plugin_api::param::{Kind, Search, Value};
+use attune_plugin_api::{Description, Param};
+use attune_search::{Condition, Config, Domain, Parameter, Space, UncheckedSpace};
+use std::collections::BTreeMap;
+
+/// The schedulers of a study whose file names none.
+const DEFAULT_SCHEDULERS: [&str; 4] = ["greedy", "cosine", "hypergradient", "one-cycle"];
+
+/// What varies between trials and what does not.
+#[derive(Debug)]
+pub(crate) struct StudySpace {
+    /// What the searcher draws from.
+    pub(crate) searched: Space,
+    /// The settings and parameters with one value, by the same names; a scheduler's are left out
+    /// of a configuration that it does not steer.
+    fixed: BTreeMap<String, Value>,
+}
+
+/// A whole configuration: every setting of the trial, and every parameter of its scheduler as
+/// `SCHEDULER.PARAMETER`.
+pub(crate) type FullConfig = BTreeMap<String, Value>;
+
+impl StudySpace {
+    /// Checks the file's `[space]` against the trial's settings and these schedulers.
+    pub(crate) fn resolve(spec: &StudySpec, available: &[&Description]) -> Result<Self, SpecError> {
+        let schedulers = chosen_schedulers(spec, available)?;
+        let settings = settings::all();
+        refuse_unknown(spec, &settings, &schedulers)?;
+
+        let mut joined = Joined::default();
+        joined.add_schedulers(&schedulers);
+        for setting in &settings {
+            let entry = spec.entry(None, &setting.name);
+            joined.add(spec, setting, setting.name.clone(), entry, None, None)?;
+        }
+        for scheduler in &schedulers {
+            let when = (schedulers.len() > 1).then(|| Condition {
+                parameter: name::SCHEDULER.into(),
+                any_of: vec![scheduler.name.as_str().into()],
+            });
+            for param in &scheduler.params {
+                let entry = spec.entry(Some(&scheduler.name), &param.name);
+                let proposed = param.search.filter(|_| spec.search.scheduler_params);
+                let full_name = format!("{}.{}", scheduler.name, param.name);
+                joined.add(spec, param, full_name, entry, proposed, when.clone())?;
+            }
+        }
+        joined.check(spec)
+    }
+
+    /// A searcher's suggestion with everything that is not searched.
+    pub(crate) fn complete(&self, suggested: &Config) -> FullConfig {
+        let mut config: FullConfig = suggested
+            .iter()
+            .map(|(name, value)| (name.to_owned(), param_value(value)))
+            .collect();
+        for (name, value) in &self.fixed {
+            config.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        let steered_by = match config.get(name::SCHEDULER) {
+            Some(Value::Text(scheduler)) => format!("{scheduler}."),
+            _ => String::new(),
+        };
+        config.retain(|name, _| !name.contains('.') || name.starts_with(&steered_by));
+        config
+    }
+
+    /// The schedulers that a trial may be steered by.
+    pub(crate) fn schedulers(&self) -> Vec<String> {
+        let searched = self.searched.parameters().iter().find_map(|parameter| {
+            match (&parameter.name, &parameter.domain) {
+                (name, Domain::Choice(values)) if name == name::SCHEDULER => {
+                    Some(values.iter().map(ToString::to_string).collect())
+                }
+                _ => None,
+            }
+        });
+        searched.unwrap_or_else(|| {
+            self.fixed
+                .get(name::SCHEDULER)
+                .map(|value| vec![value.to_string()])
+                .unwrap_or_default()
+        })
+    }
+}
+
+#[derive(Default)]
+struct Joined {
+    parameters: Vec<Parameter>,
+    fixed: BTreeMap<String, Value>,
+}
+
+impl Joined {
+    fn add_schedulers(&mut self, schedulers: &[&Description]) {
+        match schedulers {
+            [only] => {
+                let value = Value::Text(only.name.clone());
+                self.fixed.insert(name::SCHEDULER.into(), value);
+            }
+            several => self.parameters.push(Parameter {
+                name: name::SCHEDULER.into(),
+                domain: Domain::Choice(several.iter().map(|s| s.name.as_str().into()).collect()),
+                when: None,
+            }),
+        }
+    }
+
+    /// One setting or parameter: as the file says, else over `proposed`, else at its default.
+    fn add(
+        &mut self,
+        spec: &StudySpec,
+        param: &Param,
+        full_name: String,
+        entry: Option<&SpaceEntry>,
+        proposed: Option<Search>,
+        when: Option<Condition>,
+    ) -> Result<(), SpecError> {
+        let domain = match (entry, proposed) {
+            (Some(entry), _) => match meaning(spec, param, entry)? {
+                Meaning::Value(value) => Err(value),
+                Meaning::Domain(domain) => Ok(domain),
+            },
+            (None, Some(search)) => Ok(proposed_domain(param, search)),
+            (None, None) => Err(param.default.clone()),
+        };
+        match domain {
+            Ok(domain) => self.parameters.push(Parameter {
+                name: full_name,
+                domain,
+                when,
+            }),
+            Err(value) => {
+                self.fixed.insert(full_name, value);
+            }
+        }
+        Ok(())
+    }
+
+    fn check(self, spec: &StudySpec) -> Result<StudySpace, SpecError> {
+        let space = UncheckedSpace {
+            parameters: self.parameters,
+        };
+        let searched = space.check().map_err(|error| {
+            // Every range was checked where it stands, so what is left concerns the whole.
+            SpecError {
+                path: spec.path.clone(),
+                line: 1,
+                message: format!("[space] cannot be searched: {error}"),
+            }
+        })?;
+        Ok(StudySpace {
+            searched,
+            fixed: self.fixed,
+        })
+    }
+}
+
+enum Meaning {
+    Value(Value),
+    Domain(Domain),
+}
+
+/// What an entry of the file means for a parameter.
+fn meaning(spec: &StudySpec, param: &Param, entry: &SpaceEntry) -> Result<Meaning, SpecError> {
+    let accept = |value: &Value| {
+        param.accept(value).ok_or_else(|| {
+            spec.error_at(
+                entry,
+                format!("`{}` is {value}, but must be a {}", entry.key, param.kind),
+            )
+        })
+    };
+    match &entry.choice {
+        Choice::Fixed(value) => Ok(Meaning::Value(accept(value)?)),
+        Choice::Among(values) => match &param.kind {
+            Kind::PerGroup(_) | Kind::Steps => {
+                let numbers = values.iter().map(number).collect::<Option<Vec<f64>>>();
+                let list = numbers.map_or_else(|| values[0].clone(), Value::List);
+                Ok(Meaning::Value(accept(&list)?))
+            }
+            _ => {
+                let values = values.iter().map(accept).collect::<Result<Vec<_>, _>>()?;
+                match values.as_slice() {
+                    [only] => Ok(Meaning::Value(only.clone())),
+                    several => {
+                        let several = several.iter().filter_map(search_value).collect();
+                        Ok(Meaning::Domain(Domain::Choice(several)))
+                    }
+                }
+            }
+        },
+        Choice::Between { low, high, log } => {
+            let end = |end: f64| match param.kind {
+                Kind::Int { .. } if end.fract() == 0.0 => Value::Int(end as i64),
+                _ => Value::Float(end),
+            };
+            let ends = (accept(&end(*low))?, accept(&end(*high))?);
+            Ok(Meaning::Domain(match ends {
+                (Value::Int(low), Value::Int(high)) => Domain::Int {
+                    low,
+                    high,
+                    log: *log,
+                },
+                _ => float_domain(*low, *high, *log),
+            }))
+        }
+        Choice::Proposed => match param.search {
+            Some(search) => Ok(Meaning::Domain(proposed_domain(param, search))),
+            None => Err(spec.error_at(
+                entry,
+                format!(
+                    "`{}` proposes no range to search; write {{ low = .., high = .. }} or a list",
+                    entry.key
+                ),
+            )),
+        },
+    }
+}
+
+fn proposed_domain(param: &Param, search: Search) -> Domain {
+    let (low, high, log) = match search {
+        Search::Linear(low, high) => (low, high, false),
+        Search::Log(low, high) => (low, high, true),
+        Search::All => {
+            return Domain::Choice(match &param.kind {
+                Kind::Choice { choices } => choices.iter().map(|c| c.as_str().into()).collect(),
+                _ => vec![false.into(), true.into()],
+            });
+        }
+    };
+    match param.kind {
+        Kind::Int { .. } => Domain::Int {
+            low: low as i64,
+            high: high as i64,
+            log,
+        },
+        _ => float_domain(low, high, log),
+    }
+}
+
+fn float_domain(low: f64, high: f64, log: bool) -> Domain {
+    Domain::Float {
+        low,
+        high,
+        log,
+        step: None,
+    }
+}
+
+fn chosen_schedulers<'a>(
+    spec: &StudySpec,
+    available: &[&'a Description],
+) -> Result<Vec<&'a Description>, SpecError> {
+    let known = || {
+        available
+            .iter()
+            .map(|description| description.name.as_str())
+    };
+    let find = |name: &str| available.iter().copied().find(|d| d.name == name);
+    let Some(entry) = spec.entry(None, name::SCHEDULER) else {
+        let found: Vec<_> = DEFAULT_SCHEDULERS.into_iter().filter_map(find).collect();
+        return if found.is_empty() {
+            Err(no_schedulers(spec))
+        } else {
+            Ok(found)
+        };
+    };
+    let names = match &entry.choice {
+        Choice::Proposed => return Ok(available.to_vec()),
+        Choice::Fixed(value) => std::slice::from_ref(value),
+        Choice::Among(values) => values.as_slice(),
+        Choice::Between { .. } => {
+            return Err(spec.error_at(entry, "`scheduler` must be a name or a list of names"));
+        }
+    };
+    let mut chosen: Vec<&Description> = Vec::new();
+    for name in names {
+        let name = name.to_string();
+        let scheduler = find(&name).ok_or_else(|| {
+            let remedy = match nearest(&name, known()) {
+                Some(right) => format!("did you mean `{right}`?"),
+                None => format!("loaded are: {}", known().collect::<Vec<_>>().join(", ")),
+            };
+            spec.error_at(
+                entry,
+                format!("no plugin holds a scheduler `{name}`; {remedy}"),
+            )
+        })?;
+        if chosen.iter().any(|c| c.name == scheduler.name) {
+            return Err(spec.error_at(entry, format!("`{name}` is listed twice")));
+        }
+        chosen.push(scheduler);
+    }
+    Ok(chosen)
+}
+
+fn no_schedulers(spec: &StudySpec) -> SpecError {
+    SpecError {
+        path: spec.path.clone(),
+        line: 1,
+        message: format!(
+            "none of the usual schedulers ({}) is loaded; build the plugins with `cargo build \
+             --release`, or name a scheduler in [space] and its library with --plugin",
+            DEFAULT_SCHEDULERS.join(", ")
+        ),
+    }
+}
+
+fn refuse_unknown(
+    spec: &StudySpec,
+    settings: &[Param],
+    schedulers: &[&Description],
+) -> Result<(), SpecError> {
+    for entry in &spec.space {
+        let Some(scheduler) = &entry.scheduler else {
+            let known = || {
+                let own = settings.iter().map(|setting| setting.name.as_str());
+                own.chain([name::SCHEDULER])
+            };
+            if !known().any(|name| name == entry.key) {
+                return Err(unknown(
+                    spec,
+                    entry,
+                    "a trial has no setting",
+                    known().collect(),
+                ));
+            }
+            continue;
+        };
+        let Some(described) = schedulers.iter().find(|s| s.name == *scheduler) else {
+            let names: Vec<&str> = schedulers.iter().map(|s| s.name.as_str()).collect();
+            let remedy = match nearest(scheduler, names.iter().copied()) {
+                Some(right) => format!("did you mean `{right}`?"),
+                None => format!("its schedulers are: {}", names.join(", ")),
+            };
+            return Err(spec.error_at(
+                entry,
+                format!("`{scheduler}` is not a scheduler of this study; {remedy}"),
+            ));
+        };
+        if described.find(&entry.key).is_none() {
+            let known = described.params.iter().map(|p| p.name.as_str()).collect();
+            let what = format!("scheduler `{scheduler}` has no parameter");
+            return Err(unknown(spec, entry, &what, known));
+        }
+    }
+    Ok(())
+}
+
+fn unknown(spec: &StudySpec, entry: &SpaceEntry, what: &str, known: Vec<&str>) -> SpecError {
+    let remedy = match nearest(&entry.key, known.iter().copied()) {
+        Some(right) => format!("did you mean `{right}`?"),
+        None => format!("known are: {}", known.join(", ")),
+    };
+    spec.error_at(entry, format!("{what} `{}`; {remedy}", entry.key))
+}
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        _ => None,
+    }
+}
+
+fn search_value(value: &Value) -> Option<attune_search::Value> {
+    match value {
+        Value::Bool(value) => Some((*value).into()),
+        Value::Int(value) => Some((*value).into()),
+        Value::Float(value) => Some((*value).into()),
+        Value::Text(value) => Some(value.as_str().into()),
+        Value::List(_) => None,
+    }
+}
+
+fn param_value(value: &attune_search::Value) -> Value {
+    match value {
+        attune_search::Value::Bool(value) => Value::Bool(*value),
+        attune_search::Value::Int(value) => Value::Int(*value),
+        attune_search::Value::Float(value) => Value::Float(*value),
+        attune_search::Value::Text(value) => Value::Text(value.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attune_search::TrialNumber;
+    use attune_search::searcher::{Random, Searcher};
+    use std::path::Path;
+
+    fn greedy() -> Description {
+        Description::new("greedy", "")
+            .param(Param::int("patience", 10).search(1, 20))
+            .param(Param::float("factor", 0.95).above(0.0).below(1.0))
+            .param(Param::per_group("min_lr", 1e-3))
+    }
+
+    fn cosine() -> Description {
+        Description::new("cosine", "").param(Param::float("warmup", 0.0).search(0.0, 0.2))
+    }
+
+    fn resolve(space: &str) -> Result<StudySpace, SpecError> {
+        let text = format!("[data]\npath = 'd.csv'\ntarget = 'y'\n[space]\n{space}");
+        let spec = StudySpec::parse(Path::new("s.toml"), &text)?;
+        StudySpace::resolve(&spec, &[&greedy(), &cosine()])
+    }
+
+    #[test]
+    fn a_scheduler_brings_its_parameters_and_only_its_own() {
+        let space = resolve("scheduler = ['greedy', 'cosine']\nlr = 'search'").unwrap();
+        let mut random = Random::new(space.searched.clone(), 3);
+        let mut seen = std::collections::BTreeSet::new();
+        for trial in 0..20 {
+            let config = space.complete(&random.suggest(TrialNumber(trial)).unwrap());
+            let Value::Text(scheduler) = &config["scheduler"] else {
+                panic!("{config:?}");
+            };
+            let own: Vec<&String> = config.keys().filter(|k| k.contains('.')).collect();
+            let expected: Vec<String> = match scheduler.as_str() {
+                "greedy" => ["factor", "min_lr", "patience"]
+                    .map(|p| format!("greedy.{p}"))
+                    .into(),
+                _ => vec!["cosine.warmup".into()],
+            };
+            assert_eq!(own, expected.iter().collect::<Vec<_>>());
+            assert!(matches!(config["lr"], Value::Float(lr) if (0.01..=0.3).contains(&lr)));
+            assert_eq!(config["optimizer"], Value::Text("nesterov".into()));
+            seen.insert(scheduler.clone());
+        }
+        assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn the_file_overrides_what_a_scheduler_proposes() {
+        let space =
+            resolve("scheduler = 'greedy'\ngreedy.patience = 4\ngreedy.min_lr = [0.1, 0.2]");
+        let space = space.unwrap();
+        assert_eq!(space.searched.dimensions(), 0);
+        let config = space.complete(&Config::default());
+        assert_eq!(config["greedy.patience"], Value::Int(4));
+        assert_eq!(config["greedy.min_lr"], Value::List(vec![0.1, 0.2]));
+        assert_eq!(config["greedy.factor"], Value::Float(0.95));
+        assert_eq!(space.schedulers(), ["greedy"]);
+    }
+
+    #[test]
+    fn mistakes_are_placed_and_have_a_remedy() {
+        let table = [
+            (
+                "scheduler = 'gredy'",
+                "no plugin holds a scheduler `gredy`; did you mean `greedy`?",
+            ),
+            (
+                "scheduler = ['cosine', 'cosine']",
+                "`cosine` is listed twice",
+            ),
+            (
+                "lrr = 0.1",
+                "a trial has no setting `lrr`; did you mean `lr`?",
+            ),
+            (
+                "lr = -0.1",
+                "`lr` is -0.1, but must be a number in (0, 1000]",
+            ),
+            (
+                "lr = { low = 0.1, high = 1e9 }",
+                "`lr` is 1000000000.0, but must be a number",
+            ),
+            (
+                "width = { low = 1.5, high = 3 }",
+                "`width` is 1.5, but must be a whole number",
+            ),
+            (
+                "optimizer = ['sgd', 'adamm']",
+                "`optimizer` is adamm, but must be a word, one of sgd",
+            ),
+            (
+                "greedy.patiense = 3",
+                "has no parameter `patiense`; did you mean `patience`?",
+            ),
+            (
+                "scheduler = 'cosine'\ngreedy.patience = 3",
+                "`greedy` is not a scheduler of this study",
+            ),
+            (
+                "greedy.factor = 'search'",
+                "`factor` proposes no range to search",
+            ),
+        ];
+        for (text, expected) in table {
+            let error = resolve(text).unwrap_err();
+            assert!(
+                error.to_string().contains(expected),
+                "{text}\n gave {error}"
+            );
+            assert!(error.line >= 5, "{error}");
+        }
+    }
+}

@@ -1,0 +1,528 @@
+//! A study file, checked as far as it can be without its plugins and its data.
+
+use super::reader::{Entry, Section, Source, SpecError};
+use attune_plugin_api::param::Value;
+use attune_trainer::data::TaskKind;
+use attune_trainer::trial::{Cadence, Every, MetricSource, NanPolicy};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The most that a study file may weigh; one is a few hundred bytes.
+const MAX_FILE_BYTES: u64 = 1 << 20;
+
+/// A checked study file.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct StudySpec {
+    /// Where it was read from, for messages.
+    pub(crate) path: PathBuf,
+    /// Its text, as it is kept with the study.
+    pub(crate) text: String,
+    pub(crate) name: String,
+    pub(crate) seed: u64,
+    pub(crate) trials: u32,
+    pub(crate) budget: Option<Duration>,
+    pub(crate) parallel: Option<usize>,
+    pub(crate) reproducible: bool,
+    pub(crate) virtual_width: u32,
+    pub(crate) data: DataSpec,
+    pub(crate) metric: Option<String>,
+    pub(crate) search: SearchSpec,
+    pub(crate) fidelity: FidelitySpec,
+    pub(crate) steering: SteeringSpec,
+    pub(crate) space: Vec<SpaceEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct DataSpec {
+    pub(crate) path: PathBuf,
+    pub(crate) target: String,
+    /// Found out from the target column where not given.
+    pub(crate) task: Option<TaskKind>,
+    pub(crate) valid: f64,
+    pub(crate) test: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Sobol,
+    Random,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SearchSpec {
+    pub(crate) method: Method,
+    /// Whether a scheduler's own parameters are searched over the ranges it describes.
+    pub(crate) scheduler_params: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct FidelitySpec {
+    /// ASHA, or every trial to its end.
+    pub(crate) asha: bool,
+    pub(crate) min_epochs: u32,
+    pub(crate) max_epochs: u32,
+    pub(crate) eta: u32,
+}
+
+/// Which metric drives reactive schedulers, and how often.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct SteeringSpec {
+    pub(crate) cadence: Cadence,
+    pub(crate) nan_policy: NanPolicy,
+    /// The highest rate that is ever used, whatever a scheduler says.
+    pub(crate) max_lr: f64,
+}
+
+/// One key of `[space]`, or of one scheduler's table inside it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SpaceEntry {
+    /// The scheduler, for a key inside its table.
+    pub(crate) scheduler: Option<String>,
+    pub(crate) key: String,
+    pub(crate) choice: Choice,
+    at: Range<usize>,
+}
+
+/// What the file says of a setting.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Choice {
+    /// This value in every trial.
+    Fixed(Value),
+    /// One of these.
+    Among(Vec<Value>),
+    /// Something between two ends.
+    Between { low: f64, high: f64, log: bool },
+    /// The range that the setting's own description proposes: `"search"`.
+    Proposed,
+}
+
+impl StudySpec {
+    /// Reads and checks a study file. Paths in it are relative to its folder.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let unreadable = |why: String| {
+            anyhow::anyhow!(
+                "cannot read the study file {}: {why}; check the path",
+                path.display()
+            )
+        };
+        let size = std::fs::metadata(path)
+            .map_err(|e| unreadable(e.to_string()))?
+            .len();
+        if size > MAX_FILE_BYTES {
+            return Err(unreadable(format!("it is {size} bytes long")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))?;
+        Ok(Self::parse(path, &text)?)
+    }
+
+    /// Checks the text of a study file that stands, or would stand, at `path`.
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, SpecError> {
+        let source = Source { path, text };
+        let document = source.parse()?;
+        let mut top = Section::top(source, document.get_ref());
+
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        let spec = StudySpec {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            name: read(top.entry("name"), Entry::text)?
+                .unwrap_or(&stem)
+                .into(),
+            seed: read(top.entry("seed"), |e| e.int(0..=i64::MAX))?.unwrap_or(0) as u64,
+            trials: read(top.entry("trials"), |e| e.int(1..=1_000_000))?.unwrap_or(32) as u32,
+            budget: read(top.entry("budget"), budget)?,
+            parallel: read(top.entry("parallel"), |e| e.int(1..=1024))?.map(|n| n as usize),
+            reproducible: read(top.entry("reproducible"), Entry::bool)?.unwrap_or(true),
+            virtual_width: read(top.entry("virtual_width"), |e| e.int(1..=1024))?.unwrap_or(8)
+                as u32,
+            data: data(&mut top, path)?,
+            metric: objective(&mut top)?,
+            search: search(&mut top)?,
+            fidelity: fidelity(&mut top)?,
+            steering: steering(&mut top)?,
+            space: space(&mut top)?,
+        };
+        top.finish()?;
+        Ok(spec)
+    }
+
+    /// An error about one key of `[space]`.
+    pub(crate) fn error_at(&self, entry: &SpaceEntry, message: impl Into<String>) -> SpecError {
+        Source {
+            path: &self.path,
+            text: &self.text,
+        }
+        .error(entry.at.clone(), message)
+    }
+
+    /// What the file says of a setting; a later entry cannot exist, TOML refuses doubled keys.
+    pub(crate) fn entry(&self, scheduler: Option<&str>, key: &str) -> Option<&SpaceEntry> {
+        self.space
+            .iter()
+            .find(|entry| entry.scheduler.as_deref() == scheduler && entry.key == key)
+    }
+}
+
+fn read<'d, T>(
+    entry: Option<Entry<'d>>,
+    convert: impl FnOnce(&Entry<'d>) -> Result<T, SpecError>,
+) -> Result<Option<T>, SpecError> {
+    entry.as_ref().map(convert).transpose()
+}
+
+fn data(top: &mut Section<'_>, study: &Path) -> Result<DataSpec, SpecError> {
+    let mut section = top.section("data")?;
+    let missing = |key: &str, example: &str| SpecError {
+        path: study.to_owned(),
+        line: 1,
+        message: format!("`{key}` is missing from [data]; add {example}"),
+    };
+    let file = read(section.entry("path"), Entry::text)?
+        .ok_or_else(|| missing("path", "path = \"FILE.csv\""))?;
+    let target = read(section.entry("target"), Entry::text)?
+        .ok_or_else(|| missing("target", "target = \"COLUMN\", the column to predict"))?;
+    let task = read(section.entry("task"), |e| {
+        e.word(&[
+            ("auto", None),
+            ("classification", Some(TaskKind::Classification)),
+            ("regression", Some(TaskKind::Regression)),
+        ])
+    })?;
+    let valid_entry = section.entry("valid");
+    let valid = read(valid_entry, |e| e.float(0.01..=0.9))?.unwrap_or(0.15);
+    let test_entry = section.entry("test");
+    if let Some(entry) = &test_entry {
+        let test = entry.float(0.0..=0.9)?;
+        if valid + test > 0.95 {
+            return Err(entry.error(format!(
+                "`valid` and `test` take {valid} and {test} of the rows; leave at least 0.05 for \
+                 training"
+            )));
+        }
+    }
+    let test = read(test_entry, |e| e.float(0.0..=0.9))?.unwrap_or(0.15);
+    section.finish()?;
+    let folder = study.parent().unwrap_or(Path::new(""));
+    Ok(DataSpec {
+        path: folder.join(file),
+        target: target.into(),
+        task: task.flatten(),
+        valid,
+        test,
+    })
+}
+
+fn objective(top: &mut Section<'_>) -> Result<Option<String>, SpecError> {
+    let mut section = top.section("objective")?;
+    let metric = read(section.entry("metric"), Entry::text)?.map(str::to_owned);
+    section.finish()?;
+    Ok(metric)
+}
+
+fn search(top: &mut Section<'_>) -> Result<SearchSpec, SpecError> {
+    let mut section = top.section("search")?;
+    let method = read(section.entry("method"), |e| {
+        e.word(&[("sobol", Method::Sobol), ("random", Method::Random)])
+    })?;
+    let scheduler_params = read(section.entry("scheduler_params"), Entry::bool)?;
+    section.finish()?;
+    Ok(SearchSpec {
+        method: method.unwrap_or(Method::Sobol),
+        scheduler_params: scheduler_params.unwrap_or(true),
+    })
+}
+
+fn fidelity(top: &mut Section<'_>) -> Result<FidelitySpec, SpecError> {
+    let mut section = top.section("fidelity")?;
+    let asha = read(section.entry("method"), |e| {
+        e.word(&[("asha", true), ("none", false)])
+    })?
+    .unwrap_or(true);
+    let max_epochs =
+        read(section.entry("max_epochs"), |e| e.int(1..=1_000_000))?.unwrap_or(40) as u32;
+    let first_rung = i64::from((max_epochs / 9).max(1));
+    let min_epochs = read(section.entry("min_epochs"), |e| {
+        e.int(1..=i64::from(max_epochs))
+    })?;
+    let eta = read(section.entry("eta"), |e| e.int(2..=100))?.unwrap_or(3) as u32;
+    section.finish()?;
+    Ok(FidelitySpec {
+        asha,
+        min_epochs: min_epochs.unwrap_or(first_rung) as u32,
+        max_epochs,
+        eta,
+    })
+}
+
+fn steering(top: &mut Section<'_>) -> Result<SteeringSpec, SpecError> {
+    let mut section = top.section("steering")?;
+    let source = read(section.entry("metric"), |e| {
+        e.word(&[
+            ("train_loss", MetricSource::TrainLoss),
+            ("valid_loss", MetricSource::ValidLoss),
+            ("objective", MetricSource::Objective),
+        ])
+    })?;
+    let every = read(section.entry("every"), every)?;
+    let nan = read(section.entry("nan"), |e| {
+        e.word(&[
+            ("drop", NanPolicy::Drop),
+            ("substitute", NanPolicy::Substitute),
+            ("pass", NanPolicy::Pass),
+        ])
+    })?;
+    let max_lr = read(section.entry("max_lr"), |e| e.float(1e-12..=1e6))?;
+    section.finish()?;
+    Ok(SteeringSpec {
+        cadence: Cadence {
+            source: source.unwrap_or_default(),
+            every: every.unwrap_or_default(),
+        },
+        nan_policy: nan.unwrap_or_default(),
+        max_lr: max_lr.unwrap_or(100.0),
+    })
+}
+
+fn space(top: &mut Section<'_>) -> Result<Vec<SpaceEntry>, SpecError> {
+    let section = top.section("space")?;
+    let mut entries = Vec::new();
+    for entry in section.entries() {
+        // A table is either a range or the table of one scheduler; a range has `low` or `high`.
+        let inside = if entry.is_table() {
+            entry.entries()?
+        } else {
+            Vec::new()
+        };
+        let is_range = inside.iter().any(|e| matches!(e.key(), "low" | "high"));
+        if entry.is_table() && !is_range {
+            let scheduler = Some(entry.key().to_owned());
+            for param in &inside {
+                entries.push(space_entry(scheduler.clone(), param)?);
+            }
+        } else {
+            entries.push(space_entry(None, &entry)?);
+        }
+    }
+    Ok(entries)
+}
+
+fn space_entry(scheduler: Option<String>, entry: &Entry<'_>) -> Result<SpaceEntry, SpecError> {
+    let choice = if entry.is_table() {
+        between(entry)?
+    } else if entry.is_list() {
+        let values = entry.values()?;
+        if values.is_empty() {
+            return Err(entry.error(format!(
+                "`{}` lists nothing; give at least one value",
+                entry.key()
+            )));
+        }
+        Choice::Among(values)
+    } else {
+        match entry.value()? {
+            Value::Text(text) if text == "search" => Choice::Proposed,
+            value => Choice::Fixed(value),
+        }
+    };
+    Ok(SpaceEntry {
+        scheduler,
+        key: entry.key().to_owned(),
+        choice,
+        at: entry.place(),
+    })
+}
+
+fn between(entry: &Entry<'_>) -> Result<Choice, SpecError> {
+    let (mut low, mut high, mut log) = (None, None, false);
+    let finite = f64::MIN..=f64::MAX;
+    for end in entry.entries()? {
+        match end.key() {
+            "low" => low = Some(end.float(finite.clone())?),
+            "high" => high = Some(end.float(finite.clone())?),
+            "log" => log = end.bool()?,
+            _ => return Err(end.unknown_key(entry.key(), ["low", "high", "log"])),
+        }
+    }
+    match (low, high) {
+        (Some(low), Some(high)) if low < high && (!log || low > 0.0) => {
+            Ok(Choice::Between { low, high, log })
+        }
+        (Some(low), Some(high)) => Err(entry.error(format!(
+            "the range of `{}` runs from {low} to {high}; `low` must be below `high`{}",
+            entry.key(),
+            if log {
+                ", and above 0 with log = true"
+            } else {
+                ""
+            }
+        ))),
+        _ => Err(entry.error(format!(
+            "the range of `{}` needs both `low` and `high`",
+            entry.key()
+        ))),
+    }
+}
+
+fn budget(entry: &Entry<'_>) -> Result<Duration, SpecError> {
+    parse_duration(entry.text()?).map_err(|message| entry.error(message))
+}
+
+/// `90s`, `5m`, `1.5h`, or a bare number of seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let text = text.trim();
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let seconds = match unit.trim() {
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => f64::NAN,
+    };
+    number
+        .trim()
+        .parse::<f64>()
+        .ok()
+        .map(|number| number * seconds)
+        .filter(|total| *total > 0.0 && *total < 1e9)
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| format!("`{text}` is not a duration; write 90s, 5m or 1.5h"))
+}
+
+fn every(entry: &Entry<'_>) -> Result<Every, SpecError> {
+    let wrong = || entry.error("`every` must be \"auto\", \"N steps\" or \"N epochs\"");
+    let text = entry.text()?;
+    if text == "auto" {
+        return Ok(Every::Auto);
+    }
+    let (number, unit) = text.split_once(' ').ok_or_else(wrong)?;
+    let number: u32 = number.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?;
+    match unit.trim() {
+        "step" | "steps" => Ok(Every::Steps(number.into())),
+        "epoch" | "epochs" => Ok(Every::Epochs(number)),
+        _ => Err(wrong()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DATA: &str = "[data]\npath = 'd.csv'\ntarget = 'y'\n";
+
+    fn parse(text: &str) -> Result<StudySpec, SpecError> {
+        StudySpec::parse(Path::new("studies/demo.toml"), text)
+    }
+
+    #[test]
+    fn what_is_left_out_has_a_sensible_value() {
+        let spec = parse(DATA).unwrap();
+        assert_eq!(spec.name, "demo");
+        assert_eq!(spec.trials, 32);
+        assert!(spec.reproducible && spec.fidelity.asha);
+        assert_eq!(spec.data.path, Path::new("studies/d.csv"));
+        assert_eq!(
+            (spec.fidelity.min_epochs, spec.fidelity.max_epochs),
+            (4, 40)
+        );
+        assert_eq!(spec.steering.cadence, Cadence::default());
+    }
+
+    #[test]
+    fn the_space_takes_values_lists_ranges_and_schedulers() {
+        let text = format!(
+            "{DATA}[space]\nscheduler = ['greedy', 'cosine']\nlr = {{ low = 1e-3, high = 1, log = true }}\n\
+             width = 64\ndropout = 'search'\ngreedy.patience = 3\n"
+        );
+        let spec = parse(&text).unwrap();
+        let choice = |scheduler, key| &spec.entry(scheduler, key).unwrap().choice;
+        assert!(matches!(choice(None, "scheduler"), Choice::Among(names) if names.len() == 2));
+        assert_eq!(
+            choice(None, "lr"),
+            &Choice::Between {
+                low: 1e-3,
+                high: 1.0,
+                log: true
+            }
+        );
+        assert_eq!(choice(None, "width"), &Choice::Fixed(Value::Int(64)));
+        assert_eq!(choice(None, "dropout"), &Choice::Proposed);
+        assert_eq!(
+            choice(Some("greedy"), "patience"),
+            &Choice::Fixed(Value::Int(3))
+        );
+    }
+
+    #[test]
+    fn every_mistake_is_placed_and_has_a_remedy() {
+        let table: &[(&str, &str)] = &[
+            (
+                "trails = 3",
+                "demo.toml:1: unknown key `trails` at the top of the file; did you mean `trials`?",
+            ),
+            (
+                "trials = 0",
+                "demo.toml:1: `trials` is 0, but must be a whole number from 1 to 1000000",
+            ),
+            (
+                "seed = 'x'",
+                "demo.toml:1: `seed` is the text \"x\", but must be a whole number",
+            ),
+            ("name = 'x", "demo.toml:1: not valid TOML"),
+            (
+                "budget = '3 days'",
+                "`3 days` is not a duration; write 90s, 5m or 1.5h",
+            ),
+            (
+                "\n[fidelity]\nmax_epoch = 3",
+                "demo.toml:3: unknown key `max_epoch` in [fidelity]; did you mean `max_epochs`?",
+            ),
+            (
+                "[search]\nmethod = 'sobl'",
+                "`method` is `sobl`, but must be one of sobol, random; did you mean `sobol`?",
+            ),
+            ("[steering]\nevery = '3 weeks'", "`every` must be"),
+            ("[space]\nlr = { low = 1 }", "needs both `low` and `high`"),
+            (
+                "[space]\nlr = { low = 0, high = 1, log = true }",
+                "above 0 with log = true",
+            ),
+            (
+                "[space]\nlr = { low = 0.1, high = 1, logg = true }",
+                "did you mean `log`?",
+            ),
+            ("[space]\nlr = []", "lists nothing"),
+            ("[data]\npath = 'a.csv'", "`target` is missing from [data]"),
+            ("data = 3", "`data` is 3, but must be a table"),
+        ];
+        for (text, expected) in table {
+            let text = if text.contains("data") {
+                text.to_string()
+            } else {
+                format!("{text}\n{DATA}")
+            };
+            let error = parse(&text).unwrap_err().to_string();
+            assert!(
+                error.contains(expected),
+                "{text}\n gave {error}\n not {expected}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_split_that_leaves_nothing_to_train_on_is_refused() {
+        let error = parse(&format!("{DATA}valid = 0.6\ntest = 0.4\n")).unwrap_err();
+        assert!(error.to_string().contains("leave at least 0.05"), "{error}");
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("1.5h"), Ok(Duration::from_secs(5400)));
+        assert_eq!(parse_duration("5 m"), Ok(Duration::from_secs(300)));
+        assert!(parse_duration("-3s").is_err());
+        assert!(parse_duration("NaN").is_err());
+    }
+}

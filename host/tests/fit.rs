@@ -1,0 +1,147 @@
+//! `attune fit` and `attune predict` on tables as they are in the wild.
+#![allow(clippy::expect_used)]
+
+mod support;
+
+use std::fmt::Write;
+use support::Home;
+
+/// Rows of a made-up shop: missing cells, text, quoted commas, dates, a constant, an id, headers
+/// that are not ASCII, and a class that is rare. The answer follows from price and colour.
+fn shop(rows: usize) -> String {
+    let mut csv = String::from("Kunden-ID,größe,\"preis, netto\",farbe,seit,land,antwort\n");
+    for row in 0..rows {
+        let size = if row % 7 == 0 {
+            String::new()
+        } else {
+            format!("{}", (row * 37) % 50)
+        };
+        let price = (row * 17 % 100) as f64 / 10.0;
+        let colour = ["rot", "blau", "\"grün, hell\""][row % 3];
+        let date = format!("2024-{:02}-{:02}", row % 12 + 1, row % 28 + 1);
+        let answer = if price > 8.5 {
+            "selten"
+        } else if row % 3 == 1 {
+            "ja"
+        } else {
+            "nein"
+        };
+        let _ = writeln!(csv, "K{row:05},{size},{price},{colour},{date},DE,{answer}");
+    }
+    csv
+}
+
+fn rows(csv_text: &str) -> Vec<Vec<String>> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_reader(csv_text.as_bytes());
+    let records = reader.records().map(|record| record.expect("CSV"));
+    records
+        .map(|record| record.iter().map(str::to_owned).collect())
+        .collect()
+}
+
+#[test]
+fn a_messy_table_is_fitted_unattended_and_predicted_in_another_order() {
+    let home = Home::new();
+    home.file("shop.csv", shop(400));
+    let finished = home.run(&[
+        "fit",
+        "shop.csv",
+        "--target",
+        "antwort",
+        "--trials",
+        "8",
+        "--out",
+        "m.safetensors",
+    ]);
+    for told in [
+        "Kunden-ID",
+        "land",
+        "left out",
+        "größe",
+        "seit",
+        "missing",
+        "3 classes",
+    ] {
+        assert!(
+            finished.err.contains(told),
+            "{told} is not told of:\n{}",
+            finished.err
+        );
+    }
+    finished.ok();
+
+    // Other order, a column more, no target, a colour that was never seen, a missing price.
+    home.file(
+        "new.csv",
+        "farbe,neu,\"preis, netto\",größe,seit,land,Kunden-ID\n\
+         blau,1,2.0,10,2024-03-01,DE,K1\n\
+         lila,2,9.9,,2024-04-01,FR,K2\n\
+         rot,3,,5,2024-05-01,DE,K3\n",
+    );
+    let predicted = rows(&home.run(&["predict", "m.safetensors", "new.csv"]).ok());
+    assert_eq!(predicted[0], ["prediction", "p_ja", "p_nein", "p_selten"]);
+    assert_eq!(predicted.len(), 4);
+    for row in &predicted[1..] {
+        assert!(
+            ["ja", "nein", "selten"].contains(&row[0].as_str()),
+            "{row:?}"
+        );
+        let sum: f64 = row[1..]
+            .iter()
+            .map(|p| p.parse::<f64>().expect("a probability"))
+            .sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{row:?}");
+    }
+    assert_eq!(predicted[1][0], "ja");
+    assert_eq!(predicted[2][0], "selten");
+
+    home.file("lacks.csv", "farbe,größe,seit\nrot,1,2024-01-01\n");
+    let error = home
+        .run(&["predict", "m.safetensors", "lacks.csv"])
+        .failed(1);
+    assert!(error.contains("preis, netto"), "{error}");
+}
+
+#[test]
+fn numbers_are_regressed_in_their_own_units() {
+    let home = Home::new();
+    let mut csv = String::from("x;z;ziel\n");
+    for row in 0..300 {
+        let (x, z) = ((row * 7 % 40) as f64 / 4.0, (row * 13 % 30) as f64);
+        let _ = writeln!(
+            csv,
+            "{x};{z};{}",
+            1000.0 + 50.0 * x - 3.0 * z + (row % 5) as f64 / 10.0
+        );
+    }
+    home.file("linear.csv", csv);
+    let arguments = [
+        "fit",
+        "linear.csv",
+        "--target",
+        "ziel",
+        "--trials",
+        "8",
+        "--save-study",
+        "s.toml",
+    ];
+    home.run(&arguments).ok();
+    home.file("new.csv", "z;x\n10;5\n0;0\n");
+    let predicted = rows(&home.run(&["predict", "linear.safetensors", "new.csv"]).ok());
+    assert_eq!(predicted[0], ["prediction"]);
+    let values: Vec<f64> = predicted[1..]
+        .iter()
+        .map(|r| r[0].parse().expect("a number"))
+        .collect();
+    assert!((values[0] - 1220.0).abs() < 25.0, "{values:?}");
+    assert!((values[1] - 1000.0).abs() < 50.0, "{values:?}");
+
+    // The study it made is a file that `run` takes, and it comes to the same.
+    home.run(&["run", "s.toml"]).ok();
+    let studies: serde_json::Value =
+        serde_json::from_str(&home.run(&["ls", "--json"]).ok()).expect("JSON");
+    assert_eq!(studies[0]["best_value"], studies[1]["best_value"]);
+    assert_eq!(studies[0]["metric"], "rmse");
+}

@@ -1,0 +1,395 @@
+//! Whole studies, run by the real program: reproducible, interrupted, killed, with trials that
+//! fail, and with every kind of bad input.
+#![allow(clippy::expect_used)]
+
+mod support;
+
+use serde_json::Value;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use support::{Finished, Home, test_library};
+
+const WINE: &str = include_str!("../../examples/data/wine.csv");
+
+/// A small study over a real table.
+fn study(home: &Home, more: &str) -> String {
+    home.file("wine.csv", WINE);
+    let text = format!(
+        "seed = 5\n{more}\n[data]\npath = \"wine.csv\"\ntarget = \"cultivar\"\n\
+         [fidelity]\nmin_epochs = 2\nmax_epochs = 9\n\
+         [space]\nscheduler = [\"greedy\", \"cosine\", \"hypergradient\", \"plateau\"]\n\
+         lr = \"search\"\nwidth = [8, 16]\nbatch_size = 16\ndropout = 0.2\n"
+    );
+    home.file("study.toml", text).to_string_lossy().into_owned()
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+/// All that a study came to: its leaderboard and every curve, without times and ids.
+fn outcome(home: &Home, study: &str) -> Value {
+    let mut detail = json(&home.run(&["show", study, "--json"]).ok());
+    let trials = detail["trials"].as_array_mut().expect("trials").clone();
+    let whole: Vec<Value> = trials
+        .into_iter()
+        .map(|mut trial| {
+            let id = trial["id"].as_str().expect("an id").to_owned();
+            let mut curves = json(&home.run(&["show", &id, "--json"]).ok());
+            trial["id"] = id.split_once('.').expect("STUDY.TRIAL").1.into();
+            trial["seconds"] = Value::Null;
+            trial["curves"] = [curves["epoch_curves"].take(), curves["step_curves"].take()]
+                .to_vec()
+                .into();
+            trial
+        })
+        .collect();
+    whole.into()
+}
+
+#[test]
+fn the_outcome_is_the_same_whatever_runs_beside_it() {
+    let home = Home::new();
+    let file = study(&home, "trials = 14");
+    for parallel in ["1", "2", "5"] {
+        home.run(&["run", &file, "--parallel", parallel]).ok();
+    }
+    let first = outcome(&home, "s1");
+    let trials = first.as_array().expect("trials");
+    assert_eq!(trials.len(), 14);
+    let states: Vec<&str> = trials.iter().filter_map(|t| t["state"].as_str()).collect();
+    assert!(
+        states.contains(&"done") && states.contains(&"stopped"),
+        "{states:?}"
+    );
+    for other in ["s2", "s3"] {
+        assert_eq!(first, outcome(&home, other), "{other} differs from s1");
+    }
+}
+
+#[test]
+fn another_seed_is_another_study_and_arrival_order_still_finishes() {
+    let home = Home::new();
+    let file = study(&home, "trials = 6");
+    home.run(&["run", &file]).ok();
+    let text = std::fs::read_to_string(&file).expect("the study file");
+    home.file(
+        "study.toml",
+        text.replace("seed = 5", "seed = 6\nreproducible = false"),
+    );
+    home.run(&["run", &file, "--parallel", "3"]).ok();
+    assert_ne!(outcome(&home, "s1"), outcome(&home, "s2"));
+    let studies = json(&home.run(&["ls", "--json"]).ok());
+    assert_eq!(studies[1]["trials"]["running"], 0);
+    assert_eq!(studies[1]["state"], "done");
+}
+
+/// Starts a study that would take minutes, and returns once some epochs were trained.
+fn start_long_study(home: &Home) -> Child {
+    let file = study(home, "trials = 1000");
+    let text = std::fs::read_to_string(&file).expect("the study file");
+    home.file(
+        "study.toml",
+        text.replace("max_epochs = 9", "max_epochs = 100000"),
+    );
+    let mut child = home
+        .attune()
+        .args(["run", &file, "--json"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let events = BufReader::new(child.stderr.take().expect("stderr is piped"));
+    let mut epochs = events
+        .lines()
+        .map_while(Result::ok)
+        .filter(|line| line.starts_with('{') && json(line)["event"] == "epoch");
+    assert!(epochs.nth(20).is_some(), "the study ended before 20 epochs");
+    // Whoever writes to a pipe must find a reader.
+    std::thread::spawn(move || epochs.count());
+    child
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill")
+        .args([name, &child.id().to_string()])
+        .status();
+    assert!(status.expect("kill runs").success());
+}
+
+#[test]
+fn ctrl_c_ends_a_run_within_two_seconds_with_everything_stored() {
+    let home = Home::new();
+    let mut child = start_long_study(&home);
+    let told = Instant::now();
+    signal(&child, "-INT");
+    let status = child.wait().expect("the program ends");
+    assert!(
+        told.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        told.elapsed()
+    );
+    assert_eq!(status.code(), Some(130));
+
+    let study = &json(&home.run(&["ls", "--json"]).ok())[0];
+    assert_eq!(study["state"], "stopped");
+    assert_eq!(study["trials"]["running"], 0);
+    let detail = json(&home.run(&["ls", "s1", "--json"]).ok());
+    let best = &detail["trials"][0];
+    assert!(best["epochs"].as_u64() > Some(0), "{best}");
+    let reasons: Vec<&str> = detail["trials"]
+        .as_array()
+        .expect("trials")
+        .iter()
+        .filter_map(|t| t["reason"].as_str())
+        .collect();
+    assert!(reasons.contains(&"interrupted with Ctrl-C"), "{reasons:?}");
+    assert!(
+        home.path().join("study.safetensors").exists(),
+        "the best model so far is saved"
+    );
+}
+
+#[test]
+fn a_killed_run_loses_nothing_and_leaves_nothing_running() {
+    let home = Home::new();
+    let mut child = start_long_study(&home);
+    let refused = home.run(&["ls"]).failed(1);
+    assert!(refused.contains(&child.id().to_string()), "{refused}");
+    assert!(refused.contains("attune run"), "{refused}");
+    signal(&child, "-KILL");
+    child.wait().expect("the program ends");
+
+    let study = &json(&home.run(&["ls", "--json"]).ok())[0];
+    assert_eq!(study["state"], "interrupted");
+    assert_eq!(study["trials"]["running"], 0);
+    let detail = json(&home.run(&["ls", "s1", "--json"]).ok());
+    let epochs: u64 = detail["trials"]
+        .as_array()
+        .expect("trials")
+        .iter()
+        .filter_map(|trial| trial["epochs"].as_u64())
+        .sum();
+    assert!(epochs >= 20, "20 epochs were told of, {epochs} are stored");
+}
+
+#[test]
+fn a_time_budget_ends_the_study_and_counts_as_done() {
+    let home = Home::new();
+    let file = study(&home, "trials = 100000\nbudget = \"1s\"");
+    let begun = Instant::now();
+    home.run(&["run", &file]).ok();
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    let study = &json(&home.run(&["ls", "--json"]).ok())[0];
+    assert_eq!(study["state"], "done");
+    assert_eq!(study["trials"]["running"], 0);
+}
+
+#[test]
+fn a_scheduler_that_misbehaves_costs_its_own_trials_alone() {
+    let home = Home::new();
+    let library = test_library("attune-misbehave");
+    for (misbehave, expected) in [
+        ("panic@step", "panicked"),
+        ("nan@step", "NaN at step"),
+        ("error@configure", "misbehave"),
+        ("panic@configure", "panicked"),
+    ] {
+        let file = study(&home, "trials = 8");
+        let text = std::fs::read_to_string(&file).expect("the study file");
+        let both = "scheduler = [\"misbehave\", \"cosine\"]";
+        let named = text
+            .lines()
+            .map(|l| if l.starts_with("scheduler") { both } else { l });
+        home.file("study.toml", named.collect::<Vec<_>>().join("\n"));
+        let output = home
+            .attune()
+            .arg("--plugin")
+            .arg(&library)
+            .args(["run", &file])
+            .env("ATTUNE_MISBEHAVE", misbehave)
+            .output()
+            .expect("the program starts");
+        let error = Finished::from(output).failed(3);
+        assert!(
+            error.contains(expected) && error.contains("misbehave"),
+            "{misbehave}: {error}"
+        );
+
+        let studies = json(&home.run(&["ls", "--json"]).ok());
+        let counts = &studies.as_array().expect("studies").last().expect("one")["trials"];
+        let failed = counts["failed"].as_u64().expect("a count");
+        assert!(failed > 0 && failed < 8, "{counts}");
+        assert_eq!(counts["running"], 0);
+    }
+}
+
+#[test]
+fn bad_input_gives_one_error_with_place_and_remedy() {
+    let home = Home::new();
+    home.file(
+        "ok.csv",
+        "a,b,y\n1,2,x\n2,3,z\n3,4,x\n4,5,z\n5,6,x\n6,7,z\n",
+    );
+    home.file("short.csv", "a,b,y\n1,2,x\n2,3\n3,4,x\n");
+    home.file("empty.csv", "");
+    home.file("header.csv", "a,b,y\n");
+    home.file("blank.csv", "a,y\n1,\n2,\n3,\n");
+    home.file("same.csv", "a,y\n1,x\n2,x\n3,x\n");
+    home.file("model.safetensors", "somebody's file");
+    let study = |name: &str, text: &str| home.file(name, text).to_string_lossy().into_owned();
+    let data = "[data]\npath = \"ok.csv\"\ntarget = \"y\"\n";
+    let misspelt = study("misspelt.toml", &format!("trails = 3\n{data}"));
+    let range = study(
+        "range.toml",
+        &format!("{data}[space]\nscheduler = \"greedy\"\ngreedy.factor = 1.5\n"),
+    );
+    let parameter = study(
+        "parameter.toml",
+        &format!("{data}[space]\nscheduler = \"greedy\"\ngreedy.patiense = 2\n"),
+    );
+    let scheduler = study(
+        "scheduler.toml",
+        &format!("{data}[space]\nscheduler = \"gredy\"\n"),
+    );
+    let metric = study(
+        "metric.toml",
+        &format!("{data}[objective]\nmetric = \"rmse\"\n"),
+    );
+    let toml = study("broken.toml", "[data\n");
+
+    let fit = |file: &'static str, target: &'static str| vec!["fit", file, "--target", target];
+    let table: Vec<(Vec<&str>, &[&str])> = vec![
+        (fit("gone.csv", "y"), &["gone.csv"]),
+        (fit("ok.csv", "z"), &["ok.csv", "`z`"]),
+        (fit("short.csv", "y"), &["short.csv:3", "2 cells", "3"]),
+        (fit("empty.csv", "y"), &["empty.csv", "empty"]),
+        (fit("header.csv", "y"), &["header.csv"]),
+        (fit("blank.csv", "y"), &["blank.csv", "`y`"]),
+        (fit("same.csv", "y"), &["same.csv", "`y`", "one"]),
+        (
+            [fit("ok.csv", "y"), vec!["--budget", "soon"]].concat(),
+            &["--budget", "90s"],
+        ),
+        (
+            [fit("ok.csv", "y"), vec!["--out", "model.safetensors"]].concat(),
+            &["model.safetensors", "--out"],
+        ),
+        (
+            [fit("ok.csv", "y"), vec!["--out", "no/such/folder/m"]].concat(),
+            &["no folder no/such/folder"],
+        ),
+        (
+            [fit("ok.csv", "y"), vec!["--schedulers", "greedy,cosin"]].concat(),
+            &["`cosin`", "did you mean `cosine`?"],
+        ),
+        (vec!["run", "gone.toml"], &["gone.toml", "check the path"]),
+        (
+            vec!["run", &misspelt],
+            &["misspelt.toml:1", "did you mean `trials`?"],
+        ),
+        (
+            vec!["run", &range],
+            &["range.toml:6", "`factor` is 1.5", "(0, 1)"],
+        ),
+        (
+            vec!["run", &parameter],
+            &["parameter.toml:6", "did you mean `patience`?"],
+        ),
+        (
+            vec!["run", &scheduler],
+            &["scheduler.toml:5", "did you mean `greedy`?"],
+        ),
+        (
+            vec!["run", &metric],
+            &["metric.toml", "`rmse` does not fit", "accuracy"],
+        ),
+        (vec!["run", &toml], &["broken.toml:1", "not valid TOML"]),
+        (vec!["show", "s99"], &["s99"]),
+        (vec!["show", "nonsense"], &["nonsense"]),
+        (vec!["compare", "s1", "s2"], &["s1"]),
+        (
+            vec!["predict", "model.safetensors", "ok.csv"],
+            &["model.safetensors"],
+        ),
+    ];
+    for (args, expected) in table {
+        let error = home.run(&args).failed(1);
+        for part in expected {
+            assert!(error.contains(part), "{args:?}: no {part:?} in\n{error}");
+        }
+        let errors = error
+            .lines()
+            .filter(|line| line.starts_with("error:"))
+            .count();
+        assert_eq!(errors, 1, "{args:?}:\n{error}");
+    }
+    // None of it left anything behind.
+    let studies = json(&home.run(&["ls", "--json"]).ok());
+    assert_eq!(studies.as_array().map(Vec::len), Some(0), "{studies}");
+    let kept = std::fs::read_to_string(home.path().join("model.safetensors"));
+    assert_eq!(kept.expect("it is still there"), "somebody's file");
+}
+
+#[test]
+fn results_can_be_listed_shown_and_compared() {
+    let home = Home::new();
+    let file = study(&home, "trials = 6");
+    let board = home.run(&["run", &file]).ok();
+    assert!(board.contains("* 1"), "{board}");
+    assert!(home.run(&["ls"]).ok().contains("s1"));
+    assert!(home.run(&["ls", "s1"]).ok().contains("s1.5"));
+    let page = home.run(&["show", "s1.0"]).ok();
+    assert!(
+        page.contains("accuracy by epoch") && page.contains("learning rate by step"),
+        "{page}"
+    );
+    assert!(
+        home.run(&["show", "s1"])
+            .ok()
+            .contains("target = \"cultivar\"")
+    );
+
+    let page = home.run(&["compare", "s1.0", "s1.1", "s1.2"]).ok();
+    assert!(
+        page.contains("s1.0") && page.contains("last valid_accuracy"),
+        "{page}"
+    );
+    assert!(
+        !page.contains("batch_size"),
+        "what does not differ is shown:\n{page}"
+    );
+    let both = json(&home.run(&["compare", "s1", "s1.0", "--json"]).ok_or_same());
+    assert!(both.is_array() || both.is_null());
+}
+
+impl Finished {
+    /// The output of a comparison, which is refused where the best trial is the other one.
+    fn ok_or_same(self) -> String {
+        if self.code == Some(1) && self.err.contains("already compared") {
+            return "null".into();
+        }
+        self.ok()
+    }
+}
+
+#[test]
+fn the_examples_are_valid_studies() {
+    let home = Home::new();
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    for name in ["wine.toml", "diabetes.toml"] {
+        let text = std::fs::read_to_string(examples.join(name)).expect("an example");
+        let data = examples
+            .join("data")
+            .canonicalize()
+            .expect("the examples' data");
+        let text = text.replace("\"data/", &format!("\"{}/", data.display()));
+        let text = text
+            .replace("trials = 16", "trials = 4")
+            .replace("max_epochs = 60", "max_epochs = 6");
+        let file = home.file(name, text);
+        home.run(&["run", &file.to_string_lossy()]).ok();
+    }
+}

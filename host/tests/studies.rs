@@ -229,10 +229,10 @@ fn a_scheduler_that_misbehaves_costs_its_own_trials_alone() {
 #[test]
 fn bad_input_gives_one_error_with_place_and_remedy() {
     let home = Home::new();
-    home.file(
-        "ok.csv",
-        "a,b,y\n1,2,x\n2,3,z\n3,4,x\n4,5,z\n5,6,x\n6,7,z\n",
-    );
+    let rows: String = (0..60)
+        .map(|row| format!("{row},{},{}\n", row % 7, ["x", "z"][row % 2]))
+        .collect();
+    home.file("ok.csv", format!("a,b,y\n{rows}"));
     home.file("short.csv", "a,b,y\n1,2,x\n2,3\n3,4,x\n");
     home.file("empty.csv", "");
     home.file("header.csv", "a,b,y\n");
@@ -268,7 +268,10 @@ fn bad_input_gives_one_error_with_place_and_remedy() {
         (fit("empty.csv", "y"), &["empty.csv", "empty"]),
         (fit("header.csv", "y"), &["header.csv"]),
         (fit("blank.csv", "y"), &["blank.csv", "`y`"]),
-        (fit("same.csv", "y"), &["same.csv", "`y`", "one"]),
+        (
+            fit("same.csv", "y"),
+            &["same.csv", "`y`", "`x` in every row"],
+        ),
         (
             [fit("ok.csv", "y"), vec!["--budget", "soon"]].concat(),
             &["--budget", "90s"],

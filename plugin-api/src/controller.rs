@@ -85,7 +85,8 @@ pub trait Controller: Send {
     /// Puts a saved state in place of the current one.
     ///
     /// # Errors
-    /// Bytes of another version or that are not a state; the current state is then kept.
+    /// Bytes of another version, of a run with another number of groups, or that are not a state;
+    /// the current state is then kept.
     fn load(&mut self, state: &[u8]) -> Result<(), CallError>;
 }
 
@@ -95,6 +96,7 @@ pub struct InProcess<S> {
     scheduler: S,
     description: Description,
     layout: Layout,
+    groups: usize,
     warnings: Vec<String>,
 }
 
@@ -136,6 +138,7 @@ impl<S: Scheduler> InProcess<S> {
         Ok(InProcess {
             warnings: scheduler.warnings(setup),
             layout: Layout::new(&description.signals, setup.groups.len()),
+            groups: setup.groups.len(),
             scheduler,
             description,
         })
@@ -176,11 +179,11 @@ impl<S: Scheduler> Controller for InProcess<S> {
     }
 
     fn save(&mut self) -> Result<Vec<u8>, CallError> {
-        Ok(state::pack(S::STATE_VERSION, &self.scheduler)?)
+        Ok(state::pack(S::STATE_VERSION, self.groups, &self.scheduler)?)
     }
 
     fn load(&mut self, bytes: &[u8]) -> Result<(), CallError> {
-        self.scheduler = state::unpack(S::STATE_VERSION, bytes)?;
+        self.scheduler = state::unpack(S::STATE_VERSION, self.groups, bytes)?;
         Ok(())
     }
 }

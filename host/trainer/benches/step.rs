@@ -1,0 +1,131 @@
+//! Milliseconds a training step, for the network that other libraries were measured with:
+//! 64-256-256-10 in batches of 128, one thread. `cargo bench -p attune-trainer`.
+
+use attune_plugin_api::controller::InProcess;
+use attune_plugin_api::prelude::*;
+use attune_trainer::data::{DataOptions, Dataset, Table};
+use attune_trainer::trial::{EpochRecord, StepRecord, Telemetry, Trial, TrialSettings};
+use attune_trainer::{Activation, use_one_thread};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+/// Leaves every rate as it is.
+#[derive(Serialize, Deserialize)]
+struct Constant {}
+
+impl Scheduler for Constant {
+    type Params = Constant;
+
+    fn describe() -> Description {
+        Description::new("constant", "Leaves every rate as it is.")
+    }
+
+    fn configure(params: Constant, _: &Setup) -> Result<Self, Error> {
+        Ok(params)
+    }
+}
+
+/// The same, looking at every signal.
+#[derive(Serialize, Deserialize)]
+struct Watching {}
+
+impl Scheduler for Watching {
+    type Params = Watching;
+
+    fn describe() -> Description {
+        let none = Description::new("watching", "Looks at every signal.");
+        Signal::ALL.into_iter().fold(none, Description::signal)
+    }
+
+    fn configure(params: Watching, _: &Setup) -> Result<Self, Error> {
+        Ok(params)
+    }
+}
+
+/// Notes when each step ended.
+struct Stopwatch(Vec<Instant>);
+
+impl Telemetry for Stopwatch {
+    fn step(&mut self, _: &StepRecord<'_>) {
+        self.0.push(Instant::now());
+    }
+
+    fn epoch(&mut self, _: &EpochRecord) {}
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> Result<(), Failure> {
+    use_one_thread()?;
+    let data = Arc::new(images()?);
+    let base = TrialSettings {
+        hidden: vec![256, 256],
+        optimizer: OptimizerKind::Sgd,
+        batch_size: 128,
+        max_epochs: 30,
+        lr: 0.01,
+        ..TrialSettings::default()
+    };
+    let with = |change: fn(&mut TrialSettings)| {
+        let mut settings = base.clone();
+        change(&mut settings);
+        settings
+    };
+    let cases = [
+        ("SGD with momentum, ReLU", base.clone()),
+        ("with dropout .2", with(|s| s.dropout = 0.2)),
+        ("with GELU", with(|s| s.activation = Activation::Gelu)),
+        ("with tanh", with(|s| s.activation = Activation::Tanh)),
+        ("with AdamW", with(|s| s.optimizer = OptimizerKind::AdamW)),
+        ("with clipping", with(|s| s.clip_norm = Some(1.0))),
+    ];
+    for (name, settings) in cases {
+        report(name, measure::<Constant>(&settings, &data)?);
+    }
+    report("with every signal", measure::<Watching>(&base, &data)?);
+    let beside = std::thread::scope(|scope| {
+        let other = scope.spawn(|| measure::<Constant>(&base, &data));
+        (measure::<Constant>(&base, &data), other.join())
+    });
+    report("beside another trial", beside.0?);
+    Ok(())
+}
+
+fn report(name: &str, milliseconds: f64) {
+    println!("{name:<28} {milliseconds:.3} ms a step");
+}
+
+/// The median time of a step, in milliseconds.
+fn measure<S: Scheduler>(settings: &TrialSettings, data: &Arc<Dataset>) -> Result<f64, Failure> {
+    let mut stopwatch = Stopwatch(Vec::new());
+    let settings = settings.clone().check()?;
+    let setup = Trial::setup(&settings, data);
+    let controller = InProcess::<S>::configure(&BTreeMap::new(), &setup)?;
+    let mut trial = Trial::new(settings, data.clone(), Box::new(controller))?;
+    trial.run_until(30, &mut stopwatch, &AtomicBool::new(false))?;
+    let pairs = stopwatch.0.windows(2);
+    let mut steps: Vec<f64> = pairs
+        .map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1e3)
+        .collect();
+    steps.sort_by(f64::total_cmp);
+    Ok(steps[steps.len() / 2])
+}
+
+/// 64 numbers a row and ten classes.
+fn images() -> Result<Dataset, Failure> {
+    let mut text: String = (0..64).map(|column| format!("p{column},")).collect();
+    text.push_str("digit\n");
+    for row in 0..2000_u32 {
+        for column in 0..64_u32 {
+            let pixel = (row % 10 + 1).wrapping_mul(column * 2_654_435 + 1) % 13
+                + (row * 31 + column * 17) % 5;
+            let _ = write!(text, "{pixel},");
+        }
+        let _ = writeln!(text, "{}", row % 10);
+    }
+    let table = Table::parse("images.csv", text.as_bytes())?;
+    Ok(Dataset::prepare(&table, &DataOptions::of_target("digit"))?)
+}

@@ -1,0 +1,398 @@
+//! Trained models as files: weights, preprocessing and a card that says how they came about.
+//!
+//! One `.safetensors` file. Its tensors are the layers' weights, `layers.0.weight` of shape
+//! (inputs, outputs) and `layers.0.bias`; its metadata has one key, `attune`, with the card as
+//! JSON. Any reader of that format can open it.
+
+use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
+use crate::metrics::{Scores, most_likely};
+use crate::model::{Architecture, Mlp, exp};
+use crate::trial::{Trial, TrialSettings};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+
+/// The version of the card that this code writes.
+const FORMAT: u32 = 1;
+/// The metadata key of the card.
+const KEY: &str = "attune";
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 2 << 30;
+
+/// What a model is and how it came about.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelCard {
+    format: u32,
+    /// The column that it predicts.
+    pub target: String,
+    /// What it predicts.
+    pub task: Task,
+    /// How it was trained.
+    pub settings: TrialSettings,
+    /// The epoch whose weights these are, from 1; 0 where training ended before the first.
+    pub epoch: u32,
+    /// Metrics on the validation rows; those that are not finite are left out.
+    pub valid: Scores,
+    /// Metrics on the test rows; those that are not finite are left out.
+    pub test: Scores,
+    /// What was done to each column.
+    pub report: Vec<ColumnReport>,
+    /// What else the caller wanted to keep: scheduler, study, trial.
+    pub training: serde_json::Value,
+    preprocessor: Preprocessor,
+}
+
+/// A trained model.
+#[derive(Debug)]
+pub struct Model {
+    card: ModelCard,
+    network: Mlp,
+}
+
+/// What a model says about the rows of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
+    /// One answer a row.
+    pub answers: Answers,
+    /// What could not be read in the table, a sentence each.
+    pub notes: Vec<String>,
+}
+
+/// The answers of a kind of task.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answers {
+    /// Classes.
+    Classes {
+        /// The labels of all classes.
+        classes: Vec<String>,
+        /// The most likely class of each row, as a place in `classes`.
+        chosen: Vec<usize>,
+        /// The probability of each class, row after row.
+        probabilities: Vec<f32>,
+    },
+    /// Numbers, in the target's units.
+    Numbers(Vec<f64>),
+}
+
+/// Why a model cannot be saved, loaded or applied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ModelError {
+    /// The file cannot be read.
+    #[error("cannot read the model {path}: {reason}; check the path and its permissions")]
+    Unreadable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file cannot be written.
+    #[error(
+        "cannot write the model {path}: {reason}; check the folder, its permissions and the free space"
+    )]
+    Unwritable {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is something else, or damaged.
+    #[error(
+        "{path} is not a model that Attune saved, or it is damaged: {reason}; save the model again"
+    )]
+    NotAModel {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The file comes from a later version.
+    #[error(
+        "{path} has format {found}, but this version of Attune knows formats up to {known}; use a newer one"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The latest known.
+        known: u32,
+    },
+    /// The table does not fit the model.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// A tensor operation failed: a mistake in Attune.
+    #[error("prediction failed: {0}; please report this")]
+    Broken(String),
+}
+
+impl Model {
+    /// The model of a trial's best epoch.
+    pub(crate) fn of_trial(
+        trial: &Trial,
+        network: Mlp,
+        test: Scores,
+        training: serde_json::Value,
+    ) -> Model {
+        let dataset: &Dataset = trial.dataset();
+        // JSON has no number that is not finite.
+        let finite = |scores: &Scores| -> Scores {
+            scores
+                .iter()
+                .filter(|(_, value)| value.is_finite())
+                .map(|(&m, &v)| (m, v))
+                .collect()
+        };
+        let best = trial.snapshot();
+        let card = ModelCard {
+            format: FORMAT,
+            target: dataset.target().into(),
+            task: dataset.task().clone(),
+            settings: (**trial.settings()).clone(),
+            epoch: best.map_or(0, |best| best.epoch),
+            valid: best.map(|best| finite(&best.valid)).unwrap_or_default(),
+            test: finite(&test),
+            report: dataset.report().to_vec(),
+            training,
+            preprocessor: dataset.preprocessor().clone(),
+        };
+        Model { card, network }
+    }
+
+    /// What it is and how it came about.
+    pub fn card(&self) -> &ModelCard {
+        &self.card
+    }
+
+    /// Predicts every row of a table. The table's columns may come in any order; columns that were
+    /// not there in training are ignored, and the target may be missing.
+    ///
+    /// # Errors
+    /// A column that the model was trained on is missing.
+    pub fn predict(&self, table: &Table) -> Result<Predictions, ModelError> {
+        let rows: Vec<usize> = (0..table.rows()).collect();
+        let (features, mut notes) = self.card.preprocessor.apply(table, &rows)?;
+        notes.extend(self.ignored(table));
+        let outputs = self
+            .network
+            .predict(&features)
+            .map_err(|error| ModelError::Broken(error.to_string()))?;
+        let answers = match &self.card.task {
+            Task::Classification { classes } => {
+                let rows = outputs.chunks_exact(classes.len());
+                Answers::Classes {
+                    classes: classes.clone(),
+                    chosen: rows.clone().map(most_likely).collect(),
+                    probabilities: rows.flat_map(softmax).collect(),
+                }
+            }
+            Task::Regression { mean, scale } => Answers::Numbers(
+                outputs
+                    .iter()
+                    .map(|&output| f64::from(output) * scale + mean)
+                    .collect(),
+            ),
+        };
+        Ok(Predictions { answers, notes })
+    }
+
+    /// Writes the model beside the path, syncs it, and renames it into place, so that the path
+    /// never holds half a model.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), ModelError> {
+        let unwritable = |reason: String| ModelError::Unwritable {
+            path: path.display().to_string(),
+            reason,
+        };
+        let bytes = self.to_bytes().map_err(&unwritable)?;
+        write_aside(path, &bytes).map_err(|error| unwritable(error.to_string()))
+    }
+
+    /// Reads a model.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is larger than 2 GiB, is not such a model, is damaged, or comes
+    /// from a later version.
+    pub fn load(path: &Path) -> Result<Model, ModelError> {
+        let unreadable = |error: std::io::Error| ModelError::Unreadable {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(MAX_BYTES + 1)
+            .read_to_end(&mut bytes)
+            .map_err(unreadable)?;
+        Model::from_bytes(&bytes, path)
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>, String> {
+        let card = serde_json::to_string(&self.card).map_err(|error| error.to_string())?;
+        let mut tensors = Vec::new();
+        for group in self.network.groups() {
+            for tensor in &group.tensors {
+                let values = &group.values[tensor.range.clone()];
+                let bytes: Vec<u8> = values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect();
+                tensors.push((&tensor.name, &tensor.shape, bytes));
+            }
+        }
+        let views: Result<Vec<_>, _> = tensors
+            .iter()
+            .map(|(name, shape, bytes)| {
+                Ok((*name, TensorView::new(Dtype::F32, (*shape).clone(), bytes)?))
+            })
+            .collect();
+        views
+            .and_then(|views| {
+                safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), card)])))
+            })
+            .map_err(|error| error.to_string())
+    }
+
+    fn from_bytes(bytes: &[u8], path: &Path) -> Result<Model, ModelError> {
+        let not_a_model = |reason: String| ModelError::NotAModel {
+            path: path.display().to_string(),
+            reason,
+        };
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(not_a_model(format!("it is larger than {MAX_BYTES} bytes")));
+        }
+        let (_, metadata) =
+            SafeTensors::read_metadata(bytes).map_err(|error| not_a_model(error.to_string()))?;
+        let json = metadata
+            .metadata()
+            .as_ref()
+            .and_then(|entries| entries.get(KEY));
+        let json = json.ok_or_else(|| not_a_model(format!("it has no `{KEY}` entry")))?;
+        let read = |error: serde_json::Error| {
+            not_a_model(format!("its `{KEY}` entry is unreadable: {error}"))
+        };
+        let Format { format } = serde_json::from_str(json).map_err(read)?;
+        if format > FORMAT {
+            return Err(ModelError::Newer {
+                path: path.display().to_string(),
+                found: format,
+                known: FORMAT,
+            });
+        }
+        let card: ModelCard = serde_json::from_str(json).map_err(read)?;
+        let tensors =
+            SafeTensors::deserialize(bytes).map_err(|error| not_a_model(error.to_string()))?;
+        let network = network(&card, &tensors, bytes.len()).map_err(not_a_model)?;
+        Ok(Model { card, network })
+    }
+
+    /// A note on the table's columns that the model does not know.
+    fn ignored(&self, table: &Table) -> Option<String> {
+        let known = |header: &String| {
+            *header == self.card.target
+                || self
+                    .card
+                    .report
+                    .iter()
+                    .any(|report| report.column == *header)
+        };
+        let unknown: Vec<&str> = table
+            .headers()
+            .iter()
+            .filter(|header| !known(header))
+            .map(String::as_str)
+            .collect();
+        (!unknown.is_empty()).then(|| {
+            format!(
+                "columns unknown to the model are ignored: {}",
+                unknown.join(", ")
+            )
+        })
+    }
+}
+
+/// The part of a card that every version has.
+#[derive(Deserialize)]
+struct Format {
+    format: u32,
+}
+
+/// Builds the network that the card describes from the file's tensors.
+fn network(card: &ModelCard, tensors: &SafeTensors<'_>, file_size: usize) -> Result<Mlp, String> {
+    let settings = card
+        .settings
+        .clone()
+        .check()
+        .map_err(|error| error.to_string())?;
+    let architecture = Architecture {
+        inputs: card.preprocessor.width(),
+        hidden: settings.hidden.clone(),
+        outputs: card.task.outputs(),
+        activation: settings.activation,
+    };
+    let fits = architecture
+        .parameters()
+        .is_some_and(|count| count <= file_size / size_of::<f32>());
+    if architecture.inputs == 0 || architecture.outputs == 0 || !fits {
+        return Err("its card describes a network that its tensors cannot hold".into());
+    }
+    let mut network = Mlp::new(architecture, 0).map_err(|error| error.to_string())?;
+    for group in network.groups_mut() {
+        for tensor in &group.tensors {
+            let view = tensors
+                .tensor(&tensor.name)
+                .map_err(|error| error.to_string())?;
+            if view.dtype() != Dtype::F32 || view.shape() != tensor.shape {
+                return Err(format!(
+                    "tensor `{}` is {:?} of shape {:?}, but the card says f32 of shape {:?}",
+                    tensor.name,
+                    view.dtype(),
+                    view.shape(),
+                    tensor.shape
+                ));
+            }
+            let values = &mut group.values[tensor.range.clone()];
+            for (value, bytes) in values.iter_mut().zip(view.data().as_chunks::<4>().0) {
+                *value = f32::from_le_bytes(*bytes);
+            }
+            if values.iter().any(|value| !value.is_finite()) {
+                return Err(format!(
+                    "tensor `{}` has numbers that are not finite",
+                    tensor.name
+                ));
+            }
+        }
+        group.publish();
+    }
+    Ok(network)
+}
+
+fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
+    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|logit| exp(logit - highest)).sum();
+    logits.iter().map(move |logit| exp(logit - highest) / sum)
+}
+
+fn write_aside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".{}.part", std::process::id()));
+    let aside = Path::new(&aside);
+    let written = File::create(aside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()
+    });
+    if let Err(error) = written.and_then(|()| std::fs::rename(aside, path)) {
+        // Nothing more can be done about a leftover than to try.
+        let _ = std::fs::remove_file(aside);
+        return Err(error);
+    }
+    // The new name is durable once its folder is synced.
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}

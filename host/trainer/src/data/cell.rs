@@ -1,0 +1,66 @@
+//! One cell of a table: missing, a number, a truth value or text.
+
+/// Cells that say that there is no value, without regard to case.
+const MISSING: [&str; 7] = ["", "na", "n/a", "nan", "null", "?", "-"];
+
+/// Beyond this magnitude sums of squares overflow; such cells are read as missing.
+const LARGEST: f64 = 1e100;
+
+/// Whether the cell says that there is no value.
+pub(crate) fn is_missing(cell: &str) -> bool {
+    let cell = cell.trim();
+    // The longest marker has four letters: most cells are settled without comparing.
+    cell.len() <= 4
+        && MISSING
+            .iter()
+            .any(|marker| cell.eq_ignore_ascii_case(marker))
+}
+
+/// The cell as a finite number of reasonable size.
+pub(crate) fn number(cell: &str) -> Option<f64> {
+    let value: f64 = cell.trim().parse().ok()?;
+    (value.abs() <= LARGEST).then_some(value)
+}
+
+/// The cell as a truth value written in words.
+pub(crate) fn truth(cell: &str) -> Option<bool> {
+    const TRUE: [&str; 5] = ["true", "yes", "y", "t", "on"];
+    const FALSE: [&str; 5] = ["false", "no", "n", "f", "off"];
+    let cell = cell.trim();
+    let is_one_of = |words: [&str; 5]| words.iter().any(|word| cell.eq_ignore_ascii_case(word));
+    match (is_one_of(TRUE), is_one_of(FALSE)) {
+        (true, _) => Some(true),
+        (_, true) => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_missing, number, truth};
+
+    #[test]
+    fn missing_markers_are_known_in_any_case() {
+        for cell in ["", "  ", "NA", "n/a", "NaN", "NULL", "?", "-"] {
+            assert!(is_missing(cell), "{cell:?}");
+        }
+        for cell in ["0", "none", "--", "nano", "-1", "Ä"] {
+            assert!(!is_missing(cell), "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_finite_and_of_reasonable_size() {
+        assert_eq!(number(" -1.5e3 "), Some(-1500.0));
+        for cell in ["inf", "-infinity", "nan", "1e101", "1,5", "12 kg", ""] {
+            assert_eq!(number(cell), None, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn truth_is_written_in_words() {
+        assert_eq!(truth("Yes"), Some(true));
+        assert_eq!(truth("off"), Some(false));
+        assert_eq!(truth("1"), None);
+    }
+}

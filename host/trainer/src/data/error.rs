@@ -1,0 +1,175 @@
+//! What can be wrong with data.
+
+/// Why data cannot be used. Every message names the file, and the line or column it is about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DataError {
+    /// The file cannot be read.
+    #[error("cannot read {file}: {reason}; check the path and its permissions")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is larger than is reasonable for tabular data.
+    #[error("{file} has {found} {unit}, but at most {cap} are read; take a sample of it")]
+    TooLarge {
+        /// The file.
+        file: String,
+        /// How many there are.
+        found: u64,
+        /// Of what.
+        unit: &'static str,
+        /// How many there may be.
+        cap: u64,
+    },
+    /// Not a byte in it.
+    #[error("{file} is empty; it needs a header line and at least one row")]
+    Empty {
+        /// The file.
+        file: String,
+    },
+    /// A header and nothing below it.
+    #[error("{file} has a header but no rows; add rows below the header")]
+    NoRows {
+        /// The file.
+        file: String,
+    },
+    /// Some bytes are not UTF-8.
+    #[error("{file}:{line}: this is not UTF-8{hint}; save the file as UTF-8")]
+    NotUtf8 {
+        /// The file.
+        file: String,
+        /// The first such line.
+        line: u64,
+        /// A guess at what it is instead.
+        hint: &'static str,
+    },
+    /// A row has too few or too many cells.
+    #[error("{file}:{line}: {found} cells, but the header has {expected}; {remedy}")]
+    Ragged {
+        /// The file.
+        file: String,
+        /// Where the row begins.
+        line: u64,
+        /// The cells it has.
+        found: usize,
+        /// The cells it should have.
+        expected: usize,
+        /// What to look for.
+        remedy: &'static str,
+    },
+    /// The CSV reader refused.
+    #[error("{file}: {reason}; mend the file")]
+    Malformed {
+        /// The file.
+        file: String,
+        /// What it said.
+        reason: String,
+    },
+    /// A column that was asked for does not exist.
+    #[error("{file} has no column `{column}`{suggestion}")]
+    NoSuchColumn {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+        /// The nearest names, or how to see all.
+        suggestion: String,
+    },
+    /// A column that the model was trained on is missing.
+    #[error(
+        "{file} has no column `{column}`, which the model was trained on; add it, empty if unknown"
+    )]
+    MissingColumn {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+    },
+    /// The target has no value at all.
+    #[error("{file}: target `{target}` is empty in every row; choose another target")]
+    EmptyTarget {
+        /// The file.
+        file: String,
+        /// The target.
+        target: String,
+    },
+    /// The target is the same everywhere.
+    #[error(
+        "{file}: target `{target}` is `{value}` in every row, so there is nothing to learn; choose another target"
+    )]
+    ConstantTarget {
+        /// The file.
+        file: String,
+        /// The target.
+        target: String,
+        /// The only value.
+        value: String,
+    },
+    /// More classes than anybody means.
+    #[error(
+        "{file}: target `{target}` has {classes} different values in {rows} rows, too many for classes; {remedy}"
+    )]
+    TooManyClasses {
+        /// The file.
+        file: String,
+        /// The target.
+        target: String,
+        /// How many there are.
+        classes: usize,
+        /// In how many rows.
+        rows: usize,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// Regression was asked for, but a target cell is not a number.
+    #[error(
+        "{file}:{line}: target `{target}` is `{cell}`, which is not a number; use classification or mend the cell"
+    )]
+    TargetNotNumeric {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u64,
+        /// The target.
+        target: String,
+        /// The cell.
+        cell: String,
+    },
+    /// Every column but the target was dropped.
+    #[error(
+        "{file}: no column is left to learn from ({dropped} dropped as empty, constant, identifiers or free text)"
+    )]
+    NoFeatures {
+        /// The file.
+        file: String,
+        /// How many were dropped.
+        dropped: usize,
+    },
+    /// A part of the split would hold no rows.
+    #[error(
+        "{file}: {rows} usable rows leave the {part} part empty; add rows or give that part a larger share"
+    )]
+    TooFewRows {
+        /// The file.
+        file: String,
+        /// Rows with a target.
+        rows: usize,
+        /// The part.
+        part: &'static str,
+    },
+    /// The shares of a split do not make a whole.
+    #[error(
+        "the split {train}/{valid}/{test} must be shares of at least 0 that add up to 1, with training and validation above 0"
+    )]
+    BadShares {
+        /// The training share.
+        train: String,
+        /// The validation share.
+        valid: String,
+        /// The test share.
+        test: String,
+    },
+}

@@ -1,0 +1,237 @@
+//! From a CSV file to rows of numbers, ready to train on.
+//!
+//! [`Table`] reads the file and interprets nothing; the target decides the task; rows are split by
+//! seed; and [`Preprocessor`] is fitted on the training rows only. What was done to each column is
+//! told in [`ColumnReport`]s.
+
+mod cell;
+mod column;
+mod date;
+mod error;
+mod preprocess;
+mod split;
+mod table;
+mod target;
+
+pub use column::{ColumnAction, ColumnKind, ColumnReport};
+pub use error::DataError;
+pub use preprocess::{Features, Preprocessor};
+pub use split::Shares;
+pub use table::Table;
+pub use target::{Task, TaskKind};
+
+use column::mean_and_scale;
+use serde::{Deserialize, Serialize};
+use target::{Target, Values};
+
+/// How a table becomes a dataset.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataOptions {
+    /// The column to predict.
+    pub target: String,
+    /// Classification or regression; recognised where nothing is said.
+    #[serde(default)]
+    pub task: Option<TaskKind>,
+    /// How rows are shared between training, validation and test.
+    #[serde(default)]
+    pub shares: Shares,
+    /// The seed of the split.
+    #[serde(default)]
+    pub seed: u64,
+    /// Columns to leave out.
+    #[serde(default)]
+    pub ignore: Vec<String>,
+}
+
+impl DataOptions {
+    /// The usual shares, seed 0, every column, the task recognised.
+    pub fn of_target(target: &str) -> Self {
+        DataOptions {
+            target: target.into(),
+            task: None,
+            shares: Shares::default(),
+            seed: 0,
+            ignore: Vec::new(),
+        }
+    }
+}
+
+/// One of the three parts of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// Rows that the model learns from.
+    Train,
+    /// Rows that steer the search and choose the best epoch.
+    Valid,
+    /// Rows that are looked at once, at the end.
+    Test,
+}
+
+/// Rows of numbers with what is to be predicted from them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dataset {
+    target: String,
+    task: Task,
+    preprocessor: Preprocessor,
+    report: Vec<ColumnReport>,
+    notes: Vec<String>,
+    train: Samples,
+    valid: Samples,
+    test: Samples,
+}
+
+/// One part's rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Samples {
+    pub(crate) features: Features,
+    pub(crate) targets: Targets,
+}
+
+/// What a part's rows should be predicted as.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Targets {
+    /// Places in the task's classes.
+    Classes(Vec<u32>),
+    /// Numbers, standardised.
+    Numbers(Vec<f32>),
+}
+
+impl Samples {
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.features.rows()
+    }
+
+    /// The rows as a model sees them.
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+}
+
+impl Dataset {
+    /// Reads the target, splits the rows, and encodes every other column as its training rows
+    /// suggest.
+    ///
+    /// # Errors
+    /// A target that is absent, empty, constant or no target at all; no column left to learn from;
+    /// too few rows for the split.
+    pub fn prepare(table: &Table, options: &DataOptions) -> Result<Dataset, DataError> {
+        let target_column = table.column(&options.target)?;
+        let mut left_out = vec![target_column];
+        for name in &options.ignore {
+            left_out.push(table.column(name)?);
+        }
+        let target = Target::read(table, target_column, options.task)?;
+        let split = split::split(&target.strata(), options.shares, options.seed, table.name())?;
+        let rows_of = |places: &[usize]| -> Vec<usize> {
+            places.iter().map(|&place| target.rows[place]).collect()
+        };
+
+        let columns: Vec<usize> = (0..table.headers().len())
+            .filter(|column| !left_out.contains(column))
+            .collect();
+        let (preprocessor, mut report) = Preprocessor::fit(table, &columns, &rows_of(&split.train));
+        if preprocessor.width() == 0 {
+            return Err(DataError::NoFeatures {
+                file: table.name().into(),
+                dropped: columns.len(),
+            });
+        }
+        report.push(target.report.clone());
+
+        let task = task_of(&target, &split.train);
+        let mut notes = table.notes().to_vec();
+        let mut samples = |places: &[usize]| -> Result<Samples, DataError> {
+            let (features, unread) = preprocessor.apply(table, &rows_of(places))?;
+            // A note is about a column; one a part would only repeat it.
+            for note in unread {
+                if !notes.contains(&note) {
+                    notes.push(note);
+                }
+            }
+            Ok(Samples {
+                features,
+                targets: targets_of(&target, &task, places),
+            })
+        };
+        let (train, valid, test) = (
+            samples(&split.train)?,
+            samples(&split.valid)?,
+            samples(&split.test)?,
+        );
+        Ok(Dataset {
+            target: options.target.clone(),
+            task,
+            preprocessor,
+            report,
+            notes,
+            train,
+            valid,
+            test,
+        })
+    }
+
+    /// The column that is predicted.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// What is predicted.
+    pub fn task(&self) -> &Task {
+        &self.task
+    }
+
+    /// How columns became features.
+    pub fn preprocessor(&self) -> &Preprocessor {
+        &self.preprocessor
+    }
+
+    /// What was done to each column, the target last.
+    pub fn report(&self) -> &[ColumnReport] {
+        &self.report
+    }
+
+    /// What else the user should know, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// One part's rows.
+    pub fn part(&self, part: Part) -> &Samples {
+        match part {
+            Part::Train => &self.train,
+            Part::Valid => &self.valid,
+            Part::Test => &self.test,
+        }
+    }
+}
+
+fn task_of(target: &Target, train: &[usize]) -> Task {
+    match &target.values {
+        Values::Classes { labels, .. } => Task::Classification {
+            classes: labels.clone(),
+        },
+        Values::Numbers(numbers) => {
+            let train: Vec<f64> = train.iter().map(|&place| numbers[place]).collect();
+            let (mean, scale) = mean_and_scale(&train);
+            Task::Regression { mean, scale }
+        }
+    }
+}
+
+fn targets_of(target: &Target, task: &Task, places: &[usize]) -> Targets {
+    match (&target.values, task) {
+        (Values::Numbers(numbers), Task::Regression { mean, scale }) => Targets::Numbers(
+            places
+                .iter()
+                .map(|&place| ((numbers[place] - mean) / scale) as f32)
+                .collect(),
+        ),
+        (Values::Classes { ids, .. }, _) => {
+            Targets::Classes(places.iter().map(|&place| ids[place]).collect())
+        }
+        (Values::Numbers(_), Task::Classification { .. }) => Targets::Numbers(Vec::new()),
+    }
+}

@@ -1,0 +1,360 @@
+//! From text cells to finite numbers: fitted on training rows, applied to any table.
+
+use super::cell::{is_missing, number, truth};
+use super::column::{ColumnReport, Encoding, infer};
+use super::error::DataError;
+use super::table::Table;
+use serde::{Deserialize, Serialize};
+use std::f64::consts::TAU;
+
+/// Standardised numbers stay within this many deviations.
+const FARTHEST: f64 = 3.0;
+/// The most numbers that a part of the data may have: four GiB of them.
+const MAX_NUMBERS: u64 = 1 << 30;
+
+/// Rows of finite numbers.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Features {
+    width: usize,
+    rows: usize,
+    data: Vec<f32>,
+}
+
+impl Features {
+    /// Rows that are already numbers.
+    #[cfg(test)]
+    pub(crate) fn of_rows(width: usize, data: Vec<f32>) -> Self {
+        Features {
+            width,
+            rows: data.len() / width,
+            data,
+        }
+    }
+
+    /// How many numbers a row has.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// How many rows there are.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Rows of `width` numbers, one after another.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// One row.
+    pub(crate) fn row(&self, row: usize) -> &[f32] {
+        &self.data[row * self.width..(row + 1) * self.width]
+    }
+}
+
+/// Turns a table's columns into features, always the same way. Numbers are standardised with their
+/// training mean and deviation and bent smoothly into ±3, missing ones filled with the training median and marked in a column
+/// of their own where training rows had such; categories become one column each. A category that
+/// training rows did not have counts as "other" where there is such a column, and as none of the
+/// known ones otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Preprocessor {
+    columns: Vec<Column>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Column {
+    name: String,
+    encoding: Encoding,
+    marks_missing: bool,
+}
+
+impl Preprocessor {
+    /// Judges these columns from these rows, and reports on every column.
+    pub(crate) fn fit(
+        table: &Table,
+        columns: &[usize],
+        rows: &[usize],
+    ) -> (Self, Vec<ColumnReport>) {
+        let mut fitted = Vec::new();
+        let mut reports = Vec::new();
+        for &column in columns {
+            let name = &table.headers()[column];
+            let cells: Vec<&str> = rows.iter().map(|&row| table.cell(row, column)).collect();
+            let (encoding, report) = infer(name, &cells);
+            reports.push(report);
+            if let Some(encoding) = encoding {
+                fitted.push(Column {
+                    name: name.clone(),
+                    encoding,
+                    marks_missing: cells.iter().any(|cell| is_missing(cell)),
+                });
+            }
+        }
+        (Preprocessor { columns: fitted }, reports)
+    }
+
+    /// How many features a row becomes.
+    pub fn width(&self) -> usize {
+        self.columns.iter().map(Column::width).sum()
+    }
+
+    /// The columns that it reads, by name.
+    pub fn columns(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// Turns these rows into features, with notes on what could not be read. The table's columns
+    /// may come in any order; those that were not there in training are ignored.
+    ///
+    /// # Errors
+    /// A column is missing, or the features would not fit into 4 GiB.
+    pub(crate) fn apply(
+        &self,
+        table: &Table,
+        rows: &[usize],
+    ) -> Result<(Features, Vec<String>), DataError> {
+        let width = self.width();
+        let numbers = width as u64 * rows.len() as u64;
+        if numbers > MAX_NUMBERS {
+            return Err(DataError::TooLarge {
+                file: table.name().into(),
+                found: numbers,
+                unit: "numbers after encoding",
+                cap: MAX_NUMBERS,
+            });
+        }
+        let mut data = vec![0.0; width * rows.len()];
+        let mut notes = Vec::new();
+        let mut offset = 0;
+        for column in &self.columns {
+            let place = table
+                .find(&column.name)
+                .ok_or_else(|| DataError::MissingColumn {
+                    file: table.name().into(),
+                    column: column.name.clone(),
+                })?;
+            let mut unread = 0_usize;
+            for (index, &row) in rows.iter().enumerate() {
+                let at = index * width + offset;
+                let out = &mut data[at..at + column.width()];
+                unread += usize::from(!column.encode(table.cell(row, place), out));
+            }
+            if unread > 0 {
+                notes.push(format!(
+                    "column `{}`: {unread} cells could not be read as in training and count as missing",
+                    column.name
+                ));
+            }
+            offset += column.width();
+        }
+        let features = Features {
+            width,
+            rows: rows.len(),
+            data,
+        };
+        Ok((features, notes))
+    }
+}
+
+impl Column {
+    fn width(&self) -> usize {
+        let own = match &self.encoding {
+            Encoding::Number { .. } | Encoding::Truth { .. } => 1,
+            Encoding::Date { .. } => 5,
+            Encoding::OneHot { categories, other } => categories.len() + usize::from(*other),
+        };
+        own + usize::from(self.marks_missing)
+    }
+
+    /// Writes a cell's features into zeros; false where the cell has text that cannot be read.
+    fn encode(&self, cell: &str, out: &mut [f32]) -> bool {
+        let cell = cell.trim();
+        let missing = is_missing(cell);
+        let read = match &self.encoding {
+            Encoding::Number { fill, mean, scale } => {
+                let value = number(cell);
+                out[0] = standardised(value.unwrap_or(*fill), *mean, *scale);
+                value.is_some()
+            }
+            Encoding::Truth { fill, mean, scale } => {
+                let value = truth(cell).map(|yes| f64::from(u8::from(yes)));
+                out[0] = standardised(value.unwrap_or(*fill), *mean, *scale);
+                value.is_some()
+            }
+            Encoding::Date {
+                form,
+                fill,
+                mean,
+                scale,
+            } => {
+                let date = form.read(cell);
+                out[0] = standardised(date.map_or(*fill, |date| date.days()), *mean, *scale);
+                if let Some(date) = date {
+                    let turns = [date.month_turn(), date.weekday_turn()];
+                    for (pair, turn) in out[1..5].chunks_mut(2).zip(turns) {
+                        pair[0] = (TAU * turn).sin() as f32;
+                        pair[1] = (TAU * turn).cos() as f32;
+                    }
+                }
+                date.is_some()
+            }
+            Encoding::OneHot { categories, other } => {
+                if !missing {
+                    match categories.binary_search_by(|category| category.as_str().cmp(cell)) {
+                        Ok(known) => out[known] = 1.0,
+                        Err(_) if *other => out[categories.len()] = 1.0,
+                        Err(_) => {}
+                    }
+                }
+                !missing
+            }
+        };
+        if self.marks_missing
+            && !read
+            && let Some(mark) = out.last_mut()
+        {
+            *mark = 1.0;
+        }
+        read || missing
+    }
+}
+
+/// Standardised and then bent smoothly into ±3, as RealMLP does (Holzmüller, Grinsztajn and Steinwart
+/// 2024, §3, though after another scaling): one wild cell, or a column that is nearly constant, then
+/// cannot drown the others.
+fn standardised(value: f64, mean: f64, scale: f64) -> f32 {
+    // The square of anything beyond would overflow.
+    let z = ((value - mean) / scale).clamp(-1e6, 1e6);
+    (z / (1.0 + (z / FARTHEST).powi(2)).sqrt()) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Preprocessor, Table};
+    use crate::data::error::DataError;
+    use proptest::prelude::*;
+
+    fn fit(text: &str) -> (Preprocessor, Table) {
+        let table = Table::parse("train.csv", text.as_bytes()).unwrap();
+        let columns: Vec<usize> = (0..table.headers().len()).collect();
+        let rows: Vec<usize> = (0..table.rows()).collect();
+        (Preprocessor::fit(&table, &columns, &rows).0, table)
+    }
+
+    fn apply(preprocessor: &Preprocessor, text: &str) -> (Vec<f32>, Vec<String>) {
+        let table = Table::parse("new.csv", text.as_bytes()).unwrap();
+        let rows: Vec<usize> = (0..table.rows()).collect();
+        let (features, notes) = preprocessor.apply(&table, &rows).unwrap();
+        (features.data().to_vec(), notes)
+    }
+
+    #[test]
+    fn numbers_are_standardised_filled_and_marked() {
+        // Of 1, 3 and 8: median 3, mean 4, deviation √(26/3).
+        let (preprocessor, _) = fit("x\n1\n3\n8\nNA\n");
+        let filled = -1.0 / (26.0_f32 / 3.0).sqrt();
+        let filled = filled / (1.0 + filled * filled / 9.0).sqrt();
+        let (features, notes) = apply(&preprocessor, "x\n4\n?\noops\n1e99\n");
+        let expected = [0.0, 0.0, filled, 1.0, filled, 1.0, 3.0, 0.0];
+        for (found, expected) in features.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{features:?}");
+        }
+        assert_eq!(notes.len(), 1);
+        assert!(notes[0].contains("`x`: 1 cells"));
+    }
+
+    #[test]
+    fn unknown_categories_are_none_of_the_known() {
+        let (preprocessor, _) = fit("c,d\nred,1\nblue,2\nred,3\n");
+        let (features, _) = apply(&preprocessor, "d,extra,c\n2,9,red\n2,9,green\n2,9,\n");
+        let categories: Vec<&[f32]> = features.chunks(3).map(|row| &row[..2]).collect();
+        assert_eq!(categories, [[0.0, 1.0], [0.0, 0.0], [0.0, 0.0]]);
+    }
+
+    #[test]
+    fn dates_become_days_and_points_on_circles() {
+        let (preprocessor, _) = fit("when\n2024-01-01\n2024-01-03\n");
+        let (features, _) = apply(&preprocessor, "when\n2024-01-02\n");
+        // The mean day; January; a Tuesday, a seventh of the way round the week.
+        let angle = std::f32::consts::TAU / 7.0;
+        let expected = [0.0, 0.0, 1.0, angle.sin(), angle.cos()];
+        for (found, expected) in features.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "{features:?}");
+        }
+    }
+
+    #[test]
+    fn a_column_that_is_missing_is_named() {
+        let (preprocessor, _) = fit("a,b\n1,2\n3,5\n");
+        let table = Table::parse("new.csv", b"b\n2\n").unwrap();
+        let error = preprocessor.apply(&table, &[0]).unwrap_err();
+        assert!(matches!(error, DataError::MissingColumn { column, .. } if column == "a"));
+    }
+
+    #[test]
+    fn it_survives_being_written_and_read() {
+        let text = "n,b,d,c\n0.1,yes,2024-01-01,x\n,no,2024-02-05,y\n7e-9,no,,x\n";
+        let (preprocessor, _) = fit(text);
+        let json = serde_json::to_string(&preprocessor).unwrap();
+        let read: Preprocessor = serde_json::from_str(&json).unwrap();
+        assert_eq!(read, preprocessor);
+        assert_eq!(apply(&read, text), apply(&preprocessor, text));
+    }
+
+    fn any_cell() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<f64>().prop_map(|x| x.to_string()),
+            any::<i64>().prop_map(|x| x.to_string()),
+            "[0-9]{1,4}[-/.][0-9]{1,2}[-/.][0-9]{1,4}( [0-9:.+]{1,9})?",
+            Just(String::new()),
+            Just("NA".to_owned()),
+            Just("yes".to_owned()),
+            Just("1e308".to_owned()),
+            Just("inf".to_owned()),
+            "[a-c]",
+            any::<String>(),
+        ]
+    }
+
+    fn csv_of(rows: &[Vec<String>]) -> Vec<u8> {
+        let mut writer = csv::WriterBuilder::new()
+            .quote_style(csv::QuoteStyle::Always)
+            .from_writer(Vec::new());
+        writer.write_record(["a", "b", "id"]).unwrap();
+        for row in rows {
+            writer.write_record(row).unwrap();
+        }
+        writer.into_inner().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_cells_become_finite_features(
+            train in prop::collection::vec(prop::collection::vec(any_cell(), 3), 1..30),
+            new in prop::collection::vec(prop::collection::vec(any_cell(), 3), 1..10),
+        ) {
+            let table = Table::parse("train.csv", &csv_of(&train)).unwrap();
+            let rows: Vec<usize> = (0..table.rows()).collect();
+            let (preprocessor, reports) = Preprocessor::fit(&table, &[0, 1, 2], &rows);
+            prop_assert_eq!(reports.len(), 3);
+            for text in [&train, &new] {
+                let table = Table::parse("new.csv", &csv_of(text)).unwrap();
+                let rows: Vec<usize> = (0..table.rows()).collect();
+                let (features, _) = preprocessor.apply(&table, &rows).unwrap();
+                prop_assert_eq!(features.data().len(), preprocessor.width() * text.len());
+                prop_assert!(features.data().iter().all(|x| x.is_finite()));
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_table_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = Table::parse("any.csv", &bytes);
+        }
+
+        #[test]
+        fn any_text_is_a_table_or_an_error(text in "[a,;\"\t\n\r0-9é]{0,80}") {
+            let _ = Table::parse("any.csv", text.as_bytes());
+        }
+    }
+}

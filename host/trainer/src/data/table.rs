@@ -1,0 +1,378 @@
+//! A CSV file as it stands: headers and cells of text, nothing interpreted yet.
+
+use super::error::DataError;
+use std::io::Read;
+use std::path::Path;
+
+/// The largest file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 30;
+/// The most columns.
+const MAX_COLUMNS: usize = 10_000;
+/// The most rows.
+const MAX_ROWS: usize = 20_000_000;
+
+/// A table of text cells with unique headers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    name: String,
+    headers: Vec<String>,
+    /// All cells, row after row, in one piece of text: a `String` a cell would triple the memory.
+    text: String,
+    /// Where in `text` each cell ends.
+    ends: Vec<u32>,
+    /// The line on which each row begins.
+    lines: Vec<u32>,
+    notes: Vec<String>,
+}
+
+impl Table {
+    /// Reads a CSV file with a header line. The delimiter (comma, semicolon or tab) is recognised
+    /// by itself; cells may be quoted; blank lines are skipped; rows must all have as many cells as
+    /// the header.
+    ///
+    /// # Errors
+    /// A file that is missing, larger than 1 GiB, empty, without rows, not UTF-8, or that has a row
+    /// with too few or too many cells.
+    pub fn read(path: &Path) -> Result<Table, DataError> {
+        let name = path.display().to_string();
+        let unreadable = |error: std::io::Error| DataError::Unreadable {
+            file: name.clone(),
+            reason: error.to_string(),
+        };
+        let file = std::fs::File::open(path).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        cap(&name, size, "bytes", MAX_BYTES)?;
+        let mut bytes = Vec::with_capacity(size as usize);
+        // A pipe has no size, and a file may grow while it is read.
+        let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
+        cap(&name, read.map_err(unreadable)? as u64, "bytes", MAX_BYTES)?;
+        Table::parse(&name, &bytes)
+    }
+
+    /// Reads CSV text; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// As for [`Table::read`].
+    pub fn parse(name: &str, bytes: &[u8]) -> Result<Table, DataError> {
+        let text = decode(name, bytes)?;
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(sniff_delimiter(text))
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(text.as_bytes());
+        let malformed = |error: csv::Error| DataError::Malformed {
+            file: name.into(),
+            reason: error.to_string(),
+        };
+
+        let mut record = csv::StringRecord::new();
+        if !reader.read_record(&mut record).map_err(malformed)? {
+            return Err(DataError::Empty { file: name.into() });
+        }
+        cap(name, record.len() as u64, "columns", MAX_COLUMNS as u64)?;
+        let (headers, notes) = unique_headers(&record);
+        let mut table = Table {
+            name: name.into(),
+            headers,
+            text: String::with_capacity(text.len()),
+            ends: Vec::new(),
+            lines: Vec::new(),
+            notes,
+        };
+        while reader.read_record(&mut record).map_err(malformed)? {
+            let line = record.position().map_or(0, csv::Position::line);
+            table.push(&record, line)?;
+        }
+        if table.rows() == 0 {
+            return Err(DataError::NoRows { file: name.into() });
+        }
+        Ok(table)
+    }
+
+    /// What messages call it: the path.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The unique headers, in the file's order.
+    pub fn headers(&self) -> &[String] {
+        &self.headers
+    }
+
+    /// How many rows there are below the header.
+    pub fn rows(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// What was changed while reading, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The place of a column.
+    ///
+    /// # Errors
+    /// There is none of this name; the message suggests the nearest.
+    pub fn column(&self, name: &str) -> Result<usize, DataError> {
+        self.find(name).ok_or_else(|| DataError::NoSuchColumn {
+            file: self.name.clone(),
+            column: name.into(),
+            suggestion: self.nearest(name),
+        })
+    }
+
+    /// The place of a column, or nothing.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.headers.iter().position(|header| header == name)
+    }
+
+    /// A cell's text. Both places must exist.
+    pub(crate) fn cell(&self, row: usize, column: usize) -> &str {
+        let index = row * self.headers.len() + column;
+        let start = match index {
+            0 => 0,
+            _ => self.ends[index - 1] as usize,
+        };
+        &self.text[start..self.ends[index] as usize]
+    }
+
+    /// The line on which a row begins, for messages.
+    pub(crate) fn line(&self, row: usize) -> u64 {
+        u64::from(self.lines[row])
+    }
+
+    fn push(&mut self, record: &csv::StringRecord, line: u64) -> Result<(), DataError> {
+        let expected = self.headers.len();
+        if record.len() != expected {
+            let remedy = if record.len() < expected {
+                "fill in the row, or look for a missing delimiter or an unclosed quote"
+            } else {
+                "quote cells that contain the delimiter"
+            };
+            return Err(DataError::Ragged {
+                file: self.name.clone(),
+                line,
+                found: record.len(),
+                expected,
+                remedy,
+            });
+        }
+        cap(&self.name, self.rows() as u64 + 1, "rows", MAX_ROWS as u64)?;
+        for cell in record {
+            self.text.push_str(cell);
+            self.ends.push(self.text.len() as u32);
+        }
+        self.lines.push(line as u32);
+        Ok(())
+    }
+
+    /// The end of a message about a column that does not exist.
+    fn nearest(&self, name: &str) -> String {
+        let wanted = name.to_lowercase();
+        let mut scored: Vec<(f64, &str)> = self
+            .headers
+            .iter()
+            .map(|header| {
+                (
+                    strsim::jaro_winkler(&wanted, &header.to_lowercase()),
+                    header.as_str(),
+                )
+            })
+            .filter(|(score, _)| *score > 0.75)
+            .collect();
+        scored.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let quoted = |names: &[&str]| {
+            let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+            quoted.join(", ")
+        };
+        if scored.is_empty() {
+            let some: Vec<&str> = self.headers.iter().take(10).map(String::as_str).collect();
+            let more = if self.headers.len() > 10 { ", …" } else { "" };
+            format!("; its columns are {}{more}", quoted(&some))
+        } else {
+            let best: Vec<&str> = scored.iter().take(3).map(|(_, name)| *name).collect();
+            format!("; did you mean {}?", quoted(&best))
+        }
+    }
+}
+
+fn cap(file: &str, found: u64, unit: &'static str, cap: u64) -> Result<(), DataError> {
+    if found <= cap {
+        return Ok(());
+    }
+    Err(DataError::TooLarge {
+        file: file.into(),
+        found,
+        unit,
+        cap,
+    })
+}
+
+/// The text without its byte order mark.
+fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = &bytes[..error.valid_up_to()];
+        let hint = match bytes {
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => " (it looks like UTF-16)",
+            _ => " (it may be Latin-1 or Windows-1252)",
+        };
+        DataError::NotUtf8 {
+            file: name.into(),
+            line: before.iter().filter(|&&byte| byte == b'\n').count() as u64 + 1,
+            hint,
+        }
+    })?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(DataError::Empty { file: name.into() });
+    }
+    Ok(text)
+}
+
+/// The delimiter that occurs most often outside quotes in the header line. A file of one column
+/// has none, and any answer will do.
+fn sniff_delimiter(text: &str) -> u8 {
+    let mut counts = [(b',', 0), (b';', 0), (b'\t', 0)];
+    let mut quoted = false;
+    for byte in text.trim_start_matches(['\r', '\n']).bytes() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\n' | b'\r' if !quoted => break,
+            _ if quoted => {}
+            _ => {
+                if let Some((_, count)) = counts.iter_mut().find(|(d, _)| *d == byte) {
+                    *count += 1;
+                }
+            }
+        }
+    }
+    // The first of the greatest: a comma unless another is more frequent.
+    counts
+        .iter()
+        .rev()
+        .max_by_key(|(_, count)| *count)
+        .map_or(b',', |(delimiter, _)| *delimiter)
+}
+
+/// Trimmed headers; empty and repeated ones get a name of their own, with a note.
+fn unique_headers(record: &csv::StringRecord) -> (Vec<String>, Vec<String>) {
+    let mut taken: std::collections::BTreeSet<String> =
+        record.iter().map(|h| h.trim().to_owned()).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut headers = Vec::with_capacity(record.len());
+    let mut notes = Vec::new();
+    for (index, header) in record.iter().enumerate() {
+        let header = header.trim();
+        if !header.is_empty() && seen.insert(header) {
+            headers.push(header.to_owned());
+            continue;
+        }
+        let place = index + 1;
+        let stem = if header.is_empty() {
+            format!("column_{place}")
+        } else {
+            format!("{header}_{place}")
+        };
+        let mut name = stem.clone();
+        let mut attempt = 2;
+        while !taken.insert(name.clone()) {
+            name = format!("{stem}_{attempt}");
+            attempt += 1;
+        }
+        notes.push(if header.is_empty() {
+            format!("column {place} has no header and is called `{name}`")
+        } else {
+            format!("header `{header}` occurs again in column {place}, which is called `{name}`")
+        });
+        headers.push(name);
+    }
+    (headers, notes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DataError, Table};
+    use std::path::Path;
+
+    fn parse(text: &str) -> Table {
+        Table::parse("data.csv", text.as_bytes()).unwrap()
+    }
+
+    fn message(bytes: &[u8]) -> String {
+        Table::parse("data.csv", bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn the_delimiter_is_recognised() {
+        for text in [
+            "a,b\n1,2\n",
+            "a;b\n1;2\n",
+            "a\tb\n1\t2\n",
+            "\"a,x\";b\n1;2\n",
+        ] {
+            let table = parse(text);
+            assert_eq!(table.headers().len(), 2, "{text:?}");
+            assert_eq!(table.cell(0, 1), "2", "{text:?}");
+        }
+        assert_eq!(parse("only\n1\n2\n").headers(), ["only"]);
+    }
+
+    #[test]
+    fn quotes_marks_and_foreign_letters_are_kept() {
+        let table = parse("\u{feff}größe,名前\r\n\"1,5\",\"a \"\"b\"\"\"\r\n\r\n2,\"x\ny\"\r\n");
+        assert_eq!(table.headers(), ["größe", "名前"]);
+        assert_eq!(table.cell(0, 0), "1,5");
+        assert_eq!(table.cell(0, 1), "a \"b\"");
+        assert_eq!(table.cell(1, 1), "x\ny");
+        assert_eq!(table.rows(), 2);
+    }
+
+    #[test]
+    fn empty_and_repeated_headers_get_names_of_their_own() {
+        let table = parse("a,,a,a_3\n1,2,3,4\n");
+        assert_eq!(table.headers(), ["a", "column_2", "a_3_2", "a_3"]);
+        assert_eq!(table.notes().len(), 2);
+    }
+
+    #[test]
+    fn bad_files_are_named_with_place_and_remedy() {
+        let table: [(&[u8], &str); 7] = [
+            (b"", "data.csv is empty"),
+            (b"\xef\xbb\xbf \n", "data.csv is empty"),
+            (b"a,b\n", "data.csv has a header but no rows"),
+            (
+                b"a,b\n1,2\n3\n",
+                "data.csv:3: 1 cells, but the header has 2; fill in",
+            ),
+            (
+                b"a,b\n1,2,3\n",
+                "data.csv:2: 3 cells, but the header has 2; quote cells",
+            ),
+            (
+                b"a,b\n1,\xe4\n",
+                "data.csv:2: this is not UTF-8 (it may be Latin-1",
+            ),
+            (
+                b"\xff\xfea\0",
+                "data.csv:1: this is not UTF-8 (it looks like UTF-16)",
+            ),
+        ];
+        for (bytes, start) in table {
+            assert!(message(bytes).starts_with(start), "{}", message(bytes));
+        }
+        let missing = Table::read(Path::new("nowhere.csv")).unwrap_err();
+        assert!(matches!(missing, DataError::Unreadable { .. }));
+    }
+
+    #[test]
+    fn an_unknown_column_suggests_the_nearest() {
+        let table = parse("price,colour,size\n1,2,3\n");
+        let message = table.column("Prise").unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "data.csv has no column `Prise`; did you mean `price`?"
+        );
+        let message = table.column("zzz").unwrap_err().to_string();
+        assert!(message.ends_with("its columns are `price`, `colour`, `size`"));
+    }
+}

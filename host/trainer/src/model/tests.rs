@@ -1,0 +1,183 @@
+use super::{Activation, Architecture, Batch, Mlp, Noise};
+use crate::data::{Features, Targets};
+use serde::Deserialize;
+
+/// Gradients made by PyTorch; `tests/golden/make_golden.py` says how.
+#[derive(Deserialize)]
+struct Golden {
+    activation: Activation,
+    outputs: usize,
+    smoothing: f32,
+    loss: f64,
+    weights: Vec<f64>,
+    biases: Vec<f64>,
+}
+
+const QUIET: Noise = Noise {
+    dropout: 0.0,
+    label_smoothing: 0.0,
+    seed: 0,
+    step: 0,
+};
+
+fn network(hidden: &[usize], outputs: usize, activation: Activation) -> Mlp {
+    let architecture = Architecture {
+        inputs: 4,
+        hidden: hidden.to_vec(),
+        outputs,
+        activation,
+    };
+    Mlp::new(architecture, 7).unwrap()
+}
+
+fn features(rows: usize) -> Features {
+    let value = |i: usize| (0.9 * (i / 4) as f64 + 1.1 * (i % 4) as f64).sin() as f32;
+    Features::of_rows(4, (0..rows * 4).map(value).collect())
+}
+
+fn learn(network: &Mlp, noise: Noise, targets: &Targets) -> (f32, Vec<Vec<f32>>) {
+    let mut gradients: Vec<Vec<f32>> = network
+        .groups()
+        .iter()
+        .map(|group| vec![0.0; group.values.len()])
+        .collect();
+    let batch = Batch {
+        rows: &[0, 1, 2, 3, 4, 5],
+        features: &features(6),
+        targets,
+    };
+    let loss = network.learn(batch, noise, &mut gradients).unwrap();
+    (loss, gradients)
+}
+
+#[test]
+fn losses_and_gradients_agree_with_pytorch() {
+    let text = include_str!("../../tests/golden/gradients.json");
+    let golden: Vec<Golden> = serde_json::from_str(text).unwrap();
+    assert_eq!(golden.len(), 9);
+    for golden in golden {
+        let mut network = network(&[5, 3], golden.outputs, golden.activation);
+        let weight = |i: usize| (0.9 * (1.3 * i as f64 + 0.2).sin()) as f32;
+        let bias = |i: usize| (0.3 * (0.7 * i as f64).cos()) as f32;
+        network.set_weights(&[
+            (0..golden.weights.len()).map(weight).collect(),
+            (0..golden.biases.len()).map(bias).collect(),
+        ]);
+        let targets = match golden.outputs {
+            1 => Targets::Numbers((0..6).map(|row| 0.2 * row as f32 - 0.5).collect()),
+            classes => Targets::Classes((0..6).map(|row| row % classes as u32).collect()),
+        };
+        let noise = Noise {
+            label_smoothing: golden.smoothing,
+            ..QUIET
+        };
+        let (loss, gradients) = learn(&network, noise, &targets);
+        assert!(
+            (f64::from(loss) - golden.loss).abs() < 1e-6,
+            "{:?}",
+            golden.activation
+        );
+        for (found, expected) in gradients
+            .concat()
+            .iter()
+            .zip(golden.weights.iter().chain(&golden.biases))
+        {
+            assert!(
+                (f64::from(*found) - expected).abs() < 1e-6,
+                "{:?}: {found} {expected}",
+                golden.activation
+            );
+        }
+    }
+}
+
+#[test]
+fn a_linear_model_has_no_hidden_layer() {
+    let network = network(&[], 2, Activation::Relu);
+    let (_, gradients) = learn(&network, QUIET, &Targets::Classes(vec![0, 1, 0, 1, 0, 1]));
+    assert_eq!(gradients[0].len(), 8);
+    assert!(gradients[0].iter().any(|&gradient| gradient != 0.0));
+}
+
+#[test]
+fn dropout_leaves_out_its_share_and_keeps_the_expectation() {
+    let network = network(&[1000], 2, Activation::Relu);
+    let noise = |step| Noise {
+        dropout: 0.25,
+        step,
+        ..QUIET
+    };
+    let masks = network.masks(10, noise(3));
+    assert_eq!(masks, network.masks(10, noise(3)));
+    assert_ne!(masks, network.masks(10, noise(4)));
+    let zeros = masks[0].iter().filter(|&&factor| factor == 0.0).count() as f64 / 10_000.0;
+    let mean = masks[0].iter().sum::<f32>() / 10_000.0;
+    assert!(
+        (zeros - 0.25).abs() < 0.02 && (mean - 1.0).abs() < 0.03,
+        "{zeros} {mean}"
+    );
+    assert!(network.masks(10, QUIET).is_empty());
+}
+
+/// A dropped unit must not pass a gradient either: compare with the slope of the loss itself.
+#[test]
+fn gradients_through_dropout_are_the_slopes_of_the_loss() {
+    let mut network = network(&[5, 3], 3, Activation::Gelu);
+    let targets = Targets::Classes(vec![0, 1, 2, 0, 1, 2]);
+    let noise = Noise {
+        dropout: 0.4,
+        ..QUIET
+    };
+    let (_, gradients) = learn(&network, noise, &targets);
+    let weights = network.weights();
+    for place in 0..weights[0].len() {
+        let mut loss_at = |shift: f32| {
+            let mut moved = weights.clone();
+            moved[0][place] += shift;
+            network.set_weights(&moved);
+            f64::from(learn(&network, noise, &targets).0)
+        };
+        let slope = (loss_at(0.01) - loss_at(-0.01)) / 0.02;
+        let found = f64::from(gradients[0][place]);
+        assert!(
+            (slope - found).abs() < 5e-4,
+            "weight {place}: {found} {slope}"
+        );
+    }
+}
+
+#[test]
+fn initial_weights_lie_within_their_bounds_and_depend_on_the_seed() {
+    let wide = |seed, activation| {
+        let architecture = Architecture {
+            inputs: 50,
+            hidden: vec![100],
+            outputs: 1,
+            activation,
+        };
+        Mlp::new(architecture, seed).unwrap().weights()
+    };
+    for (activation, variance) in [
+        (Activation::Relu, 2.0 / 50.0),
+        (Activation::Tanh, 2.0 / 150.0),
+    ] {
+        let weights = wide(1, activation);
+        let first = &weights[0][..5000];
+        let mean_square = first.iter().map(|&w| f64::from(w * w)).sum::<f64>() / 5000.0;
+        assert!(
+            (mean_square / variance - 1.0).abs() < 0.05,
+            "{activation:?}: {mean_square}"
+        );
+        assert!(weights[1].iter().all(|&bias| bias == 0.0));
+        assert_ne!(weights, wide(2, activation));
+    }
+}
+
+#[test]
+fn prediction_does_not_depend_on_how_rows_are_batched() {
+    let network = network(&[8], 3, Activation::Tanh);
+    let all = network.predict(&features(2500)).unwrap();
+    let some = network.predict(&features(1024)).unwrap();
+    assert_eq!(all.len(), 7500);
+    assert_eq!(all[..3072], some[..]);
+}

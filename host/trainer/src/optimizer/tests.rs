@@ -1,0 +1,125 @@
+use super::{Optimizer, clip};
+use crate::model::{Activation, Architecture, Group, Mlp};
+use attune_plugin_api::OptimizerKind;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A trace made by PyTorch; `tests/golden/make_golden.py` says how.
+#[derive(Deserialize)]
+struct Golden {
+    kind: OptimizerKind,
+    weight_decay: f64,
+    clip: Option<f64>,
+    rates: Vec<Vec<f64>>,
+    momenta: Vec<f64>,
+    trace: Vec<Vec<f64>>,
+}
+
+/// Six weights and three biases, as in the script.
+fn groups() -> Mlp {
+    let architecture = Architecture {
+        inputs: 2,
+        hidden: vec![],
+        outputs: 3,
+        activation: Activation::Relu,
+    };
+    let mut network = Mlp::new(architecture, 0).unwrap();
+    let start = |count, phase: f64| {
+        (0..count)
+            .map(|i| (1.7 * f64::from(i) + phase).sin() as f32)
+            .collect()
+    };
+    network.set_weights(&[start(6, 0.0), start(3, 0.5)]);
+    network
+}
+
+fn gradient(group: &Group, step: usize) -> Vec<f32> {
+    let gradient_of = |(i, &x): (usize, &f32)| {
+        let slope = 0.5 + 0.25 * (i % 4) as f64;
+        let centre = 0.3 * (2.1 * i as f64 + 0.4 * step as f64).cos();
+        (slope * (f64::from(x) - centre)) as f32
+    };
+    group.values.iter().enumerate().map(gradient_of).collect()
+}
+
+#[test]
+fn updates_agree_with_pytorch() {
+    let text = include_str!("../../tests/golden/optimizers.json");
+    let golden: BTreeMap<String, Golden> = serde_json::from_str(text).unwrap();
+    assert_eq!(golden.len(), 10);
+    for (name, golden) in golden {
+        let mut network = groups();
+        let mut optimizer =
+            Optimizer::new(golden.kind, golden.weight_decay, [6, 3].into_iter(), false);
+        for (step, expected) in golden.trace.iter().enumerate() {
+            let mut gradients: Vec<Vec<f32>> = network
+                .groups()
+                .iter()
+                .map(|group| gradient(group, step))
+                .collect();
+            if let Some(longest) = golden.clip {
+                clip(&mut gradients, longest);
+            }
+            let momenta = [golden.momenta[step]; 2];
+            optimizer.update(
+                network.groups_mut(),
+                &gradients,
+                &golden.rates[step],
+                &momenta,
+            );
+            let found = network.weights().concat();
+            for (found, expected) in found.iter().zip(expected) {
+                let difference = (f64::from(*found) - expected).abs();
+                assert!(
+                    difference < 2e-6,
+                    "{name}, step {step}: {found} instead of {expected}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_remembered_direction_is_what_moved_the_parameters() {
+    let kinds = [
+        OptimizerKind::Sgd,
+        OptimizerKind::Nesterov,
+        OptimizerKind::Adam,
+        OptimizerKind::AdamW,
+    ];
+    for kind in kinds {
+        let mut network = groups();
+        let mut optimizer = Optimizer::new(kind, 0.0, [6, 3].into_iter(), true);
+        assert!(optimizer.direction(0).is_none());
+        for step in 0..5 {
+            let before = network.weights();
+            let gradients: Vec<Vec<f32>> = network
+                .groups()
+                .iter()
+                .map(|group| gradient(group, step))
+                .collect();
+            optimizer.update(network.groups_mut(), &gradients, &[0.1, 0.2], &[0.9, 0.8]);
+            let after = network.weights();
+            for (group, rate) in [0.1_f32, 0.2].into_iter().enumerate() {
+                let direction = optimizer.direction(group).unwrap();
+                for ((before, after), u) in before[group].iter().zip(&after[group]).zip(direction) {
+                    assert!(
+                        (before - rate * u - after).abs() < 1e-6,
+                        "{kind:?} step {step}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rate_of_nothing_moves_nothing_but_remembers() {
+    let mut network = groups();
+    let before = network.weights();
+    let mut optimizer = Optimizer::new(OptimizerKind::AdamW, 0.5, [6, 3].into_iter(), true);
+    let gradients = vec![vec![1.0; 6], vec![1.0; 3]];
+    optimizer.update(network.groups_mut(), &gradients, &[0.0, 0.0], &[0.9, 0.9]);
+    assert_eq!(network.weights(), before);
+    assert!((optimizer.direction(0).unwrap()[0] - 1.0).abs() < 1e-6);
+}

@@ -1,0 +1,65 @@
+//! Why a trial ended early.
+
+use super::settings::SettingsError;
+use attune_plugin_api::CallError;
+
+/// Why a trial cannot be made or cannot go on.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrialError {
+    /// A setting does not fit the data.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The training loss was no longer finite. Every step up to this one has been reported.
+    #[error(
+        "training diverged: the loss is {loss} at step {step}; lower the learning rate or clip gradients"
+    )]
+    Diverged {
+        /// The step.
+        step: u64,
+        /// The loss.
+        loss: f64,
+    },
+    /// The scheduler set a rate or momentum that is not a number.
+    #[error("scheduler `{scheduler}` set {what} {value} at step {step}; check its parameters")]
+    BadRate {
+        /// The scheduler.
+        scheduler: String,
+        /// The step.
+        step: u64,
+        /// A rate or a momentum.
+        what: &'static str,
+        /// What it set.
+        value: f64,
+    },
+    /// The scheduler returned an error or panicked.
+    #[error("scheduler `{scheduler}` failed at step {step}: {source}")]
+    Scheduler {
+        /// The scheduler.
+        scheduler: String,
+        /// The step.
+        step: u64,
+        /// What happened.
+        source: CallError,
+    },
+    /// The scheduler needs a signal that this host cannot measure.
+    #[error(
+        "scheduler `{scheduler}` needs the signal `{signal}`, which this version of Attune cannot measure; use a newer one"
+    )]
+    UnknownSignal {
+        /// The scheduler.
+        scheduler: String,
+        /// The signal.
+        signal: &'static str,
+    },
+    /// A tensor operation failed or panicked: a mistake in Attune.
+    #[error(
+        "training broke at step {step}: {message}; please report this with the settings of the trial"
+    )]
+    Broken {
+        /// The step.
+        step: u64,
+        /// What was said.
+        message: String,
+    },
+}

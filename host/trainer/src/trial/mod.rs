@@ -1,0 +1,440 @@
+//! One training run: a network, an optimizer and a scheduler at the wheel.
+//!
+//! A trial is advanced in pieces, to the end of one epoch or another, and is the same bit for bit
+//! however it is cut and whatever runs beside it.
+
+mod error;
+mod plan;
+mod settings;
+mod steering;
+mod telemetry;
+
+pub use error::TrialError;
+pub use settings::{
+    Cadence, CheckedSettings, Every, MetricSource, NanPolicy, SettingsError, TrialSettings,
+};
+pub use steering::SteeringStats;
+pub use telemetry::{EpochRecord, StepRecord, Telemetry};
+
+use crate::artifact::Model;
+use crate::data::{Dataset, Part};
+use crate::metrics::{Metric, Scores, score};
+use crate::model::{Batch, Mlp, Noise};
+use crate::optimizer::{Optimizer, clip};
+use crate::random::{Purpose, shuffle, stream};
+use crate::signals::{Moment, Signals};
+use attune_plugin_api::{Clock, Controller, Setup};
+use dfdx::prelude::CpuError;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use steering::{Due, Steering};
+
+/// How far [`Trial::run_until`] came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The end of the epoch that was asked for.
+    Reached,
+    /// Told to stop before; it can go on later.
+    Interrupted,
+}
+
+/// The best epoch so far.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    /// The epoch, from 1.
+    pub epoch: u32,
+    /// Steps made by its end.
+    pub step: u64,
+    /// The objective's value on the validation rows.
+    pub objective: f64,
+    /// All metrics on the validation rows.
+    pub valid: Scores,
+    weights: Vec<Vec<f32>>,
+}
+
+/// A training run in memory.
+#[derive(Debug)]
+pub struct Trial {
+    settings: CheckedSettings,
+    dataset: Arc<Dataset>,
+    objective: Metric,
+    network: Mlp,
+    gradients: Vec<Vec<f32>>,
+    optimizer: Optimizer,
+    signals: Signals,
+    steering: Steering,
+    order: Vec<u32>,
+    /// Where in `order` the next batch begins; 0 between epochs.
+    position: usize,
+    steps: u64,
+    epochs: u32,
+    epoch_loss: f64,
+    epoch_time: Duration,
+    best: Option<Snapshot>,
+    failed: Option<TrialError>,
+}
+
+impl Trial {
+    /// What the scheduler of such a trial is told before the first step; it is made from this.
+    pub fn setup(settings: &CheckedSettings, dataset: &Dataset) -> Setup {
+        plan::setup(settings, dataset)
+    }
+
+    /// A trial before its first step. The controller is one that was configured with
+    /// [`Trial::setup`] of the same settings and data.
+    ///
+    /// # Errors
+    /// An objective that this kind of task does not have, a network that is too large, or a signal
+    /// that this host cannot measure.
+    pub fn new(
+        settings: CheckedSettings,
+        dataset: Arc<Dataset>,
+        controller: Box<dyn Controller>,
+    ) -> Result<Trial, TrialError> {
+        let objective = plan::checked_objective(&settings, &dataset)?;
+        let architecture = plan::checked_architecture(&settings, &dataset)?;
+        let description = controller.description();
+        let setup = Trial::setup(&settings, &dataset);
+        let signals = Signals::new(&description.signals, setup.groups.len()).map_err(|signal| {
+            TrialError::UnknownSignal {
+                scheduler: description.name.clone(),
+                signal: signal.name(),
+            }
+        })?;
+        let network = guarded(0, || Mlp::new(architecture, settings.seed))?;
+        let sizes = || network.groups().iter().map(|group| group.values.len());
+        let optimizer = Optimizer::new(
+            settings.optimizer,
+            settings.weight_decay,
+            sizes(),
+            Signals::need_direction(&description.signals),
+        );
+        let due = Due::of(&settings, setup.total_steps.unwrap_or(0));
+        let momenta = setup
+            .groups
+            .iter()
+            .map(|group| group.momentum.unwrap_or(0.0))
+            .collect();
+        let steering = Steering::new(controller, &settings, due, setup.rates(), momenta);
+        Ok(Trial {
+            gradients: sizes().map(|size| vec![0.0; size]).collect(),
+            order: (0..dataset.part(Part::Train).rows() as u32).collect(),
+            settings,
+            dataset,
+            objective,
+            network,
+            optimizer,
+            signals,
+            steering,
+            position: 0,
+            steps: 0,
+            epochs: 0,
+            epoch_loss: 0.0,
+            epoch_time: Duration::ZERO,
+            best: None,
+            failed: None,
+        })
+    }
+
+    /// Trains to the end of this epoch (counted from 1, at most the planned last one), on the
+    /// calling thread. `stop` is looked at before each step.
+    ///
+    /// # Errors
+    /// [`TrialError`]; the same one again if the trial is advanced nevertheless.
+    pub fn run_until(
+        &mut self,
+        epoch: u32,
+        telemetry: &mut dyn Telemetry,
+        stop: &AtomicBool,
+    ) -> Result<Progress, TrialError> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        // Shapes with run-time widths are only checked by panics inside dfdx.
+        let advanced = catch_unwind(AssertUnwindSafe(|| self.advance(epoch, telemetry, stop)));
+        let result =
+            advanced.unwrap_or_else(|panic| Err(broken(self.steps, panic_message(&*panic))));
+        if let Err(error) = &result {
+            self.failed = Some(error.clone());
+        }
+        result
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &CheckedSettings {
+        &self.settings
+    }
+
+    /// What it trains on.
+    pub fn dataset(&self) -> &Arc<Dataset> {
+        &self.dataset
+    }
+
+    /// What is optimised on the validation rows.
+    pub fn objective(&self) -> Metric {
+        self.objective
+    }
+
+    /// Whole epochs made.
+    pub fn epochs(&self) -> u32 {
+        self.epochs
+    }
+
+    /// Steps made.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What the scheduler's calls came to.
+    pub fn steering(&self) -> SteeringStats {
+        self.steering.stats()
+    }
+
+    /// The epoch with the best objective so far, the validation loss settling ties; its weights
+    /// are what [`Trial::evaluate`] measures and [`Trial::model`] saves. None before the first
+    /// epoch's end.
+    pub fn snapshot(&self) -> Option<&Snapshot> {
+        self.best.as_ref()
+    }
+
+    /// Metrics of the best epoch's weights on a part of the data.
+    ///
+    /// # Errors
+    /// A tensor operation failed.
+    pub fn evaluate(&self, part: Part) -> Result<Scores, TrialError> {
+        let samples = self.dataset.part(part);
+        guarded(self.steps, || {
+            let outputs = self.best_network()?.predict(&samples.features)?;
+            Ok(score(&outputs, samples, self.dataset.task()))
+        })
+    }
+
+    /// A model of the best epoch's weights. `training` says how it came about, in whatever form
+    /// the caller keeps.
+    ///
+    /// # Errors
+    /// A tensor operation failed.
+    pub fn model(&self, training: serde_json::Value) -> Result<Model, TrialError> {
+        let test = self.dataset.part(Part::Test);
+        let test = match test.rows() {
+            0 => Scores::new(),
+            _ => self.evaluate(Part::Test)?,
+        };
+        let network = guarded(self.steps, || self.best_network())?;
+        Ok(Model::of_trial(self, network, test, training))
+    }
+
+    fn best_network(&self) -> Result<Mlp, CpuError> {
+        let current;
+        let weights = match &self.best {
+            Some(best) => &best.weights,
+            None => {
+                current = self.network.weights();
+                &current
+            }
+        };
+        let mut network = Mlp::new(self.network.architecture().clone(), 0)?;
+        network.set_weights(weights);
+        Ok(network)
+    }
+
+    fn advance(
+        &mut self,
+        epoch: u32,
+        telemetry: &mut dyn Telemetry,
+        stop: &AtomicBool,
+    ) -> Result<Progress, TrialError> {
+        while self.epochs < epoch.min(self.settings.max_epochs) {
+            let started = Instant::now();
+            if self.position == 0 {
+                // From the same start every time, so that an epoch's order is its own.
+                self.order = (0..self.order.len() as u32).collect();
+                let seed = self.settings.seed;
+                shuffle(
+                    &mut self.order,
+                    &mut stream(seed, Purpose::Shuffle, self.epochs.into()),
+                );
+            }
+            while self.position < self.order.len() {
+                if stop.load(Ordering::Relaxed) {
+                    self.epoch_time += started.elapsed();
+                    return Ok(Progress::Interrupted);
+                }
+                self.step(telemetry)?;
+            }
+            self.end_epoch(telemetry, started)?;
+        }
+        Ok(Progress::Reached)
+    }
+
+    fn step(&mut self, telemetry: &mut dyn Telemetry) -> Result<(), TrialError> {
+        let end = (self.position + self.settings.batch_size).min(self.order.len());
+        let rows = &self.order[self.position..end];
+        let train = self.dataset.part(Part::Train);
+        let batch = Batch {
+            rows,
+            features: &train.features,
+            targets: &train.targets,
+        };
+        let noise = Noise {
+            dropout: self.settings.dropout,
+            label_smoothing: self.settings.label_smoothing as f32,
+            seed: self.settings.seed,
+            step: self.steps,
+        };
+        let loss = self
+            .network
+            .learn(batch, noise, &mut self.gradients)
+            .map_err(|error| broken(self.steps, error.to_string()))?;
+        let count = rows.len();
+        if !loss.is_finite() {
+            self.report(loss, telemetry);
+            return Err(TrialError::Diverged {
+                step: self.steps,
+                loss: loss.into(),
+            });
+        }
+
+        if let Some(longest) = self.settings.clip_norm {
+            clip(&mut self.gradients, longest);
+        }
+        self.signals.measure(&Moment {
+            loss,
+            groups: self.network.groups(),
+            gradients: &self.gradients,
+            optimizer: &self.optimizer,
+        });
+        let clock = self.clock();
+        self.steering.decide(&clock, self.signals.values())?;
+        self.optimizer.update(
+            self.network.groups_mut(),
+            &self.gradients,
+            self.steering.rates(),
+            self.steering.momenta(),
+        );
+        self.report(loss, telemetry);
+
+        self.steps += 1;
+        self.position += count;
+        self.epoch_loss += f64::from(loss) * count as f64;
+        self.steering.note_loss(loss);
+        if self.steering.due_after_step(self.steps) {
+            let metric = match self.steering.source() {
+                MetricSource::TrainLoss => self.steering.take_mean_loss(),
+                MetricSource::ValidLoss => self.validate()?[&Metric::Loss],
+                MetricSource::Objective => self.validate()?[&self.objective],
+            };
+            let clock = self.clock();
+            self.steering.metric(metric, &clock)?;
+        }
+        Ok(())
+    }
+
+    fn end_epoch(
+        &mut self,
+        telemetry: &mut dyn Telemetry,
+        started: Instant,
+    ) -> Result<(), TrialError> {
+        let rows = self.order.len() as f64;
+        let train_loss = self.epoch_loss / rows;
+        let valid = self.validate()?;
+        self.position = 0;
+        self.epoch_loss = 0.0;
+        self.epochs += 1;
+
+        let objective = valid[&self.objective];
+        let best = self.is_best(objective, valid[&Metric::Loss]);
+        if best {
+            self.best = Some(Snapshot {
+                epoch: self.epochs,
+                step: self.steps,
+                objective,
+                valid: valid.clone(),
+                weights: self.network.weights(),
+            });
+        }
+        let record = EpochRecord {
+            epoch: self.epochs,
+            step: self.steps,
+            train_loss,
+            objective,
+            best,
+            seconds: (self.epoch_time + started.elapsed()).as_secs_f64(),
+            valid,
+        };
+        self.epoch_time = Duration::ZERO;
+        telemetry.epoch(&record);
+
+        if self.steering.due_after_epoch(self.epochs) {
+            let metric = match self.steering.source() {
+                MetricSource::TrainLoss => self.steering.take_mean_loss(),
+                MetricSource::ValidLoss => record.valid[&Metric::Loss],
+                MetricSource::Objective => objective,
+            };
+            let clock = self.clock();
+            self.steering.metric(metric, &clock)?;
+        }
+        Ok(())
+    }
+
+    fn validate(&self) -> Result<Scores, TrialError> {
+        let valid = self.dataset.part(Part::Valid);
+        let outputs = self
+            .network
+            .predict(&valid.features)
+            .map_err(|error| broken(self.steps, error.to_string()))?;
+        Ok(score(&outputs, valid, self.dataset.task()))
+    }
+
+    /// Weights whose loss is not finite may still guess some classes right, but are no model.
+    fn is_best(&self, objective: f64, loss: f64) -> bool {
+        if !loss.is_finite() {
+            return false;
+        }
+        match &self.best {
+            None => objective.is_finite(),
+            Some(best) if objective == best.objective => loss < best.valid[&Metric::Loss],
+            Some(best) => self.objective.is_better(objective, best.objective),
+        }
+    }
+
+    fn clock(&self) -> Clock {
+        let rows = self.order.len();
+        Clock {
+            step: self.steps,
+            epoch: f64::from(self.epochs) + self.position as f64 / rows as f64,
+            samples: u64::from(self.epochs) * rows as u64 + self.position as u64,
+        }
+    }
+
+    fn report(&self, loss: f32, telemetry: &mut dyn Telemetry) {
+        telemetry.step(&StepRecord {
+            step: self.steps,
+            epoch: self.epochs + 1,
+            loss,
+            rates: self.steering.rates(),
+            momenta: self.steering.momenta(),
+            signals: self.signals.values(),
+        });
+    }
+}
+
+/// Runs tensor operations, with their panics as errors.
+fn guarded<T>(step: u64, work: impl FnOnce() -> Result<T, CpuError>) -> Result<T, TrialError> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result.map_err(|error| broken(step, error.to_string())),
+        Err(panic) => Err(broken(step, panic_message(&*panic))),
+    }
+}
+
+fn broken(step: u64, message: String) -> TrialError {
+    TrialError::Broken { step, message }
+}
+
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a message".to_owned())
+}

@@ -1,0 +1,57 @@
+//! What a trial reports while it trains.
+
+use crate::metrics::Scores;
+
+/// Receives a trial's reports, in order.
+pub trait Telemetry {
+    /// A step was made.
+    fn step(&mut self, record: &StepRecord<'_>);
+
+    /// An epoch ended.
+    fn epoch(&mut self, record: &EpochRecord);
+}
+
+/// Hears nothing.
+impl Telemetry for () {
+    fn step(&mut self, _: &StepRecord<'_>) {}
+
+    fn epoch(&mut self, _: &EpochRecord) {}
+}
+
+/// One training step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepRecord<'a> {
+    /// Its number, from 0.
+    pub step: u64,
+    /// The epoch it belongs to, from 1.
+    pub epoch: u32,
+    /// The mean loss of its batch.
+    pub loss: f32,
+    /// The learning rate of each group.
+    pub rates: &'a [f64],
+    /// SGD's momentum or Adam's first decay rate of each group.
+    pub momenta: &'a [f64],
+    /// The signals that the scheduler declared, laid out by
+    /// [`Layout`](attune_plugin_api::signal::Layout). Of a step that diverged they are those of the
+    /// step before.
+    pub signals: &'a [f64],
+}
+
+/// One epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochRecord {
+    /// Its number, from 1.
+    pub epoch: u32,
+    /// Steps made so far.
+    pub step: u64,
+    /// The mean training loss over the epoch's rows, each measured when it was trained on.
+    pub train_loss: f64,
+    /// Metrics on the validation rows.
+    pub valid: Scores,
+    /// The objective's value among them.
+    pub objective: f64,
+    /// Whether this is the best epoch so far.
+    pub best: bool,
+    /// How long the epoch took, evaluation included.
+    pub seconds: f64,
+}

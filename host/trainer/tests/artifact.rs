@@ -1,0 +1,156 @@
+//! Saved models: the same predictions, and clear errors for files that are none.
+
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy does not know that helpers belong to tests"
+)]
+
+mod support;
+
+use attune_trainer::artifact::{Answers, Model, ModelError};
+use attune_trainer::data::Table;
+use attune_trainer::trial::TrialSettings;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use support::{Constant, dataset, flowers, hills, trial};
+
+fn model(table: &Table, target: &str) -> Model {
+    let settings = TrialSettings {
+        hidden: vec![8],
+        max_epochs: 3,
+        ..TrialSettings::default()
+    };
+    let mut trial = trial::<Constant>(settings, &dataset(table, target));
+    trial
+        .run_until(3, &mut (), &AtomicBool::new(false))
+        .unwrap();
+    trial
+        .model(serde_json::json!({ "scheduler": "constant" }))
+        .unwrap()
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+#[test]
+fn a_loaded_model_predicts_the_same_bit_for_bit() {
+    for (table, target) in [(flowers(200), "kind"), (hills(200), "height")] {
+        let folder = folder();
+        let path = folder.path().join("best.safetensors");
+        let saved = model(&table, target);
+        saved.save(&path).unwrap();
+        let loaded = Model::load(&path).unwrap();
+        assert_eq!(loaded.card(), saved.card());
+        assert_eq!(loaded.card().training["scheduler"], "constant");
+        assert_eq!(
+            loaded.predict(&table).unwrap(),
+            saved.predict(&table).unwrap()
+        );
+        assert_eq!(
+            std::fs::read_dir(folder.path()).unwrap().count(),
+            1,
+            "nothing is left aside"
+        );
+    }
+}
+
+#[test]
+fn predictions_are_probabilities_of_named_classes() {
+    let predictions = model(&flowers(200), "kind").predict(&flowers(50)).unwrap();
+    let Answers::Classes {
+        classes,
+        chosen,
+        probabilities,
+    } = predictions.answers
+    else {
+        panic!()
+    };
+    assert_eq!(classes, ["setosa", "versicolor", "virginica"]);
+    assert_eq!((chosen.len(), probabilities.len()), (50, 150));
+    for (row, chosen) in probabilities.chunks(3).zip(chosen) {
+        assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        assert!(row.iter().all(|p| *p <= row[chosen]));
+    }
+}
+
+#[test]
+fn columns_may_come_in_any_order_and_the_target_may_be_missing() {
+    let model = model(&flowers(200), "kind");
+    let straight = Table::parse(
+        "a.csv",
+        "länge,width,colour,same\n1.5,2.5,red,1\n".as_bytes(),
+    )
+    .unwrap();
+    let turned = Table::parse(
+        "b.csv",
+        "extra;colour;width;länge\n7;red;2.5;1.5\n".as_bytes(),
+    )
+    .unwrap();
+    let (straight, turned) = (
+        model.predict(&straight).unwrap(),
+        model.predict(&turned).unwrap(),
+    );
+    assert_eq!(straight.answers, turned.answers);
+    assert!(straight.notes.is_empty());
+    assert_eq!(
+        turned.notes,
+        ["columns unknown to the model are ignored: extra"]
+    );
+
+    let lacking = Table::parse("c.csv", b"colour\nred\n").unwrap();
+    let error = model.predict(&lacking).unwrap_err();
+    assert!(matches!(error, ModelError::Data(_)));
+    assert!(error.to_string().starts_with("c.csv has no column `länge`"));
+}
+
+#[test]
+fn files_that_are_no_models_are_refused_with_a_reason() {
+    let folder = folder();
+    let path = folder.path().join("model");
+    model(&flowers(100), "kind").save(&path).unwrap();
+    let good = std::fs::read(&path).unwrap();
+    let header_length = u64::from_le_bytes(*good.first_chunk().unwrap()) as usize;
+    let message = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        Model::load(&path).unwrap_err().to_string()
+    };
+    // Same length, so that the file stays well-formed.
+    let replaced = |from: &str, to: &str| {
+        assert_eq!(from.len(), to.len());
+        let header = std::str::from_utf8(&good[8..8 + header_length]).unwrap();
+        assert!(header.contains(from), "{header}");
+        [
+            &good[..8],
+            header.replacen(from, to, 1).as_bytes(),
+            &good[8 + header_length..],
+        ]
+        .concat()
+    };
+
+    for bytes in [
+        &b""[..],
+        b"garbage that is no model",
+        &good[..100],
+        &good[..good.len() - 1],
+    ] {
+        assert!(message(bytes).contains("is not a model that Attune saved, or it is damaged"));
+    }
+    assert!(message(&replaced("attune", "other_")).contains("it has no `attune` entry"));
+    assert!(message(&replaced("format\\\":1", "format\\\":9")).contains("has format 9, but"));
+    assert!(
+        message(&replaced("hidden\\\":[8]", "hidden\\\":[9]"))
+            .contains("but the card says f32 of shape")
+    );
+    let mut not_finite = good.clone();
+    let end = not_finite.len();
+    not_finite[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    assert!(message(&not_finite).contains("numbers that are not finite"));
+
+    let missing = Model::load(Path::new("nowhere/model")).unwrap_err();
+    assert!(matches!(missing, ModelError::Unreadable { .. }));
+    let unwritable = model(&flowers(100), "kind")
+        .save(Path::new("nowhere/model"))
+        .unwrap_err();
+    assert!(matches!(unwritable, ModelError::Unwritable { .. }));
+}

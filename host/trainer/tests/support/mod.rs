@@ -1,0 +1,118 @@
+//! Small synthetic tables, constant rates, and a telemetry that remembers.
+#![allow(dead_code, reason = "each test binary uses its own part of it")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy does not know that helpers belong to tests"
+)]
+
+use attune_plugin_api::Controller;
+use attune_plugin_api::controller::InProcess;
+use attune_plugin_api::prelude::*;
+use attune_trainer::data::{DataOptions, Dataset, Table};
+use attune_trainer::trial::{
+    CheckedSettings, EpochRecord, StepRecord, Telemetry, Trial, TrialSettings,
+};
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+/// Three classes round three centres, with a column of text, a missing cell here and there, and a
+/// column that says nothing.
+pub(crate) fn flowers(rows: usize) -> Table {
+    let mut text = String::from("länge,width,colour,same,kind\n");
+    for row in 0..rows {
+        let class = row % 3;
+        let wobble = |scale: f64| ((row * 7919 + 13) as f64 * scale).sin();
+        let length = class as f64 * 2.0 + wobble(0.37);
+        let width = if row % 11 == 0 {
+            "NA".into()
+        } else {
+            format!("{:.4}", 3.0 - class as f64 + wobble(0.91))
+        };
+        let colour = ["red", "blue", "\"white, pale\""][(class + row / 17) % 3];
+        let kind = ["setosa", "virginica", "versicolor"][class];
+        writeln!(text, "{length:.4},{width},{colour},1,{kind}").unwrap();
+    }
+    Table::parse("flowers.csv", text.as_bytes()).unwrap()
+}
+
+/// A number that depends smoothly on two others.
+pub(crate) fn hills(rows: usize) -> Table {
+    let mut text = String::from("x;y;height\n");
+    for row in 0..rows {
+        let x = (row as f64 * 0.7).sin() * 2.0;
+        let y = (row as f64 * 1.3).cos() * 2.0;
+        writeln!(text, "{x};{y};{}", 100.0 + 20.0 * x - 5.0 * y * y).unwrap();
+    }
+    Table::parse("hills.csv", text.as_bytes()).unwrap()
+}
+
+pub(crate) fn dataset(table: &Table, target: &str) -> Arc<Dataset> {
+    Arc::new(Dataset::prepare(table, &DataOptions::of_target(target)).unwrap())
+}
+
+/// Leaves every rate as it is.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Constant {}
+
+impl Scheduler for Constant {
+    type Params = Constant;
+
+    fn describe() -> Description {
+        Description::new("constant", "Leaves every rate as it is.")
+    }
+
+    fn configure(params: Constant, _: &Setup) -> Result<Self, Error> {
+        Ok(params)
+    }
+}
+
+pub(crate) fn controller<S: Scheduler>(
+    settings: &CheckedSettings,
+    data: &Dataset,
+) -> Box<dyn Controller> {
+    let setup = Trial::setup(settings, data);
+    Box::new(InProcess::<S>::configure(&BTreeMap::new(), &setup).unwrap())
+}
+
+pub(crate) fn trial<S: Scheduler>(settings: TrialSettings, data: &Arc<Dataset>) -> Trial {
+    let settings = settings.check().unwrap();
+    let controller = controller::<S>(&settings, data);
+    Trial::new(settings, data.clone(), controller).unwrap()
+}
+
+/// All that a trial reported, times left out.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct History {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) epochs: Vec<EpochRecord>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Step {
+    pub(crate) step: u64,
+    pub(crate) epoch: u32,
+    pub(crate) loss: f32,
+    pub(crate) rates: Vec<f64>,
+    pub(crate) signals: Vec<f64>,
+}
+
+impl Telemetry for History {
+    fn step(&mut self, record: &StepRecord<'_>) {
+        self.steps.push(Step {
+            step: record.step,
+            epoch: record.epoch,
+            loss: record.loss,
+            rates: record.rates.to_vec(),
+            signals: record.signals.to_vec(),
+        });
+    }
+
+    fn epoch(&mut self, record: &EpochRecord) {
+        let seconds = 0.0;
+        self.epochs.push(EpochRecord {
+            seconds,
+            ..record.clone()
+        });
+    }
+}

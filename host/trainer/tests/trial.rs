@@ -1,0 +1,396 @@
+//! Trials: learning, steering, and being the same bit for bit.
+
+mod support;
+
+use attune_plugin_api::prelude::*;
+use attune_trainer::data::{Dataset, Part};
+use attune_trainer::metrics::Metric;
+use attune_trainer::trial::{
+    Cadence, EpochRecord, Every, MetricSource, Progress, StepRecord, Telemetry, Trial, TrialError,
+    TrialSettings,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::{Constant, History, controller, dataset, flowers, hills, trial};
+
+static GO: AtomicBool = AtomicBool::new(false);
+
+/// Declares every signal and is driven by the metric, so that all that steering does takes part.
+#[derive(Serialize, Deserialize)]
+struct Curious {
+    metrics: Vec<f64>,
+}
+
+#[derive(Deserialize)]
+struct NoParams {}
+
+impl Scheduler for Curious {
+    type Params = NoParams;
+
+    fn describe() -> Description {
+        let all = Description::new("curious", "Looks at everything.").reads_metric();
+        Signal::ALL.into_iter().fold(all, Description::signal)
+    }
+
+    fn configure(_: NoParams, _: &Setup) -> Result<Self, Error> {
+        Ok(Curious {
+            metrics: Vec::new(),
+        })
+    }
+
+    fn step(&mut self, now: &Now<'_>, rates: &mut Rates<'_>) -> Result<(), Error> {
+        let dot = now.of_group(Signal::GradDotPrevUpdate, 0);
+        if dot.is_finite() {
+            rates.set_each(|_, rate| rate * (1.0 + 0.01 * dot.signum()));
+        }
+        Ok(())
+    }
+
+    fn metric(&mut self, value: f64, _: &Now<'_>, rates: &mut Rates<'_>) -> Result<(), Error> {
+        self.metrics.push(value);
+        rates.set_each(|_, rate| rate * 0.99);
+        Ok(())
+    }
+}
+
+/// Panics or refuses, as an author's mistake would.
+#[derive(Serialize, Deserialize)]
+struct Refusing {}
+
+impl Scheduler for Refusing {
+    type Params = Refusing;
+
+    fn describe() -> Description {
+        Description::new("refusing", "Refuses the third step.")
+    }
+
+    fn configure(params: Refusing, _: &Setup) -> Result<Self, Error> {
+        Ok(params)
+    }
+
+    fn step(&mut self, now: &Now<'_>, _: &mut Rates<'_>) -> Result<(), Error> {
+        if now.step() == 2 {
+            Err(Error::new("no more"))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+fn settings() -> TrialSettings {
+    TrialSettings {
+        hidden: vec![16, 8],
+        dropout: 0.1,
+        batch_size: 16,
+        max_epochs: 6,
+        lr: 0.01,
+        clip_norm: Some(1.0),
+        seed: 3,
+        ..TrialSettings::default()
+    }
+}
+
+fn advance(trial: &mut Trial, history: &mut History, epochs: &[u32]) {
+    for &epoch in epochs {
+        assert_eq!(trial.run_until(epoch, history, &GO), Ok(Progress::Reached));
+        assert_eq!(trial.epochs(), epoch);
+    }
+}
+
+/// History, weights and final scores, in a form that tells every bit and every NaN apart.
+fn fingerprint(mut trial: Trial, epochs: &[u32]) -> String {
+    let mut history = History::default();
+    advance(&mut trial, &mut history, epochs);
+    format!(
+        "{history:?} {:?} {:?}",
+        trial.snapshot(),
+        trial.evaluate(Part::Test)
+    )
+}
+
+#[test]
+fn a_trial_is_the_same_in_whatever_pieces_it_is_advanced() {
+    let data = dataset(&flowers(200), "kind");
+    let whole = fingerprint(trial::<Curious>(settings(), &data), &[6]);
+    let pieces = fingerprint(trial::<Curious>(settings(), &data), &[2, 3, 6]);
+    assert_eq!(whole, pieces);
+    let other = TrialSettings {
+        seed: 4,
+        ..settings()
+    };
+    assert_ne!(whole, fingerprint(trial::<Curious>(other, &data), &[6]));
+}
+
+#[test]
+fn a_trial_is_the_same_beside_another() {
+    let data = dataset(&flowers(200), "kind");
+    let alone = fingerprint(trial::<Curious>(settings(), &data), &[6]);
+    let beside: Vec<String> = std::thread::scope(|scope| {
+        let run = || fingerprint(trial::<Curious>(settings(), &data), &[6]);
+        let threads = [scope.spawn(run), scope.spawn(run)];
+        threads.map(|thread| thread.join().unwrap()).into()
+    });
+    assert_eq!(beside, [alone.clone(), alone]);
+}
+
+#[test]
+fn a_trial_may_change_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Trial>();
+}
+
+/// Weights that blew up in an epoch's last step still guess some classes right.
+#[test]
+fn an_epoch_whose_loss_is_not_finite_is_never_the_best() {
+    let data = dataset(&flowers(60), "kind");
+    let settings = TrialSettings {
+        optimizer: OptimizerKind::Sgd,
+        hidden: vec![16; 8],
+        lr: 1e38,
+        max_lr: 1e38,
+        clip_norm: None,
+        batch_size: 1024,
+        ..settings()
+    };
+    let mut trial = trial::<Constant>(settings, &data);
+    let mut history = History::default();
+    let progress = trial.run_until(1, &mut history, &GO);
+    assert_eq!(progress, Ok(Progress::Reached));
+    let only = &history.epochs[0];
+    assert!(!only.valid[&Metric::Loss].is_finite() && only.objective.is_finite());
+    assert!(!only.best && trial.snapshot().is_none());
+    let error = trial.run_until(2, &mut history, &GO).unwrap_err();
+    assert!(
+        matches!(error, TrialError::Diverged { step: 1, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_trial_that_was_interrupted_goes_on_where_it_stopped() {
+    /// Asks for a stop in the middle of the second epoch.
+    struct Stopping<'a>(&'a mut History, &'a AtomicBool);
+
+    impl Telemetry for Stopping<'_> {
+        fn step(&mut self, record: &StepRecord<'_>) {
+            self.0.step(record);
+            self.1.store(record.step == 12, Ordering::Relaxed);
+        }
+
+        fn epoch(&mut self, record: &EpochRecord) {
+            self.0.epoch(record);
+        }
+    }
+
+    let data = dataset(&flowers(200), "kind");
+    let mut whole = History::default();
+    advance(&mut trial::<Constant>(settings(), &data), &mut whole, &[6]);
+
+    let mut cut = History::default();
+    let mut stopped = trial::<Constant>(settings(), &data);
+    let stop = AtomicBool::new(false);
+    let progress = stopped.run_until(6, &mut Stopping(&mut cut, &stop), &stop);
+    assert_eq!(progress, Ok(Progress::Interrupted));
+    assert_eq!((stopped.steps(), stopped.epochs()), (13, 1));
+    advance(&mut stopped, &mut cut, &[6]);
+    assert_eq!(cut, whole);
+}
+
+#[test]
+fn classes_are_learnt() {
+    let data = dataset(&flowers(600), "kind");
+    let settings = TrialSettings {
+        max_epochs: 20,
+        ..settings()
+    };
+    let mut trial = trial::<Constant>(settings, &data);
+    let mut history = History::default();
+    advance(&mut trial, &mut history, &[20]);
+    let test = trial.evaluate(Part::Test).unwrap();
+    assert!(test[&Metric::Accuracy] > 0.9, "{test:?}");
+    assert!(history.epochs[19].train_loss < history.epochs[0].train_loss / 2.0);
+
+    let best = trial.snapshot().unwrap();
+    let highest = history
+        .epochs
+        .iter()
+        .map(|epoch| epoch.objective)
+        .fold(0.0, f64::max);
+    assert_eq!(best.objective, highest);
+    let last_best = history.epochs.iter().rfind(|epoch| epoch.best).unwrap();
+    assert_eq!(
+        (best.epoch, &best.valid),
+        (last_best.epoch, &last_best.valid)
+    );
+    assert_eq!(trial.evaluate(Part::Valid).unwrap(), best.valid);
+}
+
+#[test]
+fn numbers_are_learnt_in_their_own_units() {
+    let data = dataset(&hills(400), "height");
+    for optimizer in [
+        OptimizerKind::Sgd,
+        OptimizerKind::Nesterov,
+        OptimizerKind::Adam,
+        OptimizerKind::AdamW,
+    ] {
+        let settings = TrialSettings {
+            optimizer,
+            dropout: 0.0,
+            max_epochs: 40,
+            ..settings()
+        };
+        let mut trial = trial::<Constant>(settings, &data);
+        advance(&mut trial, &mut History::default(), &[40]);
+        let valid = trial.evaluate(Part::Valid).unwrap();
+        assert_eq!(trial.objective(), Metric::Rmse);
+        assert!(
+            valid[&Metric::R2] > 0.95 && valid[&Metric::Rmse] < 8.0,
+            "{optimizer:?} {valid:?}"
+        );
+    }
+}
+
+#[test]
+fn a_trial_that_diverges_says_so_after_its_last_step() {
+    let data = dataset(&hills(100), "height");
+    let settings = TrialSettings {
+        optimizer: OptimizerKind::Sgd,
+        lr: 900.0,
+        clip_norm: None,
+        ..settings()
+    };
+    let mut trial = trial::<Constant>(settings, &data);
+    let mut history = History::default();
+    let error = trial.run_until(6, &mut history, &GO).unwrap_err();
+    let TrialError::Diverged { step, .. } = error else {
+        panic!("{error}")
+    };
+    let last = history.steps.last().unwrap();
+    assert_eq!(last.step, step);
+    assert!(!last.loss.is_finite());
+    assert!(
+        history.steps[..history.steps.len() - 1]
+            .iter()
+            .all(|step| step.loss.is_finite())
+    );
+    assert_eq!(trial.run_until(6, &mut history, &GO).unwrap_err(), error);
+}
+
+#[test]
+fn a_scheduler_that_refuses_ends_its_trial() {
+    let data = dataset(&flowers(100), "kind");
+    let mut trial = trial::<Refusing>(settings(), &data);
+    let message = trial.run_until(6, &mut (), &GO).unwrap_err().to_string();
+    assert_eq!(message, "scheduler `refusing` failed at step 2: no more");
+}
+
+#[test]
+fn an_objective_of_another_task_is_refused() {
+    let data = dataset(&flowers(100), "kind");
+    let settings = TrialSettings {
+        objective: Some(Metric::R2),
+        ..settings()
+    }
+    .check()
+    .unwrap();
+    let controller = controller::<Constant>(&settings, &data);
+    let error = Trial::new(settings, data, controller).unwrap_err();
+    let message = error.to_string();
+    assert!(
+        message.starts_with("`objective` is r2, but it must be one of loss, accuracy"),
+        "{message}"
+    );
+}
+
+#[test]
+fn a_scheduler_sees_only_what_it_declared() {
+    let data = dataset(&flowers(100), "kind");
+    let mut history = History::default();
+    advance(
+        &mut trial::<Constant>(settings(), &data),
+        &mut history,
+        &[1],
+    );
+    assert!(history.steps.iter().all(|step| step.signals.is_empty()));
+}
+
+/// For plain descent at one rate the last direction is the last gradient, so the signals of one
+/// step foretell those of the next.
+#[test]
+fn signals_of_one_step_agree_with_the_next() {
+    let data = dataset(&flowers(100), "kind");
+    let settings = TrialSettings {
+        optimizer: OptimizerKind::Sgd,
+        momentum: 0.0,
+        weight_decay: 0.0,
+        ..settings()
+    };
+    let mut history = History::default();
+    advance(&mut trial::<Curious>(settings, &data), &mut history, &[2]);
+    // Loss, then two groups each of ‖g‖², max|g|, ‖x‖², ‖u‖², ⟨g,u⟩.
+    let first = &history.steps[0].signals;
+    assert_eq!(first.len(), 11);
+    assert!(first[7..].iter().all(|signal| signal.is_nan()));
+    for pair in history.steps.windows(2) {
+        let (before, after) = (&pair[0].signals, &pair[1].signals);
+        assert_eq!(before[0], f64::from(pair[0].loss));
+        for group in 0..2 {
+            assert_eq!(after[7 + group], before[1 + group]);
+            assert!(after[9 + group].powi(2) <= after[1 + group] * after[7 + group] * (1.0 + 1e-9));
+            assert!(before[3 + group].powi(2) <= before[1 + group]);
+        }
+        // Clipping holds the whole gradient at a length of one.
+        assert!(before[1] + before[2] <= 1.0 + 1e-5);
+    }
+}
+
+#[test]
+fn the_metric_arrives_as_often_as_planned() {
+    let data = dataset(&flowers(200), "kind");
+    let sources = [
+        MetricSource::TrainLoss,
+        MetricSource::ValidLoss,
+        MetricSource::Objective,
+    ];
+    for source in sources {
+        for every in [Every::Auto, Every::Steps(7), Every::Epochs(2)] {
+            let settings = TrialSettings {
+                cadence: Cadence { source, every },
+                ..settings()
+            };
+            let planned = Trial::setup(&settings.clone().check().unwrap(), &data).metric_calls;
+            let mut trial = trial::<Curious>(settings, &data);
+            advance(&mut trial, &mut History::default(), &[6]);
+            assert_eq!(
+                Some(trial.steering().metric_calls),
+                planned,
+                "{source:?} {every:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_setup_describes_the_run() {
+    let data: Arc<Dataset> = dataset(&flowers(200), "kind");
+    let settings = TrialSettings {
+        cadence: Cadence {
+            source: MetricSource::Objective,
+            every: Every::Auto,
+        },
+        ..settings()
+    };
+    let setup = Trial::setup(&settings.check().unwrap(), &data);
+    let inputs = data.preprocessor().width() as u64;
+    let sizes: Vec<u64> = setup.groups.iter().map(|group| group.size).collect();
+    assert_eq!(sizes, [inputs * 16 + 16 * 8 + 8 * 3, 16 + 8 + 3]);
+    let steps = data.part(Part::Train).rows().div_ceil(16) as u64;
+    assert_eq!(
+        (setup.steps_per_epoch, setup.total_steps),
+        (Some(steps), Some(6 * steps))
+    );
+    assert!(!setup.metric_minimized);
+    assert_eq!(setup.groups[0].momentum, Some(0.9));
+    assert_eq!(setup.groups[1].tags, ["bias"]);
+}

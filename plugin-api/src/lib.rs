@@ -93,3 +93,8 @@ pub mod reexport {
     pub use crate::export::{create, describe, plugin};
     pub use abi_stable;
 }
+
+/// The plugin that the project's front page shows must compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct FrontPage;

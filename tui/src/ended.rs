@@ -112,7 +112,7 @@ fn trial_ended(
             format!("{value:<8}"),
             style.ink(if best { Ink::Best } else { Ink::Plain }),
         ),
-        Span::styled(format!("{epochs:<12}{time:>6}"), style.ink(Ink::Dim)),
+        Span::styled(format!("{epochs:<11} {time:>6}"), style.ink(Ink::Dim)),
     ];
     let mut ending = Vec::new();
     if best {

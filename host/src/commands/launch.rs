@@ -175,9 +175,9 @@ fn notes(table: &Table, dataset: &Dataset) -> Vec<String> {
     let mut treated: Vec<(String, Vec<&str>)> = Vec::new();
     for report in dataset.report() {
         let how = match report.action {
-            ColumnAction::Encoded => format!("used: {}", report.detail),
-            ColumnAction::Dropped => format!("left out: {}", report.detail),
-            ColumnAction::Predicted => format!("the target: {}", report.detail),
+            ColumnAction::Encoded => format!("used, {}", report.detail),
+            ColumnAction::Dropped => format!("left out, {}", report.detail),
+            ColumnAction::Predicted => format!("the target, {}", report.detail),
         };
         match treated.iter_mut().find(|(known, _)| *known == how) {
             Some((_, columns)) => columns.push(&report.column),
@@ -189,9 +189,9 @@ fn notes(table: &Table, dataset: &Dataset) -> Vec<String> {
         .map(|(how, columns)| match columns.as_slice() {
             [first, second, third, _, ..] => {
                 let others = columns.len() - 3;
-                format!("{first}, {second}, {third} and {others} more {how}")
+                format!("{first}, {second}, {third} and {others} more: {how}")
             }
-            few => format!("{} {how}", few.join(", ")),
+            few => format!("{}: {how}", few.join(", ")),
         });
     let own = table.notes().iter().chain(dataset.notes()).cloned();
     own.chain(columns).collect()
@@ -281,6 +281,21 @@ fn save_best(
     Ok(Some(model))
 }
 
+/// The best trial against the best one that another scheduler steered.
+fn suggested_comparison(detail: &StudyDetail) -> String {
+    let best = detail.trials.first();
+    let rival = best.and_then(|best| {
+        let others = detail.trials.iter().skip(1);
+        others
+            .filter(|other| other.value.is_some())
+            .find(|other| other.scheduler != best.scheduler)
+    });
+    match (best, rival) {
+        (Some(best), Some(rival)) => format!(", attune compare {} {}", best.id, rival.id),
+        _ => String::new(),
+    }
+}
+
 /// Says what came of it, and which exit code that is.
 fn conclude(
     detail: &StudyDetail,
@@ -303,7 +318,7 @@ fn conclude(
             );
         }
         eprintln!("saved its model as {}", path.display());
-        eprintln!("look closer with `attune show {best}` or `attune compare {best} ...`");
+        eprintln!("look closer: attune show {best}{}", suggested_comparison(detail));
     }
     let failed: Vec<_> = detail
         .trials

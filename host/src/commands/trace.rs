@@ -7,6 +7,7 @@ use attune_plugin_api::controller::{Clock, Controller};
 use attune_plugin_api::param::Value;
 use attune_plugin_api::signal::Layout;
 use attune_plugin_api::{OptimizerKind, Setup, Signal};
+use attune_trainer::trial::{NanFilter, NanPolicy};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
@@ -44,9 +45,7 @@ pub(crate) fn run(args: TraceArgs, plugins: &Plugins) -> anyhow::Result<ExitCode
         momenta: vec![0.9; setup.groups.len()],
         clock: Clock::default(),
         steps_per_epoch: args.steps_per_epoch,
-        nan: args.nan,
-        last_metric: None,
-        not_finite: 0,
+        nan: NanFilter::new(args.nan.into()),
         json: args.json,
         controller,
     };
@@ -71,8 +70,8 @@ pub(crate) fn run(args: TraceArgs, plugins: &Plugins) -> anyhow::Result<ExitCode
         }
     }
     out.flush()?;
-    if trace.not_finite > 0 {
-        eprintln!("{} metrics were not finite", trace.not_finite);
+    if trace.nan.not_finite() > 0 {
+        eprintln!("{} metrics were not finite", trace.nan.not_finite());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -84,9 +83,7 @@ struct Trace {
     momenta: Vec<f64>,
     clock: Clock,
     steps_per_epoch: Option<u64>,
-    nan: NanArg,
-    last_metric: Option<f64>,
-    not_finite: u64,
+    nan: NanFilter,
     json: bool,
 }
 
@@ -100,7 +97,7 @@ impl Trace {
         self.controller
             .step(&self.clock, &signals, &mut self.rates, &mut self.momenta)
             .map_err(failed)?;
-        if let Some(metric) = seen.metric.and_then(|metric| self.admit(metric)) {
+        if let Some(metric) = seen.metric.and_then(|metric| self.nan.admit(metric)) {
             self.controller
                 .metric(metric, &self.clock, &mut self.rates, &mut self.momenta)
                 .map_err(failed)?;
@@ -117,20 +114,6 @@ impl Trace {
             self.clock.epoch = self.clock.step as f64 / steps as f64;
         }
         Ok(())
-    }
-
-    /// What the scheduler is told of a metric.
-    fn admit(&mut self, metric: f64) -> Option<f64> {
-        if metric.is_finite() {
-            self.last_metric = Some(metric);
-            return Some(metric);
-        }
-        self.not_finite += 1;
-        match self.nan {
-            NanArg::Drop => None,
-            NanArg::Substitute => self.last_metric,
-            NanArg::Pass => Some(metric),
-        }
     }
 
     fn print(&self, out: &mut impl Write) -> anyhow::Result<()> {
@@ -298,6 +281,16 @@ impl From<OptimizerArg> for OptimizerKind {
             OptimizerArg::Nesterov => OptimizerKind::Nesterov,
             OptimizerArg::Adam => OptimizerKind::Adam,
             OptimizerArg::AdamW => OptimizerKind::AdamW,
+        }
+    }
+}
+
+impl From<NanArg> for NanPolicy {
+    fn from(arg: NanArg) -> Self {
+        match arg {
+            NanArg::Drop => NanPolicy::Drop,
+            NanArg::Substitute => NanPolicy::Substitute,
+            NanArg::Pass => NanPolicy::Pass,
         }
     }
 }

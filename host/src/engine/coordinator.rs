@@ -91,6 +91,8 @@ pub(crate) struct Coordinator<'a> {
     /// The trials whose steps the batch already appends to.
     appended: BTreeSet<TrialNumber>,
     events: Vec<Event>,
+    /// Schedulers whose warnings the audience has heard of.
+    warned_of: BTreeSet<String>,
 }
 
 impl<'a> Coordinator<'a> {
@@ -139,6 +141,7 @@ impl<'a> Coordinator<'a> {
             batch: Batch::new(),
             appended: BTreeSet::new(),
             events: Vec::new(),
+            warned_of: BTreeSet::new(),
         })
     }
 
@@ -223,16 +226,28 @@ impl<'a> Coordinator<'a> {
 
     fn take_one(&mut self, Report { trial, content }: Report) -> anyhow::Result<()> {
         match content {
-            Content::Begun { warnings } => {
-                self.trial_mut(trial)?.warnings = warnings;
-                Ok(())
-            }
+            Content::Warnings(warnings) => self.warn(trial, warnings),
             Content::Epoch(report) => self.grow(trial, report),
             Content::Ended(end) => {
                 self.out -= 1;
                 self.end_segment(trial, end)
             }
         }
+    }
+
+    /// Keeps a trial's warnings, and tells the first one of each scheduler at once: others are seen
+    /// with the trial.
+    fn warn(&mut self, trial: TrialNumber, warnings: Vec<String>) -> anyhow::Result<()> {
+        let first = warnings.first().cloned();
+        self.trial_mut(trial)?.warnings = warnings;
+        if let Some(warning) = first {
+            let TrialSummary { id, scheduler, .. } = self.trial_summary(trial)?;
+            if self.warned_of.insert(scheduler.clone()) {
+                let message = format!("trial {id} ({scheduler}): {warning}");
+                self.events.push(Event::Warning { message });
+            }
+        }
+        Ok(())
     }
 
     fn grow(&mut self, trial: TrialNumber, report: EpochReport) -> anyhow::Result<()> {

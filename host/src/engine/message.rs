@@ -17,8 +17,7 @@ pub(crate) struct Job {
     pub(crate) until_epoch: u32,
 }
 
-/// What a worker tells of a job, in this order: `Begun` for a trial's first one, any number of
-/// `Epoch`s, then `Ended`, always.
+/// What a worker tells of a job: warnings and epochs as they come, and last of all, always, its end.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) trial: TrialNumber,
@@ -27,11 +26,8 @@ pub(crate) struct Report {
 
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// The trial was built.
-    Begun {
-        /// What its scheduler warns of.
-        warnings: Vec<String>,
-    },
+    /// All that the user should be warned of about this trial, so far.
+    Warnings(Vec<String>),
     /// An epoch was trained, or a part of one that was the last.
     Epoch(EpochReport),
     /// The segment is over.

@@ -29,8 +29,14 @@ pub(crate) struct Workshop {
 #[derive(Default)]
 struct Benches {
     /// Trials that wait for their next segment or for their end. One in training is not here.
-    waiting: BTreeMap<TrialNumber, Box<Trial>>,
-    best: Option<Box<Trial>>,
+    waiting: BTreeMap<TrialNumber, Bench>,
+    best: Option<Bench>,
+}
+
+/// A trial with what its scheduler warned of when it was made.
+struct Bench {
+    trial: Box<Trial>,
+    warnings: Vec<String>,
 }
 
 impl Workshop {
@@ -67,7 +73,7 @@ impl Workshop {
         &self,
         training: serde_json::Value,
     ) -> Option<Result<Model, TrialError>> {
-        Some(self.benches().best.as_ref()?.model(training))
+        Some(self.benches().best.as_ref()?.trial.model(training))
     }
 
     /// Trains a segment on the calling thread, and reports.
@@ -86,10 +92,13 @@ impl Workshop {
 
     fn segment(&self, job: &Job, reporter: &Reporter<'_>) -> End {
         let waiting = self.benches().waiting.remove(&job.trial);
-        let mut trial = match waiting {
-            Some(trial) => trial,
-            None => match self.build(job, reporter) {
-                Ok(trial) => Box::new(trial),
+        let mut bench = match waiting {
+            Some(bench) => bench,
+            None => match self.build(job) {
+                Ok(bench) => {
+                    reporter.send(Content::Warnings(bench.warnings.clone()));
+                    bench
+                }
                 Err(error) => {
                     return End::Failed {
                         reason: format!("{error:#}"),
@@ -98,9 +107,10 @@ impl Workshop {
             },
         };
         let mut log = Log::new(reporter);
-        let progress = trial.run_until(job.until_epoch, &mut log, &self.stop);
+        let progress = bench.trial.run_until(job.until_epoch, &mut log, &self.stop);
         log.flush();
-        self.benches().waiting.insert(job.trial, trial);
+        reporter.send(Content::Warnings(bench.all_warnings()));
+        self.benches().waiting.insert(job.trial, bench);
         match progress {
             Ok(Progress::Reached) => End::Reached,
             Ok(Progress::Interrupted) => End::Interrupted,
@@ -113,22 +123,44 @@ impl Workshop {
         }
     }
 
-    fn build(&self, job: &Job, reporter: &Reporter<'_>) -> anyhow::Result<Trial> {
+    fn build(&self, job: &Job) -> anyhow::Result<Bench> {
         let settings = self.common.settings(&job.config, job.seed)?;
         let steering = Steering::of(&job.config)?;
         let setup = Trial::setup(&settings, &self.dataset);
         let controller = self
             .plugins
             .create(&steering.scheduler, &steering.params, &setup)?;
-        reporter.send(Content::Begun {
-            warnings: controller.warnings().to_vec(),
-        });
-        Ok(Trial::new(settings, Arc::clone(&self.dataset), controller)?)
+        let warnings = controller.warnings().to_vec();
+        let trial = Trial::new(settings, Arc::clone(&self.dataset), controller)?;
+        Ok(Bench {
+            trial: Box::new(trial),
+            warnings,
+        })
     }
 
     fn benches(&self) -> MutexGuard<'_, Benches> {
         // Each change to it is one call that cannot panic half-way.
         self.benches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bench {
+    fn all_warnings(&self) -> Vec<String> {
+        let stats = self.trial.steering();
+        let counted = [
+            (
+                stats.metrics_not_finite,
+                "metrics were not finite; `nan` in [steering] says what the scheduler is told",
+            ),
+            (
+                stats.clamped,
+                "rates or momenta were outside their bounds and were held there; `max_lr` in \
+                 [steering] is the upper one for rates",
+            ),
+        ];
+        let counted = counted.into_iter().filter(|(count, _)| *count > 0);
+        let counted = counted.map(|(count, what)| format!("{count} {what}"));
+        self.warnings.iter().cloned().chain(counted).collect()
     }
 }
 

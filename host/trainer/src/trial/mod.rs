@@ -4,12 +4,14 @@
 //! however it is cut and whatever runs beside it.
 
 mod error;
+mod nan;
 mod plan;
 mod settings;
 mod steering;
 mod telemetry;
 
 pub use error::TrialError;
+pub use nan::NanFilter;
 pub use settings::{
     Cadence, CheckedSettings, Every, MetricSource, NanPolicy, SettingsError, TrialSettings,
 };

@@ -2,7 +2,8 @@
 //! is let through.
 
 use super::error::TrialError;
-use super::settings::{Every, MetricSource, NanPolicy, TrialSettings};
+use super::nan::NanFilter;
+use super::settings::{Every, MetricSource, TrialSettings};
 use attune_plugin_api::{CallError, Clock, Controller};
 use std::time::{Duration, Instant};
 
@@ -57,14 +58,13 @@ pub(crate) struct Steering {
     controller: Box<dyn Controller>,
     due: Due,
     source: MetricSource,
-    nan_policy: NanPolicy,
+    nan: NanFilter,
     max_rate: f64,
     has_momentum: bool,
     rates: Vec<f64>,
     momenta: Vec<f64>,
     loss_sum: f64,
     loss_count: u64,
-    last_good: Option<f64>,
     stats: SteeringStats,
 }
 
@@ -82,14 +82,13 @@ impl Steering {
             controller,
             due,
             source: settings.cadence.source,
-            nan_policy: settings.nan_policy,
+            nan: NanFilter::new(settings.nan_policy),
             max_rate: settings.max_lr,
             has_momentum: momenta.iter().any(|&momentum| momentum > 0.0),
             rates,
             momenta,
             loss_sum: 0.0,
             loss_count: 0,
-            last_good: None,
             stats: SteeringStats::default(),
         }
     }
@@ -103,7 +102,10 @@ impl Steering {
     }
 
     pub(crate) fn stats(&self) -> SteeringStats {
-        self.stats
+        SteeringStats {
+            metrics_not_finite: self.nan.not_finite(),
+            ..self.stats
+        }
     }
 
     pub(crate) fn source(&self) -> MetricSource {
@@ -148,7 +150,7 @@ impl Steering {
 
     /// The metric arrived.
     pub(crate) fn metric(&mut self, value: f64, clock: &Clock) -> Result<(), TrialError> {
-        let Some(value) = self.admitted(value) else {
+        let Some(value) = self.nan.admit(value) else {
             return Ok(());
         };
         self.stats.metric_calls += 1;
@@ -158,20 +160,6 @@ impl Steering {
             .controller
             .metric(value, clock, &mut self.rates, &mut self.momenta);
         self.enforce(called, momenta, clock.step, started)
-    }
-
-    /// The metric that the scheduler sees under the session's policy, or none.
-    fn admitted(&mut self, value: f64) -> Option<f64> {
-        if value.is_finite() {
-            self.last_good = Some(value);
-            return Some(value);
-        }
-        self.stats.metrics_not_finite += 1;
-        match self.nan_policy {
-            NanPolicy::Drop => None,
-            NanPolicy::Substitute => self.last_good,
-            NanPolicy::Pass => Some(value),
-        }
     }
 
     /// Lets through what is a number, and holds it within bounds.

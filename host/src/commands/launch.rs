@@ -318,7 +318,10 @@ fn conclude(
             );
         }
         eprintln!("saved its model as {}", path.display());
-        eprintln!("look closer: attune show {best}{}", suggested_comparison(detail));
+        eprintln!(
+            "look closer: attune show {best}{}",
+            suggested_comparison(detail)
+        );
     }
     let failed: Vec<_> = detail
         .trials

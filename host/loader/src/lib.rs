@@ -3,15 +3,15 @@
 //! [`Plugins::load`] looks for shared libraries in the given places, checks each file before it is
 //! mapped, loads a private copy of it and reads what schedulers it holds.
 //! [`Plugins::create`] then makes a scheduler for one training run, as the plain
-//! [`Controller`](attune_plugin_api::Controller) that a trainer steers through.
+//! [`Controller`] that a trainer steers through.
 //!
 //! The order of checks is the point of this crate: each rules out what the next could not survive.
-//! 1. [`file`]: size, kind and completeness, then a copy under the hash of its content. (Mapping
+//! 1. `file`: size, kind and completeness, then a copy under the hash of its content. (Mapping
 //!    a truncated library is a SIGBUS, overwriting a mapped one a SIGSEGV, and a path that was
 //!    loaded before gives the old library.)
-//! 2. [`library`]: the plain handshake symbol, then abi_stable's layout check, then the
+//! 2. `library`: the plain handshake symbol, then abi_stable's layout check, then the
 //!    description. A panic in the plugin comes back as an error.
-//! 3. [`controller`]: each call across the boundary.
+//! 3. `controller`: each call across the boundary.
 //!
 //! What must not live here: training, searching, storing, and any knowledge of who asks. A loaded
 //! library is never unloaded.

@@ -52,7 +52,7 @@ pub trait Controller: Send {
     fn warnings(&self) -> &[String];
 
     /// Fixes the rates of this step. `signals` holds the declared ones, laid out by
-    /// [`Layout`](crate::signal::Layout).
+    /// [`Layout`].
     ///
     /// # Errors
     /// [`CallError`].

@@ -59,7 +59,8 @@ pub(crate) struct FitArgs {
     /// What kind of task it is; found out from the target column where not given.
     #[arg(long, value_enum)]
     pub(crate) task: Option<TaskArg>,
-    /// The metric to optimise: accuracy, error, log_loss, ... or rmse, mae, r2, ...
+    /// The metric to optimise: accuracy, balanced_accuracy, error or loss; for regression rmse, mae,
+    /// r2 or loss. accuracy or rmse where not given.
     #[arg(long)]
     pub(crate) metric: Option<String>,
     /// The schedulers to try, separated by commas.
@@ -86,7 +87,7 @@ pub(crate) struct RunArgs {
 /// How a study is run; none of it changes its outcome.
 #[derive(Debug, Args)]
 pub(crate) struct RunningArgs {
-    /// Where the best model is saved.
+    /// Where the best model is saved; STUDY.safetensors in this folder where not given.
     #[arg(long, value_name = "MODEL")]
     pub(crate) out: Option<PathBuf>,
     /// Train this many trials at the same time; the machine's cores where not given.

@@ -86,16 +86,21 @@ fn another_seed_is_another_study_and_arrival_order_still_finishes() {
     assert_eq!(studies[1]["state"], "done");
 }
 
-/// Starts a study that would take minutes, and returns once some epochs were trained.
+/// Starts a study that would take minutes, and returns once some epochs were trained. Half of its
+/// trials fail at once, long before the first decision is due.
 fn start_long_study(home: &Home) -> Child {
+    let library = test_library("attune-misbehave");
     let file = study(home, "trials = 1000");
     let text = std::fs::read_to_string(&file).expect("the study file");
-    home.file(
-        "study.toml",
-        text.replace("max_epochs = 9", "max_epochs = 100000"),
-    );
+    let text = with_schedulers(&text, "[\"misbehave\", \"cosine\"]")
+        .replace("min_epochs = 2", "min_epochs = 50000")
+        .replace("max_epochs = 9", "max_epochs = 100000");
+    home.file("study.toml", text);
     let mut child = home
         .attune()
+        .arg("--plugin")
+        .arg(library)
+        .env("ATTUNE_MISBEHAVE", "error@configure")
         .args(["run", &file, "--json"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -110,6 +115,20 @@ fn start_long_study(home: &Home) -> Child {
     // Whoever writes to a pipe must find a reader.
     std::thread::spawn(move || epochs.count());
     child
+}
+
+/// A study file with other schedulers.
+fn with_schedulers(text: &str, schedulers: &str) -> String {
+    let named = text.lines().map(|line| match line {
+        line if line.starts_with("scheduler") => format!("scheduler = {schedulers}"),
+        line => line.to_owned(),
+    });
+    named.collect::<Vec<_>>().join("\n")
+}
+
+/// How many of a study's trials failed.
+fn failed(study: &Value) -> u64 {
+    study["trials"]["failed"].as_u64().expect("a count")
 }
 
 fn signal(child: &Child, name: &str) {
@@ -146,6 +165,10 @@ fn ctrl_c_ends_a_run_within_two_seconds_with_everything_stored() {
         .filter_map(|t| t["reason"].as_str())
         .collect();
     assert!(reasons.contains(&"interrupted with Ctrl-C"), "{reasons:?}");
+    assert!(
+        reasons.iter().any(|reason| reason.contains("misbehave")) && failed(study) > 0,
+        "a trial that had failed before is not told as failed: {reasons:?}"
+    );
     assert!(
         home.path().join("study.safetensors").exists(),
         "the best model so far is saved"
@@ -199,11 +222,10 @@ fn a_scheduler_that_misbehaves_costs_its_own_trials_alone() {
     ] {
         let file = study(&home, "trials = 8");
         let text = std::fs::read_to_string(&file).expect("the study file");
-        let both = "scheduler = [\"misbehave\", \"cosine\"]";
-        let named = text
-            .lines()
-            .map(|l| if l.starts_with("scheduler") { both } else { l });
-        home.file("study.toml", named.collect::<Vec<_>>().join("\n"));
+        home.file(
+            "study.toml",
+            with_schedulers(&text, "[\"misbehave\", \"cosine\"]"),
+        );
         let output = home
             .attune()
             .arg("--plugin")
@@ -219,10 +241,9 @@ fn a_scheduler_that_misbehaves_costs_its_own_trials_alone() {
         );
 
         let studies = json(&home.run(&["ls", "--json"]).ok());
-        let counts = &studies.as_array().expect("studies").last().expect("one")["trials"];
-        let failed = counts["failed"].as_u64().expect("a count");
-        assert!(failed > 0 && failed < 8, "{counts}");
-        assert_eq!(counts["running"], 0);
+        let study = studies.as_array().expect("studies").last().expect("one");
+        assert!((1..8).contains(&failed(study)), "{study}");
+        assert_eq!(study["trials"]["running"], 0);
     }
 }
 

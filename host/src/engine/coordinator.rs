@@ -1,6 +1,6 @@
 //! The coordinator: the one loop that runs a study.
 
-use super::message::{Content, End, EpochReport, Job, Report};
+use super::message::{Content, End, Job, Piece, Report};
 use super::worker::Workshop;
 use super::{Audience, record};
 use crate::study::space::StudySpace;
@@ -82,6 +82,8 @@ pub(crate) struct Coordinator<'a> {
     study: StudyId,
     record: StudyRecord,
     trials: BTreeMap<TrialNumber, TrialRecord>,
+    /// What was reported of trials whose turn to be decided has not come.
+    undecided: BTreeMap<TrialNumber, Outcome>,
     best: Option<(TrialNumber, f64)>,
     /// Jobs that are out.
     out: usize,
@@ -135,6 +137,7 @@ impl<'a> Coordinator<'a> {
             study,
             record,
             trials: BTreeMap::new(),
+            undecided: BTreeMap::new(),
             best: None,
             out: 0,
             cut: None,
@@ -215,10 +218,14 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    /// Takes a report and all others that have arrived, so that they share one write.
+    /// Takes a report and others that have arrived, so that they share one write. As many as the
+    /// queue holds and no more: those who report fast must not keep the loop from hearing others.
     fn take(&mut self, first: Report) -> anyhow::Result<()> {
         self.take_one(first)?;
-        while let Ok(report) = self.reports.try_recv() {
+        for _ in 0..REPORTS {
+            let Ok(report) = self.reports.try_recv() else {
+                break;
+            };
             self.take_one(report)?;
         }
         self.commit()
@@ -227,7 +234,7 @@ impl<'a> Coordinator<'a> {
     fn take_one(&mut self, Report { trial, content }: Report) -> anyhow::Result<()> {
         match content {
             Content::Warnings(warnings) => self.warn(trial, warnings),
-            Content::Epoch(report) => self.grow(trial, report),
+            Content::Piece(piece) => self.grow(trial, piece),
             Content::Ended(end) => {
                 self.out -= 1;
                 self.end_segment(trial, end)
@@ -250,32 +257,29 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    fn grow(&mut self, trial: TrialNumber, report: EpochReport) -> anyhow::Result<()> {
+    fn grow(&mut self, trial: TrialNumber, piece: Piece) -> anyhow::Result<()> {
         let record = self.trial_mut(trial)?;
-        record::grow(record, &report);
+        record::grow(record, &piece);
         let record = record.clone();
         self.put(trial, &record)?;
-        let id = self.id(trial)?;
         // A batch appends to a trial's steps once.
-        if report.steps.is_some() && !self.appended.insert(trial) {
+        if !self.appended.insert(trial) {
             self.commit()?;
             self.appended.insert(trial);
         }
+        let id = self.id(trial)?;
         let mut batch = std::mem::take(&mut self.batch);
-        if let Some(steps) = report.steps {
-            batch = batch.append_steps(id, steps);
-        }
-        if report.epoch > 0 {
-            batch = batch.put_epoch(id, report.epoch, &report.metrics);
+        for epoch in &piece.epochs {
+            batch = batch.put_epoch(id, epoch.epoch, &epoch.metrics);
             self.events.push(Event::Epoch(Progress {
                 trial: id.to_string(),
-                epoch: report.epoch,
-                step: report.step,
-                metrics: convert::metrics(&report.metrics),
-                rate: Number(report.rate),
+                epoch: epoch.epoch,
+                step: epoch.step,
+                metrics: convert::metrics(&epoch.metrics),
+                rate: Number(epoch.rate),
             }));
         }
-        self.batch = batch;
+        self.batch = batch.append_steps(id, piece.steps);
         Ok(())
     }
 
@@ -299,6 +303,7 @@ impl<'a> Coordinator<'a> {
                 Outcome::Failed
             }
         };
+        self.undecided.insert(trial, outcome);
         if self.cut.is_some() {
             // Decisions after a cut would depend on what happened to be done by then.
             return Ok(());
@@ -311,6 +316,7 @@ impl<'a> Coordinator<'a> {
 
     fn carry_out(&mut self, verdict: Verdict) -> anyhow::Result<()> {
         let trial = verdict.trial;
+        self.undecided.remove(&trial);
         let reason = self.trial_mut(trial)?.reason.take();
         let (state, reason) = match verdict.ruling {
             Ruling::Continue => return Ok(()),
@@ -374,6 +380,7 @@ impl<'a> Coordinator<'a> {
             Some(Cut::Budget) => Some("the time budget was spent".to_owned()),
             Some(Cut::Interrupted(why)) => Some(why.clone()),
         };
+        let max_epochs = self.plan.spec.fidelity.max_epochs;
         let open: Vec<TrialNumber> = self
             .trials
             .iter()
@@ -381,7 +388,17 @@ impl<'a> Coordinator<'a> {
             .map(|(trial, _)| *trial)
             .collect();
         for trial in open {
-            self.end_trial(trial, TrialState::Stopped, why.clone())?;
+            // One that ended by itself has its own end, though nobody came to decide on it.
+            let own = self.trial_mut(trial)?.reason.take();
+            let (state, reason) = match self.undecided.remove(&trial) {
+                Some(Outcome::Diverged { .. }) => (TrialState::Diverged, own),
+                Some(Outcome::Failed) => (TrialState::Failed, own),
+                Some(Outcome::Reached { epoch, .. }) if epoch == u64::from(max_epochs) => {
+                    (TrialState::Done, None)
+                }
+                _ => (TrialState::Stopped, why.clone()),
+            };
+            self.end_trial(trial, state, reason)?;
         }
         self.record.state = match &self.cut {
             Some(Cut::Interrupted(_)) => StudyState::Stopped,

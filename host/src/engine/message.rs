@@ -17,7 +17,7 @@ pub(crate) struct Job {
     pub(crate) until_epoch: u32,
 }
 
-/// What a worker tells of a job: warnings and epochs as they come, and last of all, always, its end.
+/// What a worker tells of a job: warnings and pieces as they come, and last of all, always, its end.
 #[derive(Debug)]
 pub(crate) struct Report {
     pub(crate) trial: TrialNumber,
@@ -28,26 +28,32 @@ pub(crate) struct Report {
 pub(crate) enum Content {
     /// All that the user should be warned of about this trial, so far.
     Warnings(Vec<String>),
-    /// An epoch was trained, or a part of one that was the last.
-    Epoch(EpochReport),
+    /// What was trained since the last piece.
+    Piece(Piece),
     /// The segment is over.
     Ended(End),
 }
 
-#[derive(Debug, Default)]
+/// What was trained since the last report: epochs that ended, and every step, those of an epoch
+/// that has not ended among them.
+#[derive(Debug)]
+pub(crate) struct Piece {
+    pub(crate) epochs: Vec<EpochReport>,
+    pub(crate) steps: Steps,
+}
+
+#[derive(Debug)]
 pub(crate) struct EpochReport {
-    /// The epoch, counted from 1; 0 for steps of an epoch that was not finished.
+    /// The epoch, counted from 1.
     pub(crate) epoch: u32,
-    /// Updates so far.
+    /// Updates by its end.
     pub(crate) step: u64,
-    /// Metrics by name, as `valid_accuracy`; empty for an epoch that was not finished.
+    /// Metrics by name, as `valid_accuracy`.
     pub(crate) metrics: BTreeMap<String, f64>,
-    /// The first group's rate at the last step.
+    /// The first group's rate at its last step.
     pub(crate) rate: f64,
-    /// Seconds of training.
+    /// Seconds it took.
     pub(crate) seconds: f64,
-    /// What was recorded at each step.
-    pub(crate) steps: Option<Steps>,
 }
 
 /// How a segment ended.

@@ -6,6 +6,7 @@
 //! become a process without either noticing.
 
 mod coordinator;
+mod log;
 mod message;
 mod record;
 mod worker;

@@ -1,6 +1,6 @@
 //! A trial's record while it grows.
 
-use super::message::EpochReport;
+use super::message::Piece;
 use crate::study::space::FullConfig;
 use crate::study::trial::direction_of;
 use crate::{clock, convert};
@@ -35,24 +35,26 @@ pub(crate) fn begun(
     }
 }
 
-/// Takes in what an epoch brought.
-pub(crate) fn grow(record: &mut TrialRecord, report: &EpochReport) {
-    record.steps = report.step;
-    record.seconds += report.seconds;
-    if report.epoch == 0 {
-        return;
-    }
-    record.epochs = report.epoch;
-    for (name, &value) in &report.metrics {
-        record.final_metrics.insert(name.clone(), value);
-        let direction = convert::direction(direction_of(name));
-        let best = record.best_metrics.get(name);
-        if best.is_none_or(|best| direction.better(value, best.value)) {
-            let epoch = report.epoch;
-            record
-                .best_metrics
-                .insert(name.clone(), Best { value, epoch });
+/// Takes in a piece of training.
+pub(crate) fn grow(record: &mut TrialRecord, piece: &Piece) {
+    for epoch in &piece.epochs {
+        record.epochs = epoch.epoch;
+        record.steps = epoch.step;
+        record.seconds += epoch.seconds;
+        for (name, &value) in &epoch.metrics {
+            record.final_metrics.insert(name.clone(), value);
+            let direction = convert::direction(direction_of(name));
+            let best = record.best_metrics.get(name);
+            if best.is_none_or(|best| direction.better(value, best.value)) {
+                let epoch = epoch.epoch;
+                record
+                    .best_metrics
+                    .insert(name.clone(), Best { value, epoch });
+            }
         }
+    }
+    if let Some(last) = piece.steps.steps.last() {
+        record.steps = record.steps.max(last + 1);
     }
 }
 

@@ -1,21 +1,18 @@
 //! The worker's side: builds trials, trains their segments, and keeps the best one's model.
 
-use super::message::{Content, End, EpochReport, Job, Report};
+use super::log::Log;
+use super::message::{Content, End, Job, Report};
 use crate::study::trial::{Common, Steering};
 use attune_loader::Plugins;
 use attune_search::TrialNumber;
-use attune_store::Steps;
 use attune_trainer::artifact::Model;
 use attune_trainer::data::Dataset;
-use attune_trainer::trial::{EpochRecord, Progress, StepRecord, Telemetry, Trial, TrialError};
+use attune_trainer::trial::{Progress, Trial, TrialError};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
-
-/// Steps that are gathered before they are reported; a report of an epoch takes all there are.
-const STEPS_A_REPORT: usize = 8_192;
 
 /// The trials of one study, between and during their segments.
 pub(crate) struct Workshop {
@@ -164,99 +161,19 @@ impl Bench {
     }
 }
 
-struct Reporter<'a> {
+/// Where one trial's reports go.
+pub(crate) struct Reporter<'a> {
     trial: TrialNumber,
     reports: &'a mpsc::Sender<Report>,
 }
 
 impl Reporter<'_> {
-    fn send(&self, content: Content) {
+    pub(crate) fn send(&self, content: Content) {
         let report = Report {
             trial: self.trial,
             content,
         };
         // The coordinator only goes away when the study is over, and then nobody wants to know.
         let _ = self.reports.blocking_send(report);
-    }
-}
-
-/// Gathers steps and reports them with their epoch.
-struct Log<'a> {
-    reporter: &'a Reporter<'a>,
-    steps: Vec<u64>,
-    losses: Vec<f32>,
-    /// One column a parameter group.
-    rates: Vec<Vec<f64>>,
-}
-
-impl<'a> Log<'a> {
-    fn new(reporter: &'a Reporter<'a>) -> Self {
-        Log {
-            reporter,
-            steps: Vec::new(),
-            losses: Vec::new(),
-            rates: Vec::new(),
-        }
-    }
-
-    /// Reports what was gathered since the last epoch.
-    fn flush(&mut self) {
-        if let Some(steps) = self.take_steps() {
-            self.reporter.send(Content::Epoch(EpochReport {
-                step: steps.steps.last().map_or(0, |last| last + 1),
-                steps: Some(steps),
-                ..EpochReport::default()
-            }));
-        }
-    }
-
-    fn take_steps(&mut self) -> Option<Steps> {
-        if self.steps.is_empty() {
-            return None;
-        }
-        let mut steps = Steps::new(std::mem::take(&mut self.steps))
-            .with_f32("loss", std::mem::take(&mut self.losses));
-        for (group, rates) in self.rates.iter_mut().enumerate() {
-            let name = if group == 0 {
-                "lr".to_owned()
-            } else {
-                format!("lr.{group}")
-            };
-            steps = steps.with_f64(&name, std::mem::take(rates));
-        }
-        Some(steps)
-    }
-}
-
-impl Telemetry for Log<'_> {
-    fn step(&mut self, record: &StepRecord<'_>) {
-        self.steps.push(record.step);
-        self.losses.push(record.loss);
-        self.rates.resize_with(record.rates.len(), Vec::new);
-        for (column, rate) in self.rates.iter_mut().zip(record.rates) {
-            column.push(*rate);
-        }
-        if self.steps.len() >= STEPS_A_REPORT {
-            self.flush();
-        }
-    }
-
-    fn epoch(&mut self, record: &EpochRecord) {
-        let mut metrics: BTreeMap<String, f64> = record
-            .valid
-            .iter()
-            .map(|(metric, value)| (crate::convert::on_valid(metric.name()), *value))
-            .collect();
-        metrics.insert("train_loss".into(), record.train_loss);
-        let rate = self.rates.first().and_then(|rates| rates.last().copied());
-        let steps = self.take_steps();
-        self.reporter.send(Content::Epoch(EpochReport {
-            epoch: record.epoch,
-            step: record.step,
-            metrics,
-            rate: rate.unwrap_or(f64::NAN),
-            seconds: record.seconds,
-            steps,
-        }));
     }
 }

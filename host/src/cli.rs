@@ -1,6 +1,7 @@
 //! What can be asked on the command line. Help texts, completions and the manual page come from
 //! here.
 
+use crate::study::spec::parse_duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -9,7 +10,7 @@ use std::path::PathBuf;
 ///
 /// Data goes to stdout, talk to stderr. Exit codes: 0 all went well; 1 an error; 2 the command
 /// line was wrong; 3 a study finished, but some of its trials failed; 130 interrupted, with
-/// everything so far stored.
+/// everything so far stored. Trials that diverge are results, not failures, unless all of them do.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -54,7 +55,7 @@ pub(crate) struct FitArgs {
     pub(crate) trials: Option<u32>,
     /// Stop after this time, such as 60s, 5m or 1.5h. Where the clock cuts depends on the machine:
     /// use --trials for a study that can be reproduced.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) budget: Option<String>,
     /// What kind of task it is; found out from the target column where not given.
     #[arg(long, value_enum)]
@@ -64,10 +65,10 @@ pub(crate) struct FitArgs {
     #[arg(long)]
     pub(crate) metric: Option<String>,
     /// The schedulers to try, separated by commas.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = trimmed)]
     pub(crate) schedulers: Vec<String>,
     /// The seed of everything random.
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub(crate) seed: u64,
     /// Also write the study as a file that `attune run` takes.
     #[arg(long, value_name = "STUDY.toml")]
@@ -84,7 +85,7 @@ pub(crate) struct RunArgs {
     pub(crate) running: RunningArgs,
 }
 
-/// How a study is run; none of it changes its outcome.
+/// How a study is run. None of it changes the outcome of a reproducible study without a budget.
 #[derive(Debug, Args)]
 pub(crate) struct RunningArgs {
     /// Where the best model is saved; STUDY.safetensors in this folder where not given.
@@ -206,4 +207,14 @@ pub(crate) enum NanArg {
     Substitute,
     /// It is told as it is.
     Pass,
+}
+
+/// A word of a list, without the space after its comma.
+fn trimmed(text: &str) -> Result<String, String> {
+    Ok(text.trim().to_owned())
+}
+
+/// A duration as a study file would have it, checked.
+fn duration(text: &str) -> Result<String, String> {
+    parse_duration(text).map(|_| text.to_owned())
 }

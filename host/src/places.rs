@@ -69,8 +69,8 @@ impl Places {
     /// Where plugins are looked for: what the command line names, the user's own, then those that
     /// come with the program.
     pub(crate) fn plugin_places(&self, named: &[PathBuf]) -> Vec<Place> {
-        let mut places: Vec<Place> = named.iter().map(Place::any).collect();
-        places.push(Place::any(&self.plugins));
+        let mut places: Vec<Place> = named.iter().map(Place::named).collect();
+        places.push(Place::own(&self.plugins));
         if let Ok(program) = env::current_exe() {
             // Beside the program as cargo builds it, and where an installation puts libraries.
             let folder = program.parent().unwrap_or(Path::new(""));

@@ -63,6 +63,30 @@ impl Handshake {
         }
     }
 
+    /// Reads the handshake at an address, as far as what was read so far allows to go on.
+    ///
+    /// # Errors
+    /// Wrong magic bytes or size.
+    ///
+    /// # Safety
+    /// Sixteen bytes must be readable at the address; where they are [`MAGIC`], four more must be;
+    /// and where those are the size of a [`Handshake`], all of it.
+    #[allow(unsafe_code)] // Somebody else's memory, read before anything is known of it.
+    pub unsafe fn read(address: *const u8) -> Result<Self, HandshakeError> {
+        // SAFETY: each read is allowed by the caller's promise and the check before it; none needs
+        // an alignment.
+        unsafe {
+            if address.cast::<[u8; 16]>().read_unaligned() != MAGIC {
+                return Err(HandshakeError::Magic);
+            }
+            let size = address.add(16).cast::<u32>().read_unaligned();
+            if size as usize != size_of::<Handshake>() {
+                return Err(HandshakeError::Size(size, size_of::<Handshake>()));
+            }
+            Ok(address.cast::<Handshake>().read_unaligned())
+        }
+    }
+
     /// Whether the block is a handshake at all.
     ///
     /// # Errors
@@ -102,9 +126,13 @@ mod tests {
     use super::*;
 
     #[test]
+    #[allow(unsafe_code)] // Calls `read`.
     fn a_handshake_knows_itself_and_nothing_else() {
         let ours = Handshake::of_this_build();
         assert_eq!(ours.check(), Ok(()));
+        // SAFETY: the address is that of a whole handshake.
+        let read = unsafe { Handshake::read((&raw const ours).cast()) };
+        assert_eq!(read, Ok(ours));
         assert_eq!(ours.abi(), 1);
         assert!(ours.fingerprint().starts_with("attune-plugin-api 0."));
         assert!(ours.fingerprint().contains("rustc 1."));

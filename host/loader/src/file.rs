@@ -4,9 +4,14 @@ use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 /// No plugin comes near this; a larger file is a mistake, and reading it would be one too.
 const MAX_BYTES: u64 = 256 << 20;
+
+/// Private copies are kept this long: every build of a plugin makes another.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A private copy of a library, named after its content.
 #[derive(Debug)]
@@ -112,6 +117,25 @@ fn check_complete(_bytes: &[u8]) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Removes private copies that were made long ago. One that somebody still uses stays mapped, and is
+/// made again when it is next asked for.
+pub(crate) fn remove_old_copies(cache: &Path) {
+    let Ok(entries) = fs::read_dir(cache) else {
+        return;
+    };
+    let old = |entry: &fs::DirEntry| {
+        let made = entry.metadata().and_then(|metadata| metadata.modified());
+        made.is_ok_and(|made| {
+            let age = SystemTime::now().duration_since(made);
+            age.is_ok_and(|age| age > KEPT)
+        })
+    };
+    for entry in entries.filter_map(Result::ok).filter(old) {
+        // What cannot be removed costs space and nothing else.
+        let _ = fs::remove_file(entry.path());
+    }
+}
+
 fn holds(path: &Path, bytes: &[u8]) -> bool {
     fs::read(path).is_ok_and(|there| there == bytes)
 }
@@ -121,7 +145,9 @@ fn write_aside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let aside = path.with_extension(format!("{}.part", std::process::id()));
+    static COPIES: AtomicU64 = AtomicU64::new(0);
+    let copy = COPIES.fetch_add(1, Ordering::Relaxed);
+    let aside = path.with_extension(format!("{}-{copy}.part", std::process::id()));
     let mut file = fs::File::create(&aside)?;
     file.write_all(bytes)?;
     file.sync_all()?;

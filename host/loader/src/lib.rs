@@ -30,6 +30,9 @@ use std::path::{Path, PathBuf};
 pub use file::FileError;
 pub use library::{LibraryError, LoadedLibrary};
 
+/// The most libraries that are loaded: each stays in memory until the program ends.
+const MAX_LIBRARIES: usize = 256;
+
 /// Every plugin that could be loaded.
 #[derive(Debug, Default)]
 pub struct Plugins {
@@ -51,6 +54,8 @@ pub struct Scheduler<'a> {
 pub struct LoadError {
     /// The file, as it was found.
     pub path: PathBuf,
+    /// Whether it is, or lies in, a place that the user named.
+    pub named: bool,
     /// What is wrong and what to do.
     pub reason: LoadReason,
 }
@@ -64,6 +69,12 @@ pub enum LoadReason {
     /// The library is not one of ours, or not of this ABI, or failed while it was asked.
     #[error(transparent)]
     Library(#[from] LibraryError),
+    /// So many were loaded that something is wrong.
+    #[error(
+        "{MAX_LIBRARIES} libraries are loaded already, and none is ever unloaded; remove plugins \
+         that are not needed"
+    )]
+    TooMany,
     /// Another library already brought a scheduler of this name.
     #[error(
         "it holds a scheduler `{name}`, and so does {}; remove one of the two, or rename the \
@@ -106,24 +117,34 @@ pub enum CreateError {
 
 impl Plugins {
     /// Loads every plugin in these places: a file is taken as it is, a folder is searched (not
-    /// below) for shared libraries. In a folder that holds other libraries too, such as the one of
-    /// the program itself, only names that begin with `libattune_plugin_` are taken when `prefixed`
-    /// says so.
+    /// below) for shared libraries.
     ///
     /// Private copies go to `cache`, one per distinct content. What fails is reported and does not
     /// keep the others from loading.
     pub fn load(places: &[Place], cache: &Path) -> (Plugins, Vec<LoadError>) {
+        file::remove_old_copies(cache);
         let mut plugins = Plugins::default();
         let mut errors = Vec::new();
-        for path in places.iter().flat_map(Place::libraries) {
+        let found = places.iter().flat_map(|place| {
+            let named = place.kind == PlaceKind::Named;
+            place.libraries().into_iter().map(move |path| (path, named))
+        });
+        for (path, named) in found {
             if let Err(reason) = plugins.add(&path, cache) {
-                errors.push(LoadError { path, reason });
+                errors.push(LoadError {
+                    path,
+                    named,
+                    reason,
+                });
             }
         }
         (plugins, errors)
     }
 
     fn add(&mut self, path: &Path, cache: &Path) -> Result<(), LoadReason> {
+        if self.libraries.len() >= MAX_LIBRARIES {
+            return Err(LoadReason::TooMany);
+        }
         let copy = file::check_and_copy(path, cache)?;
         if self.libraries.iter().any(|l| l.hash() == copy.hash) {
             // The same content found twice, say in two search folders, is one plugin.
@@ -210,39 +231,50 @@ impl Plugins {
 /// Where plugins are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// A library, or a folder of libraries.
-    pub path: PathBuf,
-    /// In a folder, take only names that begin with `libattune_plugin_`.
-    pub prefixed: bool,
+    path: PathBuf,
+    kind: PlaceKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum PlaceKind {
+    Named,
+    Own,
+    Shared,
 }
 
 impl Place {
-    /// A library, or a folder in which every shared library is meant as a plugin.
-    pub fn any(path: impl Into<PathBuf>) -> Self {
+    /// A library, or a folder of libraries, that the user named: what is not there is an error.
+    pub fn named(path: impl Into<PathBuf>) -> Self {
         Place {
             path: path.into(),
-            prefixed: false,
+            kind: PlaceKind::Named,
         }
     }
 
-    /// A folder that holds other libraries too.
+    /// A folder, which need not exist, in which every shared library is meant as a plugin.
+    pub fn own(path: impl Into<PathBuf>) -> Self {
+        Place {
+            path: path.into(),
+            kind: PlaceKind::Own,
+        }
+    }
+
+    /// A folder that holds other libraries too, such as that of the program itself: only names that
+    /// begin with `libattune_plugin_` (as the system spells it) are taken.
     pub fn shared(path: impl Into<PathBuf>) -> Self {
         Place {
             path: path.into(),
-            prefixed: true,
+            kind: PlaceKind::Shared,
         }
     }
 
-    /// The libraries here, sorted by name so that every start loads in the same order. A folder
-    /// that does not exist holds none; a path that is no folder is taken as a library, and fails
-    /// with its own message if it is not there.
+    /// The libraries here, sorted by name so that every start loads in the same order. What was
+    /// named and is no folder is taken as a library, and fails with its own message if it is none.
     fn libraries(&self) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(&self.path) else {
-            let looks_like_a_folder = self.prefixed || self.path.extension().is_none();
-            return if looks_like_a_folder && !self.path.is_file() {
-                Vec::new()
-            } else {
-                vec![self.path.clone()]
+            return match self.kind {
+                PlaceKind::Named => vec![self.path.clone()],
+                PlaceKind::Own | PlaceKind::Shared => Vec::new(),
             };
         };
         let prefix = format!("{}attune_plugin_", std::env::consts::DLL_PREFIX);
@@ -251,7 +283,7 @@ impl Place {
             .filter(|path| {
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 name.ends_with(std::env::consts::DLL_SUFFIX)
-                    && (!self.prefixed || name.starts_with(&prefix))
+                    && (self.kind != PlaceKind::Shared || name.starts_with(&prefix))
             })
             .collect();
         found.sort();

@@ -4,6 +4,7 @@
 
 use crate::file::Copy;
 use abi_stable::library::lib_header_from_path;
+use attune_plugin_api::Signal;
 use attune_plugin_api::describe::{Description, Library};
 use attune_plugin_api::handshake::{self, Handshake, HandshakeError};
 use attune_plugin_api::v1::PluginV1_Ref;
@@ -50,22 +51,35 @@ pub enum LibraryError {
         /// What built it.
         fingerprint: String,
     },
-    /// Its types differ from ours although its handshake agrees. `details` is the full comparison,
-    /// for a debug log: it can be a thousand lines long.
+    /// Its types differ from ours although its handshake agrees. The full comparison can be a
+    /// thousand lines long, so it goes to a file.
     #[error(
         "its types are laid out differently from this Attune's although both speak ABI {}; \
-         rebuild it with the attune-plugin-api of this version (built by: {fingerprint})",
-        handshake::ABI
+         rebuild it with the attune-plugin-api of this version (built by: {fingerprint}; the whole \
+         comparison is in {})",
+        handshake::ABI,
+        details.display()
     )]
     Layout {
         /// What built it.
         fingerprint: String,
-        /// The whole comparison.
-        details: String,
+        /// The file that holds the whole comparison.
+        details: PathBuf,
     },
     /// It failed or panicked when asked what it holds.
     #[error("it failed to describe itself: {0}; this is a mistake in the plugin")]
     Describe(String),
+    /// One of its schedulers asks to be shown what this version cannot measure.
+    #[error(
+        "its scheduler `{scheduler}` needs the signal `{signal}`, which this Attune cannot measure; \
+         use a newer one"
+    )]
+    UnknownSignal {
+        /// The scheduler.
+        scheduler: String,
+        /// The signal.
+        signal: String,
+    },
     /// What it describes is not sound.
     #[error("its description is not sound: {0}; this is a mistake in the plugin")]
     Description(String),
@@ -88,9 +102,14 @@ impl LoadedLibrary {
         // first plugin for every later path.
         let module = lib_header_from_path(&copy.path)
             .and_then(|header| header.init_root_module::<PluginV1_Ref>())
-            .map_err(|error| LibraryError::Layout {
-                fingerprint: fingerprint.clone(),
-                details: error.to_string(),
+            .map_err(|error| {
+                let details = copy.path.with_extension("layout.txt");
+                // Where even that cannot be written, the one line must do.
+                let _ = std::fs::write(&details, error.to_string());
+                LibraryError::Layout {
+                    fingerprint: fingerprint.clone(),
+                    details,
+                }
             })?;
         let description = describe(module)?;
         Ok(LoadedLibrary {
@@ -143,24 +162,45 @@ fn read_handshake(copy: &Path) -> Result<Handshake, LibraryError> {
     // nothing that was read from it can dangle.
     let library = unsafe { libloading::Library::new(copy) }
         .map_err(|e| LibraryError::Unloadable(e.to_string()))?;
-    // SAFETY: a symbol of this name is a `Handshake`, by the kit's contract; its magic and size are
-    // checked before anything else is read from it.
-    let handshake = unsafe { library.get::<*const Handshake>(handshake::SYMBOL) }
-        .map(|symbol| {
-            // SAFETY: the loader gave the address of a static of the library, which stays loaded.
-            unsafe { std::ptr::read_unaligned(*symbol) }
-        })
-        .map_err(|_| LibraryError::NotAPlugin);
+    // SAFETY: the symbol is only taken as an address here.
+    let symbol = unsafe { library.get::<*const u8>(handshake::SYMBOL) };
+    let handshake = match symbol {
+        Err(_) => Err(LibraryError::NotAPlugin),
+        // SAFETY: the library stays loaded. By the kit's contract a symbol of this name is a
+        // `Handshake`; of a foreign one no more is read than the magic bytes, and of one with
+        // another size no more than the size.
+        Ok(address) => unsafe { Handshake::read(*address) }.map_err(LibraryError::from),
+    };
     // Never unload: thread-local destructors and abi_stable's caches would outlive the code.
     std::mem::forget(library);
     handshake
+}
+
+/// A signal that this version cannot measure is no mistake of the plugin's, and is told as what it
+/// is.
+fn refuse_unknown_signals(json: &str) -> Result<(), LibraryError> {
+    let value: serde_json::Value =
+        serde_json::from_str(json).map_err(|e| LibraryError::Description(e.to_string()))?;
+    let schedulers = value["schedulers"].as_array().into_iter().flatten();
+    for scheduler in schedulers {
+        let signals = scheduler["signals"].as_array().into_iter().flatten();
+        for signal in signals.filter_map(|signal| signal.as_str()) {
+            if !Signal::ALL.iter().any(|known| known.name() == signal) {
+                return Err(LibraryError::UnknownSignal {
+                    scheduler: scheduler["name"].as_str().unwrap_or_default().to_owned(),
+                    signal: signal.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 fn describe(module: PluginV1_Ref) -> Result<Library, LibraryError> {
     let json = module.describe()()
         .into_result()
         .map_err(|message| LibraryError::Describe(message.into()))?;
-    // A signal that this host does not know fails to parse here, with its name in the message.
+    refuse_unknown_signals(&json)?;
     let library: Library =
         serde_json::from_str(&json).map_err(|e| LibraryError::Description(e.to_string()))?;
     if library.schedulers.is_empty() {

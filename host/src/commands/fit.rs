@@ -4,7 +4,7 @@ use super::launch::launch;
 use crate::cli::{FitArgs, TaskArg};
 use crate::places::Places;
 use crate::study::draft::Draft;
-use crate::study::spec::{StudySpec, parse_duration};
+use crate::study::spec::StudySpec;
 use anyhow::Context;
 use attune_loader::Plugins;
 use attune_trainer::data::Table;
@@ -12,8 +12,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &FitArgs, places: &Places, plugins: Plugins) -> anyhow::Result<ExitCode> {
-    if let Some(budget) = &args.budget {
-        parse_duration(budget).map_err(|message| anyhow::anyhow!("--budget: {message}"))?;
+    for scheduler in &args.schedulers {
+        super::find_scheduler(&plugins, scheduler).context("--schedulers")?;
     }
     let table = Table::read(&args.data)?;
     let data = std::path::absolute(&args.data)
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &FitArgs, places: &Places, plugins: Plugins) -> anyhow::
         std::fs::write(path, &text)
             .with_context(|| format!("cannot write the study file {}", path.display()))?;
     }
-    let spec = StudySpec::parse(Path::new("attune-fit.toml"), &text)?;
+    let spec = StudySpec::parse(Path::new(""), &text)?;
     let holder = format!("attune fit {}", args.data.display());
     launch(spec, &table, plugins, &args.running, places, &holder)
 }

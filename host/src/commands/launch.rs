@@ -37,7 +37,7 @@ pub(crate) fn launch(
     let dataset = Arc::new(prepare(&spec, table)?);
     let objective = objective(&spec, &dataset)?;
     let out = model_path(&spec, running)?;
-    let notes = notes(table, &dataset);
+    let notes = notes(&dataset);
     if !running.json {
         for note in &notes {
             eprintln!("{}", attune_tui::clean(note));
@@ -62,12 +62,23 @@ pub(crate) fn launch(
     let workshop = Arc::new(Workshop::new(plugins, dataset, common));
     let ending = run(plan, &workshop, &store, running.json)?;
 
+    // The leaderboard comes first, so that it is seen even if the model cannot be saved; only JSON,
+    // which is printed once, waits for the test metrics.
+    let board = |detail: &StudyDetail| {
+        Screen::stdout().print(running.json, detail, |width, style| {
+            attune_tui::summary::leaderboard(detail, 20, width, style)
+        })
+    };
+    if !running.json {
+        board(&study_detail(&store, ending.study)?)?;
+    }
     let model = save_best(&ending, &workshop, &store, &out)?;
     let detail = study_detail(&store, ending.study)?;
-    Screen::stdout().print(running.json, &detail, |width, style| {
-        attune_tui::summary::leaderboard(&detail, 20, width, style)
-    })?;
+    if running.json {
+        board(&detail)?;
+    }
     conclude(
+        running.json,
         &detail,
         &ending,
         model.as_ref().map(|model| (model, out.as_path())),
@@ -143,6 +154,7 @@ fn prepare(spec: &StudySpec, table: &Table) -> anyhow::Result<Dataset> {
                 test: data.test,
             },
             seed: spec.seed,
+            ignore: data.ignore.clone(),
             ..DataOptions::of_target(&data.target)
         },
     )?)
@@ -161,9 +173,13 @@ fn objective(spec: &StudySpec, dataset: &Dataset) -> anyhow::Result<Metric> {
             .map(|right| format!("; did you mean `{right}`?"))
             .unwrap_or_default();
         let all: Vec<&str> = names().collect();
+        // What `fit` drafted is no file that could be named.
+        let place = match spec.path.as_os_str().is_empty() {
+            true => "--metric".into(),
+            false => spec.path.display().to_string(),
+        };
         format!(
-            "{}: the metric `{name}` does not fit the target `{}`; it can be {}{hint}",
-            spec.path.display(),
+            "{place}: the metric `{name}` does not fit the target `{}`; it can be {}{hint}",
             spec.data.target,
             all.join(", ")
         )
@@ -171,7 +187,7 @@ fn objective(spec: &StudySpec, dataset: &Dataset) -> anyhow::Result<Metric> {
 }
 
 /// What was done to the data, a sentence each. Columns that were treated alike share one.
-fn notes(table: &Table, dataset: &Dataset) -> Vec<String> {
+fn notes(dataset: &Dataset) -> Vec<String> {
     let mut treated: Vec<(String, Vec<&str>)> = Vec::new();
     for report in dataset.report() {
         let how = match report.action {
@@ -193,8 +209,7 @@ fn notes(table: &Table, dataset: &Dataset) -> Vec<String> {
             }
             few => format!("{}: {how}", few.join(", ")),
         });
-    let own = table.notes().iter().chain(dataset.notes()).cloned();
-    own.chain(columns).collect()
+    dataset.notes().iter().cloned().chain(columns).collect()
 }
 
 fn parallel(spec: &StudySpec, running: &RunningArgs) -> usize {
@@ -267,7 +282,7 @@ fn save_best(
         "plugin": record.plugin.as_ref().map(|plugin| &plugin.build_hash),
         "attune": env!("CARGO_PKG_VERSION"),
     });
-    let Some(model) = workshop.best_model(training) else {
+    let Some(model) = workshop.model(best, training) else {
         return Ok(None);
     };
     let model = model.with_context(|| format!("trial {id}"))?;
@@ -279,6 +294,11 @@ fn save_best(
     store.put_trial(id, &record)?;
     model.save(out)?;
     Ok(Some(model))
+}
+
+fn all_diverged(detail: &StudyDetail) -> bool {
+    let bad = |state| matches!(state, TrialState::Diverged | TrialState::Failed);
+    detail.trials.iter().all(|trial| bad(trial.state))
 }
 
 /// The best trial against the best one that another scheduler steered.
@@ -298,12 +318,13 @@ fn suggested_comparison(detail: &StudyDetail) -> String {
 
 /// Says what came of it, and which exit code that is.
 fn conclude(
+    json: bool,
     detail: &StudyDetail,
     ending: &Ending,
     model: Option<(&Model, &Path)>,
 ) -> anyhow::Result<ExitCode> {
     let study: StudyId = ending.study;
-    if let Some((model, path)) = model {
+    if let Some((model, path)) = model.filter(|_| !json) {
         let test: Vec<String> = model
             .card()
             .test
@@ -348,6 +369,10 @@ fn conclude(
             Ok(ExitCode::from(INTERRUPTED))
         }
         _ if model.is_none() => bail!("no trial of study {study} came to a result"),
+        _ if all_diverged(detail) => bail!(
+            "every trial of study {study} diverged or failed; lower the learning rate, or set \
+             `clip_norm`"
+        ),
         _ if !failed.is_empty() => Ok(ExitCode::from(SOME_FAILED)),
         _ => Ok(ExitCode::SUCCESS),
     }

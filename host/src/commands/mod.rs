@@ -14,8 +14,9 @@ mod trace;
 use crate::cli::{Cli, Command};
 use crate::convert;
 use crate::places::Places;
+use crate::study::reader::nearest;
 use anyhow::Context;
-use attune_loader::Plugins;
+use attune_loader::{Plugins, Scheduler};
 use attune_store::{Store, StudyId, TrialId};
 use screen::{Screen, audience};
 use std::path::PathBuf;
@@ -30,24 +31,41 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let places = Places::from_environment()?;
     let plugins = || load_plugins(&places, &cli.plugins);
     match cli.command {
-        Command::Fit(args) => fit::run(&args, &places, plugins()),
+        Command::Fit(args) => fit::run(&args, &places, plugins()?),
         Command::Predict(args) => predict::run(&args),
-        Command::Run(args) => run::run(&args, &places, plugins()),
+        Command::Run(args) => run::run(&args, &places, plugins()?),
         Command::Ls(args) => ls::run(&args, &places),
         Command::Show(args) => show::run(&args, &places),
         Command::Compare(args) => compare::run(&args, &places),
         Command::Plugin(command) => plugin::run(command, &places, &cli.plugins),
-        Command::Trace(args) => trace::run(args, &plugins()),
+        Command::Trace(args) => trace::run(args, &plugins()?),
     }
 }
 
-/// Every plugin that loads; those that do not are named on stderr and keep nobody from working.
-fn load_plugins(places: &Places, named: &[PathBuf]) -> Plugins {
+/// Every plugin that loads. One that was named and does not load is an error; one that was found
+/// and does not is told of and keeps nobody from working, unless it is all there is.
+fn load_plugins(places: &Places, named: &[PathBuf]) -> anyhow::Result<Plugins> {
     let (plugins, errors) = Plugins::load(&places.plugin_places(named), &places.plugin_copies());
+    let none = plugins.libraries().is_empty();
     for error in errors {
+        if error.named || none {
+            return Err(error.into());
+        }
         eprintln!("warning: {error}");
     }
+    Ok(plugins)
+}
+
+/// A scheduler by name; the nearest one is suggested for a name that nobody has.
+fn find_scheduler<'p>(plugins: &'p Plugins, name: &str) -> anyhow::Result<Scheduler<'p>> {
     plugins
+        .find(name)
+        .map_err(|error| match nearest(name, plugins.names()) {
+            Some(right) => {
+                anyhow::anyhow!("no plugin holds a scheduler `{name}`; did you mean `{right}`?")
+            }
+            None => error.into(),
+        })
 }
 
 /// Opens the store. `holder` is what somebody else who wants to is told.

@@ -25,7 +25,7 @@ pub(crate) fn run(
             writeln!(out, "{}", serde_json::to_string_pretty(&all)?)?;
         }
         (Some(name), json) => {
-            let scheduler = plugins.find(&name)?;
+            let scheduler = super::find_scheduler(&plugins, &name)?;
             if json {
                 writeln!(
                     out,

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::engine::Audience;
 
-/// Columns of a page whose reader is no terminal.
-const PAGE_COLUMNS: usize = 100;
+/// Columns of a page whose reader is no terminal and which `COLUMNS` says nothing of.
+const PAGE_COLUMNS: usize = 120;
 
 /// The longest silence of a log while trials move.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -30,7 +30,8 @@ impl Screen {
             width: if is_tty {
                 terminal_size().0.into()
             } else {
-                PAGE_COLUMNS
+                let columns = std::env::var("COLUMNS").ok();
+                columns.and_then(|c| c.parse().ok()).unwrap_or(PAGE_COLUMNS)
             },
         }
     }

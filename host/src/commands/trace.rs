@@ -6,11 +6,11 @@ use attune_loader::Plugins;
 use attune_plugin_api::controller::{Clock, Controller};
 use attune_plugin_api::param::Value;
 use attune_plugin_api::signal::Layout;
-use attune_plugin_api::{OptimizerKind, Setup, Signal};
+use attune_plugin_api::{Description, OptimizerKind, Setup, Signal};
 use attune_trainer::trial::{NanFilter, NanPolicy};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
 use std::process::ExitCode;
 
 /// No line of metrics is longer; a longer one is not what we are meant to read.
@@ -20,7 +20,7 @@ pub(crate) fn run(args: TraceArgs, plugins: &Plugins) -> anyhow::Result<ExitCode
     if let Some(bad) = args.lr.iter().find(|lr| !lr.is_finite() || **lr < 0.0) {
         bail!("--lr is {bad}, but a rate must be finite and not negative");
     }
-    let description = plugins.find(&args.scheduler)?.description;
+    let description = super::find_scheduler(plugins, &args.scheduler)?.description;
     let closed_form = description.is_closed_form();
     if closed_form && args.steps.is_none() {
         bail!(
@@ -64,9 +64,13 @@ pub(crate) fn run(args: TraceArgs, plugins: &Plugins) -> anyhow::Result<ExitCode
             };
             let place = format!("{name}:{}", lines.number);
             let observation = Observation::parse(&line)
-                .and_then(|seen| seen.fit(&trace.layout, trace.rates.len()))
+                .and_then(|seen| seen.fit(description, &trace.layout, trace.rates.len()))
                 .map_err(|e| anyhow::anyhow!("{place}: {e}"))?;
             trace.advance(&observation, &mut out).context(place)?;
+            if lines.must_wait() {
+                // Whoever feeds us line by line wants to see the rates as they come.
+                out.flush()?;
+            }
         }
     }
     out.flush()?;
@@ -176,8 +180,17 @@ impl Observation {
         Ok(seen)
     }
 
-    /// Every signal that the scheduler declared must be there, with one number a group.
-    fn fit(self, layout: &Layout, groups: usize) -> anyhow::Result<Self> {
+    /// The metric must be there for a scheduler that is driven by it, and every signal that it
+    /// declared, with one number a group.
+    fn fit(
+        self,
+        description: &Description,
+        layout: &Layout,
+        groups: usize,
+    ) -> anyhow::Result<Self> {
+        if description.metric && self.metric.is_none() {
+            bail!("the scheduler is driven by `metric`, which is not in this line");
+        }
         for signal in layout.signals() {
             let width = signal.width(groups);
             match self.signals.iter().find(|(given, _)| *given == signal) {
@@ -221,15 +234,20 @@ fn parse_number(text: &str) -> anyhow::Result<f64> {
 
 /// Lines with a bounded length, empty ones left out.
 struct Lines {
-    input: Box<dyn BufRead>,
+    input: BufReader<Box<dyn Read>>,
     number: u64,
 }
 
 impl Lines {
+    /// Whether the next line is yet to be read from the system.
+    fn must_wait(&self) -> bool {
+        self.input.buffer().is_empty()
+    }
+
     fn next(&mut self, name: &str) -> anyhow::Result<Option<String>> {
         loop {
             let mut line = String::new();
-            let mut bounded = io::Read::take(&mut self.input, MAX_LINE_BYTES);
+            let mut bounded = Read::take(&mut self.input, MAX_LINE_BYTES);
             let read = bounded
                 .read_line(&mut line)
                 .with_context(|| format!("cannot read {name}"))?;
@@ -247,16 +265,16 @@ impl Lines {
     }
 }
 
-fn open(args: &TraceArgs) -> anyhow::Result<(String, Box<dyn BufRead>)> {
+fn open(args: &TraceArgs) -> anyhow::Result<(String, BufReader<Box<dyn Read>>)> {
     if let Some(path) = &args.file {
         let file = File::open(path)
             .with_context(|| format!("cannot read the metrics {}", path.display()))?;
-        return Ok((path.display().to_string(), Box::new(BufReader::new(file))));
+        return Ok((path.display().to_string(), BufReader::new(Box::new(file))));
     }
     if io::stdin().is_terminal() {
         eprintln!("reading metrics from the terminal, one a line; end with Ctrl-D");
     }
-    Ok(("stdin".into(), Box::new(BufReader::new(io::stdin()))))
+    Ok(("stdin".into(), BufReader::new(Box::new(io::stdin()))))
 }
 
 /// `NAME=VALUE`; the value is read as JSON where it is JSON, else as a word.

@@ -55,7 +55,7 @@ pub(crate) type Interrupt = watch::Receiver<Option<String>>;
 #[derive(Debug)]
 pub(crate) struct Ending {
     pub(crate) study: StudyId,
-    /// The best trial, where one has a value.
+    /// The best trial whose model can be saved.
     pub(crate) best: Option<TrialNumber>,
     /// Why it ended before its plan, where it did.
     pub(crate) cut: Option<Cut>,
@@ -116,7 +116,7 @@ impl<'a> Coordinator<'a> {
                 Direction::Minimize => attune_store::Direction::Minimize,
                 Direction::Maximize => attune_store::Direction::Maximize,
             },
-            planned_trials: plan.spec.trials,
+            planned_trials: plan.spec.planned_trials(),
             notes: plan.notes.clone(),
             created_unix_ms: clock::unix_ms(),
             ended_unix_ms: None,
@@ -148,15 +148,33 @@ impl<'a> Coordinator<'a> {
         })
     }
 
-    /// Runs the study to its end, or until it is cut. Whatever happens, what was reported is stored
-    /// and no trial is left running.
-    pub(crate) async fn run(mut self, mut interrupt: Interrupt) -> anyhow::Result<Ending> {
+    /// Runs the study to its end, or until it is cut: every trial has then ended and is stored. An
+    /// error stops the workers and leaves the study as it was stored last; whoever opens the store
+    /// next finds it interrupted.
+    pub(crate) async fn run(mut self, interrupt: Interrupt) -> anyhow::Result<Ending> {
+        if let Err(error) = self.conduct(interrupt).await {
+            self.workshop.stop();
+            return Err(error);
+        }
+        self.finish()
+    }
+
+    async fn conduct(&mut self, mut interrupt: Interrupt) -> anyhow::Result<()> {
         let deadline = self.plan.spec.budget.map(|budget| Instant::now() + budget);
         let mut ticks = time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.events.push(Event::StudyStarted {
             study: self.summary(),
         });
+        let (parallel, width) = (self.plan.parallel, self.plan.spec.virtual_width as usize);
+        if self.plan.spec.reproducible && parallel > 2 && parallel * 4 > width {
+            let message = format!(
+                "{parallel} trials at a time share {width} virtual workers, so some will wait; set \
+                 `virtual_width = {}` (another study), or `reproducible = false`",
+                parallel * 4
+            );
+            self.events.push(Event::Warning { message });
+        }
         self.commit()?;
         let mut give_up_at = None;
         loop {
@@ -180,7 +198,7 @@ impl<'a> Coordinator<'a> {
                 _ = ticks.tick() => self.audience.tick(),
             }
         }
-        self.finish()
+        Ok(())
     }
 
     /// Gives out segments while there are threads for them.
@@ -258,8 +276,9 @@ impl<'a> Coordinator<'a> {
     }
 
     fn grow(&mut self, trial: TrialNumber, piece: Piece) -> anyhow::Result<()> {
+        let objective = convert::on_valid(&self.record.metric);
         let record = self.trial_mut(trial)?;
-        record::grow(record, &piece);
+        record::grow(record, &piece, &objective);
         let record = record.clone();
         self.put(trial, &record)?;
         // A batch appends to a trial's steps once.
@@ -352,11 +371,9 @@ impl<'a> Coordinator<'a> {
             }
         };
         match value.filter(|value| beaten(*value)) {
-            Some(value) => {
-                self.best = Some((trial, value));
-                self.workshop.keep(trial);
-            }
-            None => self.workshop.discard(trial),
+            // What was lost with its worker cannot be saved, so the best of the others is.
+            Some(value) if self.workshop.keep(trial) => self.best = Some((trial, value)),
+            _ => self.workshop.discard(trial),
         }
         self.put(trial, &record)?;
         let (trial, study) = (self.trial_summary(trial)?, self.summary());
@@ -372,7 +389,11 @@ impl<'a> Coordinator<'a> {
     /// Ends every trial that has not, and the study.
     fn finish(mut self) -> anyhow::Result<Ending> {
         // Nothing is out, or it was given up; what has arrived is taken all the same.
-        while let Ok(report) = self.reports.try_recv() {
+        self.reports.close();
+        for _ in 0..REPORTS {
+            let Ok(report) = self.reports.try_recv() else {
+                break;
+            };
             self.take_one(report)?;
         }
         let why = match &self.cut {
@@ -492,7 +513,7 @@ fn conductor(plan: &Plan) -> anyhow::Result<Conductor> {
         u32::try_from(plan.parallel).unwrap_or(u32::MAX)
     };
     let settings = Settings {
-        trials: NonZeroU64::new(spec.trials.into()).context("a study needs a trial")?,
+        trials: NonZeroU64::new(spec.most_trials().into()).context("a study needs a trial")?,
         max_epochs: NonZeroU64::new(spec.fidelity.max_epochs.into())
             .context("a trial needs an epoch")?,
         width: u16::try_from(width)

@@ -94,6 +94,7 @@ impl Telemetry for Log<'_> {
             step: record.step,
             metrics,
             rate: self.rate,
+            best: record.best,
             seconds: record.seconds,
         });
         if self.reported_at.elapsed() >= GATHER {

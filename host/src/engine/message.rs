@@ -52,6 +52,8 @@ pub(crate) struct EpochReport {
     pub(crate) metrics: BTreeMap<String, f64>,
     /// The first group's rate at its last step.
     pub(crate) rate: f64,
+    /// Whether the trainer counts it as the best so far: its weights are those that are saved.
+    pub(crate) best: bool,
     /// Seconds it took.
     pub(crate) seconds: f64,
 }

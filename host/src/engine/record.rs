@@ -35,8 +35,9 @@ pub(crate) fn begun(
     }
 }
 
-/// Takes in a piece of training.
-pub(crate) fn grow(record: &mut TrialRecord, piece: &Piece) {
+/// Takes in a piece of training. Which epoch is the best in `objective` (the recorded name) is the
+/// trainer's to say: it settles ties, and its choice is the model that is saved.
+pub(crate) fn grow(record: &mut TrialRecord, piece: &Piece, objective: &str) {
     for epoch in &piece.epochs {
         record.epochs = epoch.epoch;
         record.steps = epoch.step;
@@ -45,7 +46,12 @@ pub(crate) fn grow(record: &mut TrialRecord, piece: &Piece) {
             record.final_metrics.insert(name.clone(), value);
             let direction = convert::direction(direction_of(name));
             let best = record.best_metrics.get(name);
-            if best.is_none_or(|best| direction.better(value, best.value)) {
+            let better = if name == objective {
+                epoch.best
+            } else {
+                best.is_none_or(|best| direction.better(value, best.value))
+            };
+            if better {
                 let epoch = epoch.epoch;
                 record
                     .best_metrics

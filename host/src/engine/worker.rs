@@ -27,7 +27,7 @@ pub(crate) struct Workshop {
 struct Benches {
     /// Trials that wait for their next segment or for their end. One in training is not here.
     waiting: BTreeMap<TrialNumber, Bench>,
-    best: Option<Bench>,
+    best: Option<(TrialNumber, Bench)>,
 }
 
 /// A trial with what its scheduler warned of when it was made.
@@ -52,12 +52,16 @@ impl Workshop {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps a trial that has ended as the best one.
-    pub(crate) fn keep(&self, trial: TrialNumber) {
+    /// Keeps a trial that has ended as the best one. Says whether it could: one that hangs, or whose
+    /// worker panicked, is not there any more.
+    pub(crate) fn keep(&self, trial: TrialNumber) -> bool {
         let mut benches = self.benches();
-        if let Some(kept) = benches.waiting.remove(&trial) {
-            benches.best = Some(kept);
+        let kept = benches.waiting.remove(&trial);
+        let is_there = kept.is_some();
+        if let Some(bench) = kept {
+            benches.best = Some((trial, bench));
         }
+        is_there
     }
 
     /// Lets go of a trial that has ended.
@@ -65,12 +69,15 @@ impl Workshop {
         self.benches().waiting.remove(&trial);
     }
 
-    /// The model of the trial that was kept; `training` is saved with it.
-    pub(crate) fn best_model(
+    /// The model of this trial, which is the one that was kept last; `training` is saved with it.
+    pub(crate) fn model(
         &self,
+        trial: TrialNumber,
         training: serde_json::Value,
     ) -> Option<Result<Model, TrialError>> {
-        Some(self.benches().best.as_ref()?.trial.model(training))
+        let benches = self.benches();
+        let (_, bench) = benches.best.as_ref().filter(|(kept, _)| *kept == trial)?;
+        Some(bench.trial.model(training))
     }
 
     /// Trains a segment on the calling thread, and reports.

@@ -23,6 +23,17 @@ pub(crate) struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// The data file's name without its ending, as far as it can be a study's name.
+    fn name(&self) -> String {
+        let stem = self.data.file_stem().unwrap_or_default().to_string_lossy();
+        let plain = stem.chars().filter(|c| !c.is_control() && *c != '\\');
+        let mut name: String = plain.take(25).collect();
+        if name.is_empty() {
+            name.push_str("data");
+        }
+        name
+    }
+
     /// The study file.
     pub(crate) fn to_toml(&self) -> String {
         let batch = match self.rows {
@@ -36,12 +47,11 @@ impl Draft<'_> {
 
         let mut text =
             String::from("# Written by `attune fit`; `attune run` takes it as it is.\n\n");
-        let stem = self.data.file_stem().unwrap_or_default().to_string_lossy();
-        line(&mut text, "name", quoted(&stem));
+        line(&mut text, "name", quoted(&self.name()));
         line(&mut text, "seed", self.seed);
-        // A budget alone must not end early for want of trials.
-        let unlimited = if self.budget.is_some() { 100_000 } else { 32 };
-        line(&mut text, "trials", self.trials.unwrap_or(unlimited));
+        if let Some(trials) = self.trials {
+            line(&mut text, "trials", trials);
+        }
         if let Some(budget) = self.budget {
             line(&mut text, "budget", quoted(budget));
         }
@@ -118,7 +128,7 @@ mod tests {
             let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
             assert_eq!(spec.data.target, target);
             assert_eq!(spec.data.path, Path::new("/data/a \"b\".csv"));
-            assert_eq!((spec.seed, spec.trials), (7, 32));
+            assert_eq!((spec.seed, spec.planned_trials()), (7, 32));
         }
     }
 

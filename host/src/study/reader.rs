@@ -305,7 +305,9 @@ pub(crate) fn nearest<'k>(
                 name,
             )
         })
-        .filter(|(distance, name)| *distance <= 1 + name.chars().count().min(given.len()) / 3)
+        .filter(|(distance, name)| {
+            *distance <= 1 + name.chars().count().min(given.chars().count()) / 3
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

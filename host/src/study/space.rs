@@ -53,6 +53,7 @@ impl StudySpace {
                 joined.add(spec, param, full_name, entry, proposed, when.clone())?;
             }
         }
+        joined.refuse_rates_above(spec)?;
         joined.check(spec)
     }
 
@@ -142,6 +143,36 @@ impl Joined {
             }
         }
         Ok(())
+    }
+
+    /// A starting rate above the highest one that is ever used would fail every trial that has it.
+    fn refuse_rates_above(&self, spec: &StudySpec) -> Result<(), SpecError> {
+        let searched = self.parameters.iter().find(|p| p.name == name::LR);
+        let highest = match (searched.map(|p| &p.domain), self.fixed.get(name::LR)) {
+            (Some(Domain::Float { high, .. }), _) => *high,
+            (Some(Domain::Choice(values)), _) => values
+                .iter()
+                .filter_map(|value| number(&param_value(value)))
+                .fold(0.0, f64::max),
+            (_, Some(fixed)) => number(fixed).unwrap_or(0.0),
+            _ => 0.0,
+        };
+        let max_lr = spec.steering.max_lr;
+        if highest <= max_lr {
+            return Ok(());
+        }
+        let message = format!(
+            "`lr` goes up to {highest}, above `max_lr` in [steering], which is {max_lr}; lower \
+             the one or raise the other"
+        );
+        Err(match spec.entry(None, name::LR) {
+            Some(entry) => spec.error_at(entry, message),
+            None => SpecError {
+                path: spec.path.clone(),
+                line: 1,
+                message,
+            },
+        })
     }
 
     fn check(self, spec: &StudySpec) -> Result<StudySpace, SpecError> {

@@ -8,6 +8,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The most trials of a study.
+const MAX_TRIALS: u32 = 1_000_000;
+
+/// The trials of a study that limits neither them nor the time.
+const USUAL_TRIALS: u32 = 32;
+
 /// The most that a study file may weigh; one is a few hundred bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
@@ -20,7 +26,8 @@ pub(crate) struct StudySpec {
     pub(crate) text: String,
     pub(crate) name: String,
     pub(crate) seed: u64,
-    pub(crate) trials: u32,
+    /// How many trials at most; a budget alone leaves it open.
+    pub(crate) trials: Option<u32>,
     pub(crate) budget: Option<Duration>,
     pub(crate) parallel: Option<usize>,
     pub(crate) reproducible: bool,
@@ -41,6 +48,8 @@ pub(crate) struct DataSpec {
     pub(crate) task: Option<TaskKind>,
     pub(crate) valid: f64,
     pub(crate) test: f64,
+    /// Columns that are left out.
+    pub(crate) ignore: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,11 +135,9 @@ impl StudySpec {
         let spec = StudySpec {
             path: path.to_owned(),
             text: text.to_owned(),
-            name: read(top.entry("name"), Entry::text)?
-                .unwrap_or(&stem)
-                .into(),
+            name: read(top.entry("name"), name)?.unwrap_or_else(|| stem.into()),
             seed: read(top.entry("seed"), |e| e.int(0..=i64::MAX))?.unwrap_or(0) as u64,
-            trials: read(top.entry("trials"), |e| e.int(1..=1_000_000))?.unwrap_or(32) as u32,
+            trials: read(top.entry("trials"), |e| e.int(1..=MAX_TRIALS.into()))?.map(|n| n as u32),
             budget: read(top.entry("budget"), budget)?,
             parallel: read(top.entry("parallel"), |e| e.int(1..=1024))?.map(|n| n as usize),
             reproducible: read(top.entry("reproducible"), Entry::bool)?.unwrap_or(true),
@@ -145,6 +152,23 @@ impl StudySpec {
         };
         top.finish()?;
         Ok(spec)
+    }
+
+    /// How many trials are planned; 0 where only time limits the study.
+    pub(crate) fn planned_trials(&self) -> u32 {
+        match (self.trials, self.budget) {
+            (Some(trials), _) => trials,
+            (None, Some(_)) => 0,
+            (None, None) => USUAL_TRIALS,
+        }
+    }
+
+    /// How many trials there may be at most.
+    pub(crate) fn most_trials(&self) -> u32 {
+        match self.planned_trials() {
+            0 => MAX_TRIALS,
+            planned => planned,
+        }
     }
 
     /// An error about one key of `[space]`.
@@ -169,6 +193,22 @@ fn read<'d, T>(
     convert: impl FnOnce(&Entry<'d>) -> Result<T, SpecError>,
 ) -> Result<Option<T>, SpecError> {
     entry.as_ref().map(convert).transpose()
+}
+
+/// A study's name is also the model's file name.
+fn name(entry: &Entry<'_>) -> Result<String, SpecError> {
+    let name = entry.text()?;
+    let plain = !name.is_empty()
+        && name.len() <= 100
+        && !name.contains(['/', '\\'])
+        && !name.chars().any(char::is_control);
+    if plain {
+        Ok(name.to_owned())
+    } else {
+        Err(entry.error(format!(
+            "`name` is {name:?}, but must be up to 100 characters without slashes"
+        )))
+    }
 }
 
 fn data(top: &mut Section<'_>, study: &Path) -> Result<DataSpec, SpecError> {
@@ -202,6 +242,8 @@ fn data(top: &mut Section<'_>, study: &Path) -> Result<DataSpec, SpecError> {
         }
     }
     let test = read(test_entry, |e| e.float(0.0..=0.9))?.unwrap_or(0.15);
+    let ignore = read(section.entry("ignore"), Entry::values)?.unwrap_or_default();
+    let ignore = ignore.iter().map(ToString::to_string).collect();
     section.finish()?;
     let folder = study.parent().unwrap_or(Path::new(""));
     Ok(DataSpec {
@@ -210,6 +252,7 @@ fn data(top: &mut Section<'_>, study: &Path) -> Result<DataSpec, SpecError> {
         task: task.flatten(),
         valid,
         test,
+        ignore,
     })
 }
 
@@ -286,19 +329,15 @@ fn steering(top: &mut Section<'_>) -> Result<SteeringSpec, SpecError> {
 
 fn space(top: &mut Section<'_>) -> Result<Vec<SpaceEntry>, SpecError> {
     let section = top.section("space")?;
+    let settings = super::settings::all();
     let mut entries = Vec::new();
     for entry in section.entries() {
-        // A table is either a range or the table of one scheduler; a range has `low` or `high`.
-        let inside = if entry.is_table() {
-            entry.entries()?
-        } else {
-            Vec::new()
-        };
-        let is_range = inside.iter().any(|e| matches!(e.key(), "low" | "high"));
-        if entry.is_table() && !is_range {
+        // The table of a setting is a range, any other the table of one scheduler.
+        let is_setting = settings.iter().any(|setting| setting.name == entry.key());
+        if entry.is_table() && !is_setting {
             let scheduler = Some(entry.key().to_owned());
-            for param in &inside {
-                entries.push(space_entry(scheduler.clone(), param)?);
+            for param in entry.entries()? {
+                entries.push(space_entry(scheduler.clone(), &param)?);
             }
         } else {
             entries.push(space_entry(None, &entry)?);
@@ -420,7 +459,7 @@ mod tests {
     fn what_is_left_out_has_a_sensible_value() {
         let spec = parse(DATA).unwrap();
         assert_eq!(spec.name, "demo");
-        assert_eq!(spec.trials, 32);
+        assert_eq!((spec.planned_trials(), spec.most_trials()), (32, 32));
         assert!(spec.reproducible && spec.fidelity.asha);
         assert_eq!(spec.data.path, Path::new("studies/d.csv"));
         assert_eq!(
@@ -494,6 +533,11 @@ mod tests {
                 "did you mean `log`?",
             ),
             ("[space]\nlr = []", "lists nothing"),
+            (
+                "[space]\nlr = { lo = 0.1 }",
+                "unknown key `lo` in [lr]; did you mean `low`?",
+            ),
+            ("name = 'a/b'", "without slashes"),
             ("[data]\npath = 'a.csv'", "`target` is missing from [data]"),
             ("data = 3", "`data` is 3, but must be a table"),
         ];
@@ -509,6 +553,14 @@ mod tests {
                 "{text}\n gave {error}\n not {expected}"
             );
         }
+    }
+
+    #[test]
+    fn a_budget_alone_leaves_the_number_of_trials_open() {
+        let spec = parse(&format!("budget = '5m'\n{DATA}")).unwrap();
+        assert_eq!((spec.planned_trials(), spec.most_trials()), (0, MAX_TRIALS));
+        let spec = parse(&format!("budget = '5m'\ntrials = 7\n{DATA}")).unwrap();
+        assert_eq!((spec.planned_trials(), spec.most_trials()), (7, 7));
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! One `.safetensors` file. Its tensors are the layers' weights, `layers.0.weight` of shape
 //! (inputs, outputs) and `layers.0.bias`; its metadata has one key, `attune`, with the card as
-//! JSON. Any reader of that format can open it.
+//! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
+//! order of their names, which is all that follows the file's header.
 
 use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
 use crate::metrics::{Scores, most_likely};
@@ -10,7 +11,7 @@ use crate::model::{Architecture, Mlp, exp};
 use crate::trial::{Trial, TrialSettings};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -19,6 +20,8 @@ use std::path::Path;
 const FORMAT: u32 = 1;
 /// The metadata key of the card.
 const KEY: &str = "attune";
+/// The bytes before a file's header, which say how long it is.
+const LENGTH_BYTES: usize = size_of::<u64>();
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 2 << 30;
 
@@ -43,6 +46,7 @@ pub struct ModelCard {
     /// What else the caller wanted to keep: scheduler, study, trial.
     pub training: serde_json::Value,
     preprocessor: Preprocessor,
+    weights_crc32: u32,
 }
 
 /// A trained model.
@@ -158,6 +162,7 @@ impl Model {
             report: dataset.report().to_vec(),
             training,
             preprocessor: dataset.preprocessor().clone(),
+            weights_crc32: weights_crc32(&network),
         };
         Model { card, network }
     }
@@ -174,7 +179,8 @@ impl Model {
     /// A column that the model was trained on is missing.
     pub fn predict(&self, table: &Table) -> Result<Predictions, ModelError> {
         let rows: Vec<usize> = (0..table.rows()).collect();
-        let (features, mut notes) = self.card.preprocessor.apply(table, &rows)?;
+        let (features, unread) = self.card.preprocessor.apply(table, &rows)?;
+        let mut notes: Vec<String> = unread.iter().map(ToString::to_string).collect();
         notes.extend(self.ignored(table));
         let outputs = self
             .network
@@ -265,7 +271,7 @@ impl Model {
         if bytes.len() as u64 > MAX_BYTES {
             return Err(not_a_model(format!("it is larger than {MAX_BYTES} bytes")));
         }
-        let (_, metadata) =
+        let (header, metadata) =
             SafeTensors::read_metadata(bytes).map_err(|error| not_a_model(error.to_string()))?;
         let json = metadata
             .metadata()
@@ -286,6 +292,10 @@ impl Model {
         let card: ModelCard = serde_json::from_str(json).map_err(read)?;
         let tensors =
             SafeTensors::deserialize(bytes).map_err(|error| not_a_model(error.to_string()))?;
+        let weights = bytes.get(LENGTH_BYTES + header..).unwrap_or_default();
+        if crc32fast::hash(weights) != card.weights_crc32 {
+            return Err(not_a_model("its weights are damaged".into()));
+        }
         let network = network(&card, &tensors, bytes.len()).map_err(not_a_model)?;
         Ok(Model { card, network })
     }
@@ -319,6 +329,25 @@ impl Model {
 #[derive(Deserialize)]
 struct Format {
     format: u32,
+}
+
+/// The checksum of the tensors as they stand in a file, where they are ordered by name.
+fn weights_crc32(network: &Mlp) -> u32 {
+    let tensors: BTreeMap<&str, &[f32]> = network
+        .groups()
+        .iter()
+        .flat_map(|group| {
+            group
+                .tensors
+                .iter()
+                .map(|tensor| (tensor.name.as_str(), &group.values[tensor.range.clone()]))
+        })
+        .collect();
+    let mut hasher = crc32fast::Hasher::new();
+    for value in tensors.into_values().flatten() {
+        hasher.update(&value.to_le_bytes());
+    }
+    hasher.finalize()
 }
 
 /// Builds the network that the card describes from the file's tensors.

@@ -55,6 +55,27 @@ fn a_loaded_model_predicts_the_same_bit_for_bit() {
     }
 }
 
+/// The tenth layer's name comes before the second's, in the file and in its checksum.
+#[test]
+fn a_deep_model_is_loaded_again() {
+    let settings = TrialSettings {
+        hidden: vec![4; 12],
+        max_epochs: 1,
+        ..TrialSettings::default()
+    };
+    let table = flowers(60);
+    let trial = trial::<Constant>(settings, &dataset(&table, "kind"));
+    let saved = trial.model(serde_json::Value::Null).unwrap();
+    let folder = folder();
+    let path = folder.path().join("deep.safetensors");
+    saved.save(&path).unwrap();
+    let loaded = Model::load(&path).unwrap();
+    assert_eq!(
+        loaded.predict(&table).unwrap(),
+        saved.predict(&table).unwrap()
+    );
+}
+
 #[test]
 fn predictions_are_probabilities_of_named_classes() {
     let predictions = model(&flowers(200), "kind").predict(&flowers(50)).unwrap();
@@ -142,10 +163,23 @@ fn files_that_are_no_models_are_refused_with_a_reason() {
         message(&replaced("hidden\\\":[8]", "hidden\\\":[9]"))
             .contains("but the card says f32 of shape")
     );
-    let mut not_finite = good.clone();
-    let end = not_finite.len();
-    not_finite[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-    assert!(message(&not_finite).contains("numbers that are not finite"));
+
+    let weights = &good[8 + header_length..];
+    for place in [0, weights.len() / 2, weights.len() - 1] {
+        let mut damaged = good.clone();
+        damaged[8 + header_length + place] ^= 1;
+        assert!(message(&damaged).contains("its weights are damaged"));
+    }
+    let mut not_finite = weights.to_vec();
+    not_finite[weights.len() - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    let header = std::str::from_utf8(&good[8..8 + header_length]).unwrap();
+    let [old, new] =
+        [weights, &not_finite].map(|weights| format!("crc32\\\":{}", crc32fast::hash(weights)));
+    assert!(header.contains(&old), "{header}");
+    let header = header.replacen(&old, &new, 1);
+    let length = (header.len() as u64).to_le_bytes();
+    let bytes = [&length, header.as_bytes(), &not_finite].concat();
+    assert!(message(&bytes).contains("numbers that are not finite"));
 
     let missing = Model::load(Path::new("nowhere/model")).unwrap_err();
     assert!(matches!(missing, ModelError::Unreadable { .. }));

@@ -123,6 +123,63 @@ fn only_training_rows_are_looked_at() {
     assert_eq!(moved, clean.rows());
 }
 
+/// Whatever the split, and after the table's own notes.
+#[test]
+fn cells_that_cannot_be_read_are_counted_over_all_parts() {
+    let mut text = String::from("a,b,,y\n");
+    for row in 0..60 {
+        let a = if row % 6 == 0 { "offline" } else { "1.5" };
+        let b = if row == 7 {
+            "oops".into()
+        } else {
+            row.to_string()
+        };
+        writeln!(text, "{a},{b},{},{}", row % 5, row % 2).unwrap();
+    }
+    let table = Table::parse("data.csv", text.as_bytes()).unwrap();
+    for seed in 0..5 {
+        let options = DataOptions {
+            seed,
+            ..DataOptions::of_target("y")
+        };
+        let data = Dataset::prepare(&table, &options).unwrap();
+        assert_eq!(
+            data.notes(),
+            [
+                "column 3 has no header and is called `column_3`",
+                "column `a`: 10 cells could not be read and count as missing",
+                "column `b`: 1 cell could not be read and counts as missing",
+            ]
+        );
+    }
+}
+
+#[test]
+fn numbers_with_three_tenths_of_text_are_learnt_from_whatever_the_seed() {
+    let mut text = String::from("a,y\n");
+    for row in 0..400 {
+        let cell = match row % 10 {
+            0 | 3 => "error".into(),
+            6 => "offline".into(),
+            _ => format!("{row}.5"),
+        };
+        writeln!(text, "{cell},{}", row % 2).unwrap();
+    }
+    let table = Table::parse("data.csv", text.as_bytes()).unwrap();
+    for seed in 0..20 {
+        let options = DataOptions {
+            seed,
+            ..DataOptions::of_target("y")
+        };
+        let data = Dataset::prepare(&table, &options).unwrap();
+        assert_eq!(data.report()[0].kind, ColumnKind::Numeric, "seed {seed}");
+        assert_eq!(
+            data.notes(),
+            ["column `a`: 120 cells could not be read and count as missing"]
+        );
+    }
+}
+
 #[test]
 fn what_cannot_be_a_dataset_is_refused() {
     let prepare = |text: &str, options: DataOptions| {
@@ -143,6 +200,15 @@ fn what_cannot_be_a_dataset_is_refused() {
         error.to_string().ends_with("did you mean `yield`?"),
         "{error}"
     );
+    let error = prepare("a,y,y\n1,2,2\n", DataOptions::of_target("y"));
+    assert!(matches!(
+        error,
+        DataError::RepeatedColumn {
+            first: 2,
+            again: 3,
+            ..
+        }
+    ));
     let error = prepare(&many("5"), DataOptions::of_target("y"));
     assert!(matches!(error, DataError::NoFeatures { dropped: 1, .. }));
     let error = prepare("x,y\n1,a\n2,b\n", DataOptions::of_target("y"));

@@ -225,6 +225,50 @@ fn classes_are_learnt() {
     assert_eq!(trial.evaluate(Part::Valid).unwrap(), best.valid);
 }
 
+/// Every epoch that is called the best is the snapshot's, and no other is; ties included, which
+/// accuracy on so few rows has many of.
+#[test]
+fn an_epoch_is_called_the_best_exactly_when_it_is_kept() {
+    let data = dataset(&flowers(100), "kind");
+    let settings = TrialSettings {
+        max_epochs: 25,
+        ..settings()
+    };
+    let mut trial = trial::<Constant>(settings, &data);
+    let mut history = History::default();
+    for epoch in 1..=25 {
+        advance(&mut trial, &mut history, &[epoch]);
+        let kept = trial.snapshot().unwrap().epoch;
+        assert_eq!(history.epochs.last().unwrap().best, kept == epoch);
+        let last_best = history.epochs.iter().rfind(|record| record.best).unwrap();
+        assert_eq!(last_best.epoch, kept);
+    }
+    let called_best = history.epochs.iter().filter(|record| record.best).count();
+    assert!((2..25).contains(&called_best), "{called_best}");
+}
+
+#[test]
+fn a_network_that_is_too_large_is_told_by_layers_and_width() {
+    let data = dataset(&flowers(100), "kind");
+    let settings = TrialSettings {
+        hidden: vec![8192; 3],
+        ..settings()
+    }
+    .check()
+    .unwrap();
+    let controller = controller::<Constant>(&settings, &data);
+    let message = Trial::new(settings, data, controller)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        message.starts_with("a network of 3 hidden layers of width 8192, from ")
+            && message.ends_with(
+                "but at most 67108864 are trained; lower `layers` or `width`, or leave out columns"
+            ),
+        "{message}"
+    );
+}
+
 #[test]
 fn numbers_are_learnt_in_their_own_units() {
     let data = dataset(&hills(400), "height");

@@ -181,20 +181,41 @@ fn a_length_that_is_needed_and_unknown_is_asked_for() {
     }
 }
 
+/// A study that fixes the absolute one goes on searching the ratio, which then says nothing.
+#[test]
+fn an_absolute_length_or_floor_goes_before_its_ratio() {
+    // The absolute parameter, its ratio, and the latter's searched values or defaults.
+    let pairs = [
+        (
+            ("warmup_steps", Int(3)),
+            "warmup_ratio",
+            [0.0, 0.1, 0.2].as_slice(),
+        ),
+        (("min_lr", Float(0.3)), "min_lr_ratio", &[0.0, 0.1, 0.25]),
+        (
+            ("min_lr", List(vec![0.3])),
+            "min_lr_ratio",
+            &[0.0, 0.1, 0.25],
+        ),
+    ];
+    for name in ["cosine", "cosine-restarts", "cyclic", "wsd"] {
+        for (absolute, ratio, values) in &pairs {
+            let rates =
+                |given: &[(&str, Value)]| (of(name).trace)(&params(given), &planned(20), 20).rates;
+            let alone = rates(std::slice::from_ref(absolute));
+            assert_ne!(alone, rates(&[]), "{name}: {absolute:?} does nothing");
+            for value in *values {
+                let with_ratio = rates(&[absolute.clone(), (*ratio, Float(*value))]);
+                assert_eq!(with_ratio, alone, "{name}: {absolute:?}, {ratio} = {value}");
+            }
+        }
+    }
+}
+
 #[test]
 fn contradictions_are_refused_with_the_names_of_both() {
     type Case<'a> = (&'a str, Vec<(&'a str, Value)>, &'a str);
     let table: &[Case<'_>] = &[
-        (
-            "cosine",
-            vec![("warmup_steps", Int(3)), ("warmup_ratio", Float(0.1))],
-            "both set",
-        ),
-        (
-            "cosine",
-            vec![("min_lr", Float(0.1)), ("min_lr_ratio", Float(0.1))],
-            "both above 0",
-        ),
         (
             "cosine",
             vec![("min_lr", List(vec![0.1, 0.2]))],

@@ -25,31 +25,31 @@ fn zero() -> PerGroup {
 pub(crate) fn params(default_ratio: f64) -> [Param; 2] {
     [
         Param::per_group("min_lr", 0.0).at_least(0.0).doc(
-            "The rate that the schedule comes down to (PyTorch: eta_min). Set at most one of \
-             this and `min_lr_ratio`.",
+            "The rate that the schedule comes down to (PyTorch: eta_min). Above 0 (for any group) \
+             it goes before `min_lr_ratio`; 0 leaves it to that.",
         ),
         Param::float("min_lr_ratio", default_ratio)
             .at_least(0.0)
             .at_most(1.0)
             .search(0.0, 0.2_f64.max(2.0 * default_ratio))
-            .doc("The same as a fraction of the starting rate."),
+            .doc(
+                "The same as a fraction of the starting rate. Not used where `min_lr` is above 0.",
+            ),
     ]
 }
 
 impl<'a> Floor<'a> {
-    /// # Errors
-    /// Both set.
-    pub(crate) fn new(params: &'a FloorParams) -> Result<Self, Error> {
+    /// A rate goes before a ratio, so that a study can fix it while the ratio is searched, and so
+    /// that it need not undo the default of the ratio.
+    pub(crate) fn new(params: &'a FloorParams) -> Self {
         let rate_is_set = match &params.min_lr {
             PerGroup::All(rate) => *rate > 0.0,
             PerGroup::Each(rates) => rates.iter().any(|rate| *rate > 0.0),
         };
-        match (rate_is_set, params.min_lr_ratio) {
-            (true, ratio) if ratio > 0.0 => Err(Error::new(format!(
-                "`min_lr` and `min_lr_ratio` = {ratio} are both above 0; set one of them to 0"
-            ))),
-            (true, _) => Ok(Floor::Rate(&params.min_lr)),
-            (false, ratio) => Ok(Floor::Ratio(ratio)),
+        if rate_is_set {
+            Floor::Rate(&params.min_lr)
+        } else {
+            Floor::Ratio(params.min_lr_ratio)
         }
     }
 

@@ -118,7 +118,7 @@ impl<S: Shape> Scheduler for Schedule<S> {
             total_steps: params.total_steps,
             warmup: warmup.steps(),
         };
-        let floor = Floor::new(&params.floor)?.of_groups(setup)?;
+        let floor = Floor::new(&params.floor).of_groups(setup)?;
         Ok(Schedule {
             shape: S::new(params.shape, &span)?,
             warmup,

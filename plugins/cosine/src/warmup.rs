@@ -47,9 +47,14 @@ pub(crate) fn params(searched: bool) -> [Param; 4] {
     let ratio = Param::float("warmup_ratio", 0.0)
         .at_least(0.0)
         .below(1.0)
-        .doc("The same as a fraction of `total_steps`, rounded up; set at most one of the two.");
+        .doc(
+            "The same as a fraction of `total_steps`, rounded up. Not used where `warmup_steps` \
+             is above 0.",
+        );
     [
-        Param::int("warmup_steps", 0).doc("Steps of the warm-up."),
+        Param::int("warmup_steps", 0).doc(
+            "Steps of the warm-up. Above 0 it goes before `warmup_ratio`; 0 leaves it to that.",
+        ),
         if searched {
             ratio.search(0.0, 0.2)
         } else {
@@ -69,23 +74,19 @@ pub(crate) fn params(searched: bool) -> [Param; 4] {
 }
 
 impl Warmup {
-    /// A warm-up; `total` is asked for the schedule's length only where a ratio needs it.
+    /// A warm-up; `total` is asked for the schedule's length only where a ratio needs it. A number
+    /// of steps goes before a ratio, so that a study can fix it while the ratio is searched.
     ///
     /// # Errors
-    /// Both lengths set, or a ratio of a length that is not known.
+    /// A ratio of a length that is not known.
     pub fn new(
         params: &WarmupParams,
         total: impl FnOnce() -> Result<u64, Error>,
     ) -> Result<Self, Error> {
         let steps = match (params.warmup_steps, params.warmup_ratio) {
-            (steps, 0.0) => steps,
+            (0, 0.0) => 0,
             (0, ratio) => (total()? as f64 * ratio).ceil() as u64,
-            (steps, ratio) => {
-                return Err(Error::new(format!(
-                    "`warmup_steps` = {steps} and `warmup_ratio` = {ratio} are both set; leave one \
-                     of them at 0"
-                )));
-            }
+            (steps, _) => steps,
         };
         Ok(Warmup {
             steps,
@@ -175,19 +176,21 @@ mod tests {
     }
 
     #[test]
-    fn its_length_comes_from_one_of_two_parameters() {
-        let of = |warmup_steps, warmup_ratio| {
+    fn its_length_is_the_number_of_steps_or_else_the_ratio() {
+        let of = |warmup_steps, warmup_ratio, total: Option<u64>| {
             let params = WarmupParams {
                 warmup_steps,
                 warmup_ratio,
                 warmup_start: 0.0,
                 warmup_shape: WarmupShape::Linear,
             };
-            Warmup::new(&params, || Ok(95)).map(|warmup| warmup.steps())
+            let total = || total.ok_or_else(|| Error::new("of no known length"));
+            Warmup::new(&params, total).map(|warmup| warmup.steps())
         };
-        assert_eq!(of(0, 0.0), Ok(0));
-        assert_eq!(of(7, 0.0), Ok(7));
-        assert_eq!(of(0, 0.1), Ok(10));
-        assert!(of(7, 0.1).unwrap_err().to_string().contains("both set"));
+        assert_eq!(of(0, 0.0, None), Ok(0));
+        assert_eq!(of(7, 0.0, None), Ok(7));
+        assert_eq!(of(7, 0.1, None), Ok(7));
+        assert_eq!(of(0, 0.1, Some(95)), Ok(10));
+        assert!(of(0, 0.1, None).is_err());
     }
 }

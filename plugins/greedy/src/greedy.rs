@@ -26,8 +26,10 @@
 //! - Raising needs p + 1 *consecutive* records, so under noise the rate is biased downwards.
 //!   `smooth` with a `window_size` of some tens of metrics mends that.
 //! - `eps` is absolute: no rate falls below about eps / (1 − factor).
-//! - `reset_start` counts decreases at the floor, not steps, and `warmup` is a rest after an
-//!   increase, not a learning-rate warm-up.
+//! - `reset_start` counts decreases at the floor, not steps; 0 is the same as 1, as in the
+//!   reference: the first such decrease starts anew. To never start anew, set it higher than the
+//!   number of metrics.
+//! - `warmup` is a rest after an increase, not a learning-rate warm-up.
 
 use crate::comparison::{self, Comparison, Mode, ThresholdMode};
 use crate::window::Window;
@@ -154,7 +156,8 @@ impl Scheduler for Greedy {
         )
         .param(Param::int("reset_start", 500).doc(
             "After so many decreases with every group at its floor all starts anew from the \
-             starting rates. An increase sets the count back. `previous` never starts anew.",
+             starting rates; 0 is the same as 1. An increase sets the count back. `previous` never \
+             starts anew.",
         ))
     }
 

@@ -82,6 +82,18 @@ fn each_variant_does_what_its_source_says() {
             &[0.5, 0.5, 1.0, 1.0, 2.0],
         ),
         (
+            "hf with reset_start 0 starts anew at the first decrease at the floor, as with 1",
+            vec![("reset_start", Int(0)), ("min_lr", Float(0.25))],
+            &[f64::NAN, f64::NAN, f64::NAN],
+            &[0.5, 1.0, 0.5],
+        ),
+        (
+            "hf with reset_start 1 does the same",
+            vec![("reset_start", Int(1)), ("min_lr", Float(0.25))],
+            &[f64::NAN, f64::NAN, f64::NAN],
+            &[0.5, 1.0, 0.5],
+        ),
+        (
             "hf looks at the mean of the window",
             vec![("smooth", Bool(true)), ("window_size", Int(2))],
             // Means: 4, 5, 4, 2.

@@ -13,8 +13,9 @@
 //!
 //! α ← α·(1 + β·⟨g, u⟩ / (‖g‖·‖u‖))
 //!
-//! The direction u comes from the host and is whatever the optimizer did: SGD's previous gradient,
-//! Nesterov's previous look-ahead direction, Adam's m̂/(√v̂ + ε). So one scheduler serves them all.
+//! The direction u comes from the host and is whatever the optimizer did: SGD's previous gradient
+//! (with momentum, its velocity), Nesterov's previous look-ahead direction, Adam's m̂/(√v̂ + ε). So
+//! one scheduler serves them all.
 //!
 //! # Where we differ from the authors' code
 //! - The rate stays within `min_lr` and `max_lr`. Theirs can go negative, and did.
@@ -25,6 +26,13 @@
 //!   Σ ρ·⟨g, u⟩. With equal starting rates that is the plain sum.
 //! - The default rule is the multiplicative one: β of the additive rule has the units of a rate
 //!   over a squared gradient, and no default of it suits two problems.
+//! - Weight decay λ enters on one side only. The signals' g is the gradient of the loss alone (after
+//!   clipping). Attune's SGD, Nesterov and Adam add λ·x to it within their update, so their u holds
+//!   the decay, and −⟨g, u⟩ is the derivative of the loss without its penalty along the step that
+//!   was truly made. The authors' code adds λ·x before it takes the product, so that there both
+//!   factors hold it and the penalised loss is what descends. AdamW's u is m̂/(√v̂ + ε) alone: its
+//!   decay also scales with the rate (x ← x − α·(u + λ·x)), but that part takes no part in ⟨g, u⟩.
+//!   Only the groups that the host decays are concerned; without decay there is no difference.
 //! - A sum that is not finite (there is none at the first step) changes nothing.
 
 use attune_plugin_api::prelude::*;

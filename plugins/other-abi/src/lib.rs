@@ -10,7 +10,10 @@ use attune_plugin_api::handshake::Handshake;
 pub const CLAIMED: u32 = 999;
 
 /// What `attune_plugin_api::export!` would write, were this ABI 999.
-#[allow(unsafe_code, reason = "the handshake is found by its symbol's name")]
+#[allow(
+    unsafe_code,
+    reason = "a symbol that is found by its name must be exported without mangling"
+)]
 #[unsafe(no_mangle)]
 pub static ATTUNE_PLUGIN_HANDSHAKE: Handshake = Handshake::of_this_build().claiming_abi(CLAIMED);
 

@@ -38,7 +38,7 @@ pub fn leaderboard(detail: &StudyDetail, limit: usize, width: usize, style: Styl
         Column::right(metric),
         Column::left("scheduler").rank(1),
         Column::left("state").rank(3),
-        Column::right("epoch").rank(4),
+        Column::right("best at").rank(4),
         Column::right("time").rank(6),
         Column::left("settings").rank(5).at_least(22),
     ])

@@ -1,6 +1,6 @@
 //! What a column holds and how it becomes features, judged from its training cells alone.
 
-use super::cell::{is_missing, number, truth};
+use super::cell::{is_missing, mostly_numbers, number, truth};
 use super::date::DateForm;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -9,8 +9,6 @@ use std::collections::BTreeMap;
 const MAX_CATEGORIES: usize = 50;
 /// Fewer cells than this cannot tell an identifier from a value that happens not to repeat.
 const FEWEST_FOR_IDENTIFIER: usize = 10;
-/// A column of numbers may have this share of other text, which is then read as missing.
-const STRAY_TEXT: f64 = 0.05;
 
 /// What was found in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +81,18 @@ pub(crate) enum Encoding {
     },
 }
 
+impl Encoding {
+    /// Whether a training cell has no value under this encoding.
+    pub(crate) fn lacks_value(&self, cell: &str) -> bool {
+        match self {
+            Encoding::Number { .. } => number(cell).is_none(),
+            Encoding::Truth { .. } | Encoding::Date { .. } | Encoding::OneHot { .. } => {
+                is_missing(cell)
+            }
+        }
+    }
+}
+
 /// Judges a column.
 pub(crate) fn infer(name: &str, cells: &[&str]) -> (Option<Encoding>, ColumnReport) {
     let present: Vec<&str> = cells
@@ -97,7 +107,13 @@ pub(crate) fn infer(name: &str, cells: &[&str]) -> (Option<Encoding>, ColumnRepo
     }
 
     let (kind, encoding, detail) = judge(name, &present, &counts, missing);
-    let detail = match (missing, &encoding) {
+    let lacking = encoding.as_ref().map_or(0, |encoding| {
+        cells
+            .iter()
+            .filter(|cell| encoding.lacks_value(cell))
+            .count()
+    });
+    let detail = match (lacking, &encoding) {
         (0, _) | (_, None) => detail,
         (n, Some(Encoding::OneHot { .. })) => {
             format!("{detail}; {n} missing, marked in a column of their own")
@@ -175,7 +191,7 @@ fn numbers(
 ) -> Option<(ColumnKind, Option<Encoding>, String)> {
     let values: Vec<f64> = present.iter().filter_map(|cell| number(cell)).collect();
     let stray = present.len() - values.len();
-    if values.is_empty() || stray as f64 > STRAY_TEXT * present.len() as f64 {
+    if !mostly_numbers(values.len(), present.len()) {
         return None;
     }
     let unique = counts.len() == present.len() && present.len() >= FEWEST_FOR_IDENTIFIER;
@@ -190,9 +206,17 @@ fn numbers(
     } else {
         ColumnKind::Numeric
     };
-    let detail = match stray {
-        0 => "standardised".into(),
-        n => format!("standardised; {n} cells that are not numbers read as missing"),
+    let example = present.iter().find(|cell| number(cell).is_none());
+    let detail = match example {
+        None => "standardised".into(),
+        Some(example) => {
+            let example = shortened(example);
+            let cells = match stray {
+                1 => format!("1 cell that is not a number, `{example}`, reads"),
+                n => format!("{n} cells that are not numbers, such as `{example}`, read"),
+            };
+            format!("standardised; {cells} as missing")
+        }
     };
     let Standard { fill, mean, scale } = Standard::of(values);
     Some((kind, Some(Encoding::Number { fill, mean, scale }), detail))
@@ -341,7 +365,7 @@ mod tests {
             ("x", &["2024-01-31", "2023-12-01"], ColumnKind::Date, true),
             ("x", &["31/12/2024", "01/02/2024"], ColumnKind::Date, true),
             ("x", &["31.12.2024", "1.2.2024"], ColumnKind::Date, true),
-            ("x", &["1", "2", "three"], ColumnKind::Categorical, true),
+            ("x", &["1", "two", "three"], ColumnKind::Categorical, true),
         ];
         for (name, cells, kind, encoded) in table {
             assert_eq!(kind_of(name, cells), (kind, encoded), "{cells:?}");
@@ -394,6 +418,49 @@ mod tests {
         cells.push("unknown");
         let (encoding, report) = infer("x", &cells);
         assert!(matches!(encoding, Some(Encoding::Number { fill, .. }) if fill == 49.0));
-        assert!(report.detail.contains("1 cells that are not numbers"));
+        assert_eq!(
+            report.detail,
+            "standardised; 1 cell that is not a number, `unknown`, reads as missing; \
+             1 missing, filled with the median and marked"
+        );
+    }
+
+    #[test]
+    fn mostly_numbers_are_numbers_and_mostly_text_is_not() {
+        let numbers = counted("0.", 100);
+        let table: [(usize, &[&str], ColumnKind); 5] = [
+            (10, &["inf", "-inf", "1e400"], ColumnKind::Numeric),
+            (10, &["error", "offline"], ColumnKind::Numeric),
+            (35, &["error", "offline"], ColumnKind::Numeric),
+            (36, &["error", "offline"], ColumnKind::Categorical),
+            (90, &["red", "blue"], ColumnKind::Categorical),
+        ];
+        for (stray, texts, kind) in table {
+            let cells: Vec<&str> = (0..100)
+                .map(|row| {
+                    if row < stray {
+                        texts[row % texts.len()]
+                    } else {
+                        numbers[row].as_str()
+                    }
+                })
+                .collect();
+            let (encoding, report) = infer("x", &cells);
+            assert_eq!(
+                (report.kind, encoding.is_some()),
+                (kind, true),
+                "{stray} {texts:?}"
+            );
+            let told = format!(
+                "standardised; {stray} cells that are not numbers, such as `{}`, read as missing",
+                texts[0]
+            );
+            assert_eq!(
+                report.detail.starts_with(&told),
+                kind == ColumnKind::Numeric,
+                "{}",
+                report.detail
+            );
+        }
     }
 }

@@ -68,6 +68,20 @@ pub enum DataError {
         /// What it said.
         reason: String,
     },
+    /// A column that was asked for stands in the header more than once.
+    #[error(
+        "{file} has `{column}` twice in its header, as columns {first} and {again}; rename or remove one of them"
+    )]
+    RepeatedColumn {
+        /// The file.
+        file: String,
+        /// What was asked for.
+        column: String,
+        /// The place of the first, from 1.
+        first: usize,
+        /// The place of the next, from 1.
+        again: usize,
+    },
     /// A column that was asked for does not exist.
     #[error("{file} has no column `{column}`{suggestion}")]
     NoSuchColumn {
@@ -124,9 +138,9 @@ pub enum DataError {
         /// What to do.
         remedy: &'static str,
     },
-    /// Regression was asked for, but a target cell is not a number.
+    /// Regression was asked for, or most target cells are numbers, but one is not.
     #[error(
-        "{file}:{line}: target `{target}` is `{cell}`, which is not a number; use classification or mend the cell"
+        "{file}:{line}: target `{target}` is `{cell}`, which is {fault}; mend the cell or use classification"
     )]
     TargetNotNumeric {
         /// The file.
@@ -137,6 +151,8 @@ pub enum DataError {
         target: String,
         /// The cell.
         cell: String,
+        /// What is wrong with it.
+        fault: &'static str,
     },
     /// Every column but the target was dropped.
     #[error(

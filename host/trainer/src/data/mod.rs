@@ -21,7 +21,9 @@ pub use table::Table;
 pub use target::{Task, TaskKind};
 
 use column::mean_and_scale;
+use preprocess::Unread;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use target::{Target, Values};
 
 /// How a table becomes a dataset.
@@ -115,7 +117,7 @@ impl Dataset {
     /// suggest.
     ///
     /// # Errors
-    /// A target that is absent, empty, constant or no target at all; no column left to learn from;
+    /// A target that is absent, there twice, empty, constant or no target at all; no column left to learn from;
     /// too few rows for the split.
     pub fn prepare(table: &Table, options: &DataOptions) -> Result<Dataset, DataError> {
         let target_column = table.column(&options.target)?;
@@ -142,14 +144,12 @@ impl Dataset {
         report.push(target.report.clone());
 
         let task = task_of(&target, &split.train);
-        let mut notes = table.notes().to_vec();
+        // One sentence a column: the parts are no business of whoever mends the file.
+        let mut unread: BTreeMap<String, usize> = BTreeMap::new();
         let mut samples = |places: &[usize]| -> Result<Samples, DataError> {
-            let (features, unread) = preprocessor.apply(table, &rows_of(places))?;
-            // A note is about a column; one a part would only repeat it.
-            for note in unread {
-                if !notes.contains(&note) {
-                    notes.push(note);
-                }
+            let (features, of_part) = preprocessor.apply(table, &rows_of(places))?;
+            for Unread { column, cells } in of_part {
+                *unread.entry(column).or_default() += cells;
             }
             Ok(Samples {
                 features,
@@ -161,6 +161,10 @@ impl Dataset {
             samples(&split.valid)?,
             samples(&split.test)?,
         );
+        let unread = unread
+            .into_iter()
+            .map(|(column, cells)| Unread { column, cells }.to_string());
+        let notes = table.notes().iter().cloned().chain(unread).collect();
         Ok(Dataset {
             target: options.target.clone(),
             task,
@@ -193,7 +197,8 @@ impl Dataset {
         &self.report
     }
 
-    /// What else the user should know, a sentence each.
+    /// What else the user should know, a sentence each: the table's own notes first, then a sentence
+    /// for each column with cells that could not be read.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

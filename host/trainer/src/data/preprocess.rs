@@ -6,6 +6,7 @@ use super::error::DataError;
 use super::table::Table;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
+use std::fmt;
 
 /// Standardised numbers stay within this many deviations.
 const FARTHEST: f64 = 3.0;
@@ -53,10 +54,10 @@ impl Features {
 }
 
 /// Turns a table's columns into features, always the same way. Numbers are standardised with their
-/// training mean and deviation and bent smoothly into ±3, missing ones filled with the training median and marked in a column
-/// of their own where training rows had such; categories become one column each. A category that
-/// training rows did not have counts as "other" where there is such a column, and as none of the
-/// known ones otherwise.
+/// training mean and deviation and bent smoothly into ±3, missing ones filled with the training
+/// median and marked in a column of their own where training rows had such; categories become one
+/// column each. A category that training rows did not have counts as "other" where there is such a
+/// column, and as none of the known ones otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preprocessor {
     columns: Vec<Column>,
@@ -67,6 +68,29 @@ struct Column {
     name: String,
     encoding: Encoding,
     marks_missing: bool,
+}
+
+/// Cells of a column that hold something else than its training rows did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unread {
+    pub(crate) column: String,
+    pub(crate) cells: usize,
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unread { column, cells } = self;
+        match cells {
+            1 => write!(
+                f,
+                "column `{column}`: 1 cell could not be read and counts as missing"
+            ),
+            n => write!(
+                f,
+                "column `{column}`: {n} cells could not be read and count as missing"
+            ),
+        }
+    }
 }
 
 impl Preprocessor {
@@ -86,8 +110,8 @@ impl Preprocessor {
             if let Some(encoding) = encoding {
                 fitted.push(Column {
                     name: name.clone(),
+                    marks_missing: cells.iter().any(|cell| encoding.lacks_value(cell)),
                     encoding,
-                    marks_missing: cells.iter().any(|cell| is_missing(cell)),
                 });
             }
         }
@@ -104,8 +128,9 @@ impl Preprocessor {
         self.columns.iter().map(|column| column.name.as_str())
     }
 
-    /// Turns these rows into features, with notes on what could not be read. The table's columns
-    /// may come in any order; those that were not there in training are ignored.
+    /// Turns these rows into features, and counts what could not be read in each column that has
+    /// such. The table's columns may come in any order; those that were not there in training are
+    /// ignored.
     ///
     /// # Errors
     /// A column is missing, or the features would not fit into 4 GiB.
@@ -113,7 +138,7 @@ impl Preprocessor {
         &self,
         table: &Table,
         rows: &[usize],
-    ) -> Result<(Features, Vec<String>), DataError> {
+    ) -> Result<(Features, Vec<Unread>), DataError> {
         let width = self.width();
         let numbers = width as u64 * rows.len() as u64;
         if numbers > MAX_NUMBERS {
@@ -125,7 +150,7 @@ impl Preprocessor {
             });
         }
         let mut data = vec![0.0; width * rows.len()];
-        let mut notes = Vec::new();
+        let mut unread = Vec::new();
         let mut offset = 0;
         for column in &self.columns {
             let place = table
@@ -134,17 +159,17 @@ impl Preprocessor {
                     file: table.name().into(),
                     column: column.name.clone(),
                 })?;
-            let mut unread = 0_usize;
+            let mut cells = 0_usize;
             for (index, &row) in rows.iter().enumerate() {
                 let at = index * width + offset;
                 let out = &mut data[at..at + column.width()];
-                unread += usize::from(!column.encode(table.cell(row, place), out));
+                cells += usize::from(!column.encode(table.cell(row, place), out));
             }
-            if unread > 0 {
-                notes.push(format!(
-                    "column `{}`: {unread} cells could not be read as in training and count as missing",
-                    column.name
-                ));
+            if cells > 0 {
+                unread.push(Unread {
+                    column: column.name.clone(),
+                    cells,
+                });
             }
             offset += column.width();
         }
@@ -153,7 +178,7 @@ impl Preprocessor {
             rows: rows.len(),
             data,
         };
-        Ok((features, notes))
+        Ok((features, unread))
     }
 }
 
@@ -245,7 +270,8 @@ mod tests {
     fn apply(preprocessor: &Preprocessor, text: &str) -> (Vec<f32>, Vec<String>) {
         let table = Table::parse("new.csv", text.as_bytes()).unwrap();
         let rows: Vec<usize> = (0..table.rows()).collect();
-        let (features, notes) = preprocessor.apply(&table, &rows).unwrap();
+        let (features, unread) = preprocessor.apply(&table, &rows).unwrap();
+        let notes = unread.iter().map(ToString::to_string).collect();
         (features.data().to_vec(), notes)
     }
 
@@ -260,8 +286,24 @@ mod tests {
         for (found, expected) in features.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{features:?}");
         }
-        assert_eq!(notes.len(), 1);
-        assert!(notes[0].contains("`x`: 1 cells"));
+        assert_eq!(
+            notes,
+            ["column `x`: 1 cell could not be read and counts as missing"]
+        );
+    }
+
+    /// A stray word in training rows is marked like a missing cell, so that it is told apart from
+    /// the median that stands in for it.
+    #[test]
+    fn stray_words_are_marked_too() {
+        let (preprocessor, _) = fit("x\n1\n3\n8\nerror\n");
+        let (features, notes) = apply(&preprocessor, "x\n3\nerror\noffline\n");
+        let marks: Vec<f32> = features.chunks(2).map(|row| row[1]).collect();
+        assert_eq!(marks, [0.0, 1.0, 1.0]);
+        assert_eq!(
+            notes,
+            ["column `x`: 2 cells could not be read and count as missing"]
+        );
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub struct Table {
     ends: Vec<u32>,
     /// The line on which each row begins.
     lines: Vec<u32>,
+    /// Headers that occurred again, each with its place.
+    repeats: Vec<(String, usize)>,
     notes: Vec<String>,
 }
 
@@ -70,13 +72,14 @@ impl Table {
             return Err(DataError::Empty { file: name.into() });
         }
         cap(name, record.len() as u64, "columns", MAX_COLUMNS as u64)?;
-        let (headers, notes) = unique_headers(&record);
+        let (headers, repeats, notes) = unique_headers(&record);
         let mut table = Table {
             name: name.into(),
             headers,
             text: String::with_capacity(text.len()),
             ends: Vec::new(),
             lines: Vec::new(),
+            repeats,
             notes,
         };
         while reader.read_record(&mut record).map_err(malformed)? {
@@ -112,13 +115,23 @@ impl Table {
     /// The place of a column.
     ///
     /// # Errors
-    /// There is none of this name; the message suggests the nearest.
+    /// There is none of this name, and the message suggests the nearest; or the file has the name
+    /// twice, and it is not for this code to choose.
     pub fn column(&self, name: &str) -> Result<usize, DataError> {
-        self.find(name).ok_or_else(|| DataError::NoSuchColumn {
+        let place = self.find(name).ok_or_else(|| DataError::NoSuchColumn {
             file: self.name.clone(),
             column: name.into(),
             suggestion: self.nearest(name),
-        })
+        })?;
+        match self.repeats.iter().find(|(header, _)| header == name) {
+            None => Ok(place),
+            Some((_, again)) => Err(DataError::RepeatedColumn {
+                file: self.name.clone(),
+                column: name.into(),
+                first: place + 1,
+                again: again + 1,
+            }),
+        }
     }
 
     /// The place of a column, or nothing.
@@ -254,12 +267,14 @@ fn sniff_delimiter(text: &str) -> u8 {
         .map_or(b',', |(delimiter, _)| *delimiter)
 }
 
-/// Trimmed headers; empty and repeated ones get a name of their own, with a note.
-fn unique_headers(record: &csv::StringRecord) -> (Vec<String>, Vec<String>) {
+/// Trimmed headers, empty and repeated ones with a name of their own; the repeated ones with their
+/// places; and a note on each of these.
+fn unique_headers(record: &csv::StringRecord) -> (Vec<String>, Vec<(String, usize)>, Vec<String>) {
     let mut taken: std::collections::BTreeSet<String> =
         record.iter().map(|h| h.trim().to_owned()).collect();
     let mut seen = std::collections::BTreeSet::new();
     let mut headers = Vec::with_capacity(record.len());
+    let mut repeats = Vec::new();
     let mut notes = Vec::new();
     for (index, header) in record.iter().enumerate() {
         let header = header.trim();
@@ -271,6 +286,7 @@ fn unique_headers(record: &csv::StringRecord) -> (Vec<String>, Vec<String>) {
         let stem = if header.is_empty() {
             format!("column_{place}")
         } else {
+            repeats.push((header.to_owned(), index));
             format!("{header}_{place}")
         };
         let mut name = stem.clone();
@@ -286,7 +302,7 @@ fn unique_headers(record: &csv::StringRecord) -> (Vec<String>, Vec<String>) {
         });
         headers.push(name);
     }
-    (headers, notes)
+    (headers, repeats, notes)
 }
 
 #[cfg(test)]
@@ -332,6 +348,17 @@ mod tests {
         let table = parse("a,,a,a_3\n1,2,3,4\n");
         assert_eq!(table.headers(), ["a", "column_2", "a_3_2", "a_3"]);
         assert_eq!(table.notes().len(), 2);
+    }
+
+    #[test]
+    fn a_column_that_is_there_twice_is_not_chosen_silently() {
+        let table = parse("a,y, y ,y\n1,2,3,4\n");
+        let message = table.column("y").unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "data.csv has `y` twice in its header, as columns 2 and 3; rename or remove one of them"
+        );
+        assert_eq!(table.column("a"), Ok(0));
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! What a model predicts: classes or a number.
 
-use super::cell::{is_missing, number};
+use super::cell::{is_missing, mostly_numbers, number};
 use super::column::{ColumnAction, ColumnKind, ColumnReport};
 use super::error::DataError;
 use super::table::Table;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Up to this many different whole numbers are classes rather than quantities.
 const MAX_NUMERIC_CLASSES: usize = 20;
@@ -75,8 +75,9 @@ pub(crate) enum Values {
 
 impl Target {
     /// Reads the target. Where no kind is given, text and up to 20 different whole numbers (each
-    /// three times on average) are classes, and other numbers are quantities. Rows without a target
-    /// are left out, and counted in the report.
+    /// three times on average) are classes, and other numbers are quantities. Quantities with a few
+    /// other cells among them are refused: read as text, every number would be a class. Rows without
+    /// a target are left out, and counted in the report.
     pub(crate) fn read(
         table: &Table,
         column: usize,
@@ -97,7 +98,11 @@ impl Target {
             .map(|&row| table.cell(row, column).trim())
             .collect();
         let numbers: Option<Vec<f64>> = cells.iter().map(|cell| number(cell)).collect();
-        let kind = kind.unwrap_or_else(|| detect(numbers.as_deref()));
+        let kind = kind.unwrap_or_else(|| match &numbers {
+            Some(numbers) => detect(numbers),
+            None if are_spoiled_quantities(&cells) => TaskKind::Regression,
+            None => TaskKind::Classification,
+        });
         let (values, mut detail) = match (kind, numbers) {
             (TaskKind::Classification, numbers) => {
                 classes(table, name, &cells, numbers.as_deref())?
@@ -146,11 +151,8 @@ impl Target {
     }
 }
 
-fn detect(numbers: Option<&[f64]>) -> TaskKind {
-    let Some(numbers) = numbers else {
-        return TaskKind::Classification;
-    };
-    let mut distinct = std::collections::BTreeSet::new();
+fn detect(numbers: &[f64]) -> TaskKind {
+    let mut distinct = BTreeSet::new();
     for value in numbers {
         distinct.insert(value.to_bits());
         if value.fract() != 0.0 || distinct.len() > MAX_NUMERIC_CLASSES {
@@ -162,6 +164,15 @@ fn detect(numbers: Option<&[f64]>) -> TaskKind {
     } else {
         TaskKind::Regression
     }
+}
+
+/// Whether most of the cells are numbers, and of so many different values that they cannot be
+/// classes.
+fn are_spoiled_quantities(cells: &[&str]) -> bool {
+    let numbers: Vec<f64> = cells.iter().filter_map(|cell| number(cell)).collect();
+    let distinct: BTreeSet<u64> = numbers.iter().map(|value| value.to_bits()).collect();
+    mostly_numbers(numbers.len(), cells.len())
+        && (distinct.len() > MAX_NUMERIC_CLASSES || distinct.len() * 2 > numbers.len())
 }
 
 fn classes(
@@ -249,7 +260,7 @@ fn constant_target(table: &Table, name: &str, value: &str) -> DataError {
     }
 }
 
-/// The first cell that is not a number.
+/// The first cell that is not a number of reasonable size.
 fn not_numeric(table: &Table, name: &str, rows: &[usize], cells: &[&str]) -> DataError {
     let place = cells
         .iter()
@@ -260,6 +271,10 @@ fn not_numeric(table: &Table, name: &str, rows: &[usize], cells: &[&str]) -> Dat
         line: table.line(rows[place]),
         target: name.into(),
         cell: cells[place].into(),
+        fault: match cells[place].parse::<f64>() {
+            Ok(_) => "not a finite number of reasonable size",
+            Err(_) => "not a number",
+        },
     }
 }
 
@@ -297,6 +312,32 @@ mod tests {
         assert_eq!(classes(&["yes", "no", "yes"]).unwrap(), ["no", "yes"]);
         assert_eq!(classes(&["1", "2", "3", "4"]), None);
         assert_eq!(classes(&["0.5", "1", "0.5", "1", "0.5", "1"]), None);
+    }
+
+    #[test]
+    fn quantities_with_a_few_other_cells_are_refused_by_the_first_of_these() {
+        let numbers: Vec<String> = (0..40).map(|i| format!("{i}.25")).collect();
+        for (stray, fault) in [
+            ("oops", "not a number"),
+            ("$3.20", "not a number"),
+            ("inf", "not a finite number of reasonable size"),
+            ("1e300", "not a finite number of reasonable size"),
+        ] {
+            for rows in [8, 40] {
+                let mut cells: Vec<&str> = numbers[..rows].iter().map(String::as_str).collect();
+                cells[3] = stray;
+                cells[5] = "later";
+                assert_eq!(
+                    read(&cells, None).err().unwrap(),
+                    format!(
+                        "data.csv:5: target `y` is `{stray}`, which is {fault}; \
+                         mend the cell or use classification"
+                    )
+                );
+            }
+        }
+        let grades: Vec<&str> = ["1", "2", "3", "none"].repeat(9);
+        assert_eq!(classes(&grades).unwrap(), ["1", "2", "3", "none"]);
     }
 
     #[test]

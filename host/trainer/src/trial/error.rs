@@ -10,6 +10,24 @@ pub enum TrialError {
     /// A setting does not fit the data.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// The network would need more memory than is reasonable.
+    #[error(
+        "a network of {layers} hidden layers of width {width}, from {inputs} inputs to {outputs} outputs, has {parameters} parameters, but at most {most} are trained; lower `layers` or `width`, or leave out columns"
+    )]
+    TooManyParameters {
+        /// Its hidden layers.
+        layers: usize,
+        /// Units of the widest of them.
+        width: usize,
+        /// What the data's columns became.
+        inputs: usize,
+        /// What the target asks for.
+        outputs: usize,
+        /// How many weights and biases it has.
+        parameters: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// The training loss was no longer finite. Every step up to this one has been reported.
     #[error(
         "training diverged: the loss is {loss} at step {step}; lower the learning rate or clip gradients"

@@ -9,8 +9,9 @@ use crate::model::Architecture;
 use attune_plugin_api::Setup;
 use attune_plugin_api::scheduler::Group;
 
-/// The most parameters of a network: a GiB of them.
-const MAX_PARAMETERS: usize = 1 << 28;
+/// The most parameters of a network: 256 MiB of them, and several times that with gradients, the
+/// optimizer's memory and the best epoch's copy.
+const MAX_PARAMETERS: usize = 1 << 26;
 
 /// What the scheduler is told before the first step.
 pub(super) fn setup(settings: &CheckedSettings, dataset: &Dataset) -> Setup {
@@ -75,18 +76,18 @@ pub(super) fn checked_architecture(
         outputs: dataset.task().outputs(),
         activation: settings.activation,
     };
-    let fits = architecture
-        .parameters()
-        .is_some_and(|count| count <= MAX_PARAMETERS);
-    if fits {
+    let parameters = architecture.parameters().unwrap_or(usize::MAX);
+    if parameters <= MAX_PARAMETERS {
         return Ok(architecture);
     }
-    let found = format!("{:?} with inputs and outputs", widths(settings, dataset));
-    Err(refuse(
-        "hidden",
-        found,
-        format!("narrower: at most {MAX_PARAMETERS} parameters"),
-    ))
+    Err(TrialError::TooManyParameters {
+        layers: settings.hidden.len(),
+        width: settings.hidden.iter().copied().max().unwrap_or(0),
+        inputs: architecture.inputs,
+        outputs: architecture.outputs,
+        parameters,
+        most: MAX_PARAMETERS,
+    })
 }
 
 fn steps_per_epoch(settings: &TrialSettings, dataset: &Dataset) -> u64 {

@@ -50,7 +50,8 @@ pub struct EpochRecord {
     pub valid: Scores,
     /// The objective's value among them.
     pub objective: f64,
-    /// Whether this is the best epoch so far.
+    /// Whether this is the best epoch so far: exactly then its weights became the trial's
+    /// [`Snapshot`](super::Snapshot), so the last such epoch is the one that is saved.
     pub best: bool,
     /// How long the epoch took, evaluation included.
     pub seconds: f64,

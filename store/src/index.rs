@@ -7,12 +7,16 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::journal::frame::{Action, record_crc};
 use crate::key::Key;
 
 const STAMP: usize = 12;
+
+/// How long an index that was closed just now may take to let go of its lock.
+const LET_GO: Duration = Duration::from_secs(10);
 
 /// A record's key and value.
 pub(crate) type Entry = (Vec<u8>, Vec<u8>);
@@ -47,8 +51,17 @@ impl Index {
             .cache_capacity(cache_bytes)
             .mode(sled::Mode::HighThroughput)
             .flush_every_ms(Some(1000));
-        let tree = guarded(|| config.open())?;
-        Ok(Self { tree: Some(tree) })
+        let deadline = Instant::now() + LET_GO;
+        loop {
+            match guarded(|| config.open()) {
+                // sled's threads may hold its lock for a moment after a handle was dropped. Nobody
+                // else can: the directory is locked by the store before its index is opened.
+                Err(Error::Index { reason }) if is_locked(&reason) && Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
+                opened => return opened.map(|tree| Self { tree: Some(tree) }),
+            }
+        }
     }
 
     pub(crate) fn get(&self, key: &Key) -> Result<Option<Vec<u8>>, Error> {
@@ -124,6 +137,11 @@ impl Drop for Index {
     }
 }
 
+/// sled tells of a held lock in words alone.
+fn is_locked(reason: &str) -> bool {
+    reason.contains("could not acquire lock")
+}
+
 fn guarded<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
@@ -187,4 +205,30 @@ fn believe(stored: Stored) -> Result<Vec<u8>, Error> {
     }
     let reason = format!("the checksum of {} is wrong", Key::describe(&stored.key));
     Err(Error::Index { reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_that_is_being_closed_is_waited_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Index::open(dir.path(), 1 << 20).unwrap();
+        let held = std::thread::scope(|scope| {
+            let second = scope.spawn(|| Index::open(dir.path(), 1 << 20).map(|_| ()));
+            // Dropped while the other one tries.
+            drop(first);
+            second.join().unwrap()
+        });
+        assert_eq!(held.map_err(|error| error.to_string()), Ok(()));
+    }
+
+    #[test]
+    fn the_words_for_a_held_lock_are_those_that_sled_uses() {
+        let dir = tempfile::tempdir().unwrap();
+        let _held = sled::open(dir.path()).unwrap();
+        let reason = sled::open(dir.path()).unwrap_err().to_string();
+        assert!(is_locked(&reason), "{reason}");
+    }
 }

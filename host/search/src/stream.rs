@@ -11,8 +11,8 @@
 //! tells anything about another. Values are taken from the 64-bit output directly rather than
 //! through a distribution library, whose algorithms may change between releases.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
 
 /// What a stream is for: eight ASCII letters that are part of its key.
 ///
@@ -46,7 +46,7 @@ pub fn unit(rng: &mut ChaCha8Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::{Purpose, stream, unit};
-    use rand_chacha::rand_core::Rng;
+    use rand::Rng;
 
     #[test]
     fn a_stream_is_its_name_and_nothing_else() {

@@ -16,7 +16,7 @@ use attune_search::{Direction, TrialNumber};
 use attune_store::{
     Batch, PluginBuild, Store, StudyId, StudyRecord, StudyState, TrialId, TrialRecord, TrialState,
 };
-use rand_chacha::rand_core::Rng;
+use rand::Rng;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::{NonZeroU16, NonZeroU64};
 use std::sync::Arc;

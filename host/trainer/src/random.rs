@@ -4,8 +4,8 @@
 //! index being an epoch, a step or a class. The name is the key of a ChaCha8 generator. So a trial
 //! is the same bit for bit whatever runs beside it and in whatever pieces it is advanced.
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, SeedableRng};
 
 /// What a stream is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +65,7 @@ fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::{Purpose, shuffle, stream, symmetric};
-    use rand_chacha::rand_core::Rng;
+    use rand::Rng;
 
     #[test]
     fn a_stream_is_its_name_and_nothing_else() {

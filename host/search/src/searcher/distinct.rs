@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
+use rand::Rng;
+use rand::rngs::ChaCha8Rng;
 
 use super::Exhausted;
 use crate::space::{Config, Space};

@@ -14,7 +14,7 @@ use dfdx::prelude::{
     Backward, Cpu, CpuError, NoneTape, OwnedTape, PutTape, SplitTape, Tape, TensorFromVec, Trace,
 };
 use ops::{After, Matrix};
-use rand_chacha::rand_core::Rng;
+use rand::Rng;
 
 /// Rows that are predicted at once: enough to keep the products efficient, and little memory.
 const EVALUATION_ROWS: usize = 1024;

@@ -1,6 +1,6 @@
 //! The Sobol sequence, plain and scrambled, with access to any point.
 
-use rand_chacha::rand_core::Rng;
+use rand::Rng;
 
 use super::directions::DIRECTIONS;
 use crate::stream::{Purpose, stream};

@@ -27,11 +27,13 @@ impl Screen {
         let is_tty = io::stdout().is_terminal();
         Screen {
             style: style(is_tty),
-            width: if is_tty {
+            // Through a pager's pipe it is still read on this terminal.
+            width: if is_tty || io::stderr().is_terminal() {
                 terminal_size().0.into()
             } else {
                 let columns = std::env::var("COLUMNS").ok();
-                columns.and_then(|c| c.parse().ok()).unwrap_or(PAGE_COLUMNS)
+                let columns = columns.and_then(|columns| columns.parse().ok());
+                columns.unwrap_or(PAGE_COLUMNS)
             },
         }
     }

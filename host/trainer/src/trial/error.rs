@@ -29,9 +29,7 @@ pub enum TrialError {
         most: usize,
     },
     /// The training loss was no longer finite. Every step up to this one has been reported.
-    #[error(
-        "training diverged: the loss is {loss} at step {step}; lower the learning rate or clip gradients"
-    )]
+    #[error("the loss is {loss} at step {step}; lower the learning rate or clip gradients")]
     Diverged {
         /// The step.
         step: u64,

@@ -25,7 +25,8 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{self, Instant, MissedTickBehavior};
 
 /// Reports that wait for the coordinator; a worker that finds the queue full waits with training.
-const REPORTS: usize = 256;
+/// Few, because all of them must be stored before a study that was told to stop has stopped.
+const REPORTS: usize = 8;
 
 /// How often the audience is told that time passes.
 const TICK: Duration = Duration::from_millis(100);

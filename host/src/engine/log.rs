@@ -16,6 +16,9 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Steps that are gathered at most.
 const STEPS: usize = 8_192;
 
+/// Epochs that are gathered at most. Each is a record of its own.
+const EPOCHS: usize = 64;
+
 /// What was gathered since the last report.
 pub(crate) struct Log<'a> {
     reporter: &'a Reporter<'a>,
@@ -97,7 +100,7 @@ impl Telemetry for Log<'_> {
             best: record.best,
             seconds: record.seconds,
         });
-        if self.reported_at.elapsed() >= GATHER {
+        if self.epochs.len() >= EPOCHS || self.reported_at.elapsed() >= GATHER {
             self.flush();
         }
     }

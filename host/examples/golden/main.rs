@@ -19,8 +19,16 @@ mod trace;
 
 use anyhow::{Context, bail};
 use attune_loader::{Place, Plugins};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+/// A line on stdout. Whoever reads it may stop early, as `head` does; the exit code still tells.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
 
 fn main() -> ExitCode {
     let files: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
@@ -82,7 +90,7 @@ fn replay_file(file: &Path, plugins: &Plugins) -> bool {
     let text = match std::fs::read_to_string(file) {
         Ok(text) => text,
         Err(error) => {
-            println!("{shown}: cannot be read: {error}");
+            say!("{shown}: cannot be read: {error}");
             return false;
         }
     };
@@ -102,20 +110,20 @@ fn replay_file(file: &Path, plugins: &Plugins) -> bool {
                 values += comparison.values;
                 mismatches += comparison.mismatches.len();
                 for mismatch in &comparison.mismatches {
-                    println!("{shown}:{number}: {}: {mismatch}", trace.name);
+                    say!("{shown}:{number}: {}: {mismatch}", trace.name);
                 }
             }
             Err(error) => {
                 failures += 1;
-                println!("{shown}:{number}: {error:#}");
+                say!("{shown}:{number}: {error:#}");
             }
         }
     }
     if traces + failures == 0 {
-        println!("{shown}: holds no trace");
+        say!("{shown}: holds no trace");
         return false;
     }
-    println!(
+    say!(
         "{shown}: {traces} traces, {values} values, {mismatches} mismatches, {failures} lines \
          that could not be replayed"
     );

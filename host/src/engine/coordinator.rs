@@ -218,8 +218,8 @@ impl<'a> Coordinator<'a> {
                     .cloned();
                 let max_epochs = self.plan.spec.fidelity.max_epochs;
                 let record = record::begun(&config, seed, max_epochs, build);
-                self.put(trial, &record)?;
                 self.trials.insert(trial, record);
+                self.put(trial)?;
                 let trial = self.trial_summary(trial)?;
                 self.events.push(Event::TrialStarted { trial });
                 self.commit()?;
@@ -278,10 +278,8 @@ impl<'a> Coordinator<'a> {
 
     fn grow(&mut self, trial: TrialNumber, piece: Piece) -> anyhow::Result<()> {
         let objective = convert::on_valid(&self.record.metric);
-        let record = self.trial_mut(trial)?;
-        record::grow(record, &piece, &objective);
-        let record = record.clone();
-        self.put(trial, &record)?;
+        record::grow(self.trial_mut(trial)?, &piece, &objective);
+        self.put(trial)?;
         // A batch appends to a trial's steps once.
         if !self.appended.insert(trial) {
             self.commit()?;
@@ -360,9 +358,7 @@ impl<'a> Coordinator<'a> {
         state: TrialState,
         reason: Option<String>,
     ) -> anyhow::Result<()> {
-        let record = self.trial_mut(trial)?;
-        record::end(record, state, reason);
-        let record = record.clone();
+        record::end(self.trial_mut(trial)?, state, reason);
         let value = self.value(trial);
         let beaten = |value: f64| match self.best {
             None => !value.is_nan(),
@@ -376,7 +372,7 @@ impl<'a> Coordinator<'a> {
             Some(value) if self.workshop.keep(trial) => self.best = Some((trial, value)),
             _ => self.workshop.discard(trial),
         }
-        self.put(trial, &record)?;
+        self.put(trial)?;
         let (trial, study) = (self.trial_summary(trial)?, self.summary());
         self.events.push(Event::TrialEnded { trial, study });
         Ok(())
@@ -457,10 +453,11 @@ impl<'a> Coordinator<'a> {
         Ok(())
     }
 
-    fn put(&mut self, trial: TrialNumber, record: &TrialRecord) -> anyhow::Result<()> {
+    /// Writes a trial's record with the next batch, as it stands now.
+    fn put(&mut self, trial: TrialNumber) -> anyhow::Result<()> {
         let id = self.id(trial)?;
-        let batch = std::mem::take(&mut self.batch);
-        self.batch = batch.put_trial(id, record);
+        let record = self.trials.get(&trial).context("no such trial")?;
+        self.batch = std::mem::take(&mut self.batch).put_trial(id, record);
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! A drop by a constant factor at given steps.
 
+use crate::step::drop_factor;
 use crate::{Shape, Span};
 use attune_plugin_api::prelude::*;
 
@@ -29,13 +30,7 @@ impl Shape for Multistep {
                  it drops at a half and at three quarters of what `total_steps` leaves (He et \
                  al., arXiv 1512.03385, §4.2).",
             ))
-            .param(
-                Param::float("gamma", 0.1)
-                    .at_least(0.0)
-                    .at_most(1.0)
-                    .search(0.1, 0.9)
-                    .doc("The factor of each drop."),
-            )
+            .param(drop_factor())
     }
 
     fn new(params: MultistepParams, span: &Span<'_>) -> Result<Self, Error> {

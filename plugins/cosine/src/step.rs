@@ -27,13 +27,7 @@ impl Shape for Step {
                 "Steps between two drops; 0 is a third of what `total_steps` leaves after the \
                  warm-up, so two drops in a run.",
             ))
-            .param(
-                Param::float("gamma", 0.1)
-                    .at_least(0.0)
-                    .at_most(1.0)
-                    .search(0.1, 0.9)
-                    .doc("The factor of each drop."),
-            )
+            .param(drop_factor())
     }
 
     fn new(params: StepParams, span: &Span<'_>) -> Result<Self, Error> {
@@ -50,4 +44,13 @@ impl Shape for Step {
     fn factor(&self, t: u64) -> f64 {
         self.gamma.powf((t / self.step_size) as f64)
     }
+}
+
+/// What a rate is multiplied by at each drop; `multistep` drops by it too.
+pub(crate) fn drop_factor() -> Param {
+    Param::float("gamma", 0.1)
+        .at_least(0.0)
+        .at_most(1.0)
+        .search(0.1, 0.9)
+        .doc("The factor of each drop.")
 }

@@ -24,7 +24,11 @@ pub(crate) fn line(
             Span::raw(clean(message).into_owned()),
         ])),
         Event::StudyEnded { study } => Some(study_ended(study, state, elapsed, style)),
-        Event::TrialStarted { .. } | Event::Epoch(_) => None,
+        Event::TrialStarted { .. }
+        | Event::Epoch(_)
+        | Event::TrialChanged { .. }
+        | Event::StudyChanged { .. }
+        | Event::StudyRemoved { .. } => None,
     }
 }
 

@@ -2,12 +2,13 @@
 
 use crate::number::Number;
 use crate::study::StudySummary;
-use crate::trial::{Metrics, TrialSummary};
+use crate::trial::TrialSummary;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Something that happened. Whoever missed some catches up from any later
 /// [`StudySummary`]: each event carries the whole of what it is about, not a difference.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "event")]
 pub enum Event {
     /// A study began.
@@ -22,6 +23,16 @@ pub enum Event {
     },
     /// A trial trained an epoch.
     Epoch(Progress),
+    /// A trial waits, was lost, paused or resumed, or was steered by a person.
+    TrialChanged {
+        /// The trial.
+        trial: TrialSummary,
+    },
+    /// A study was paused or resumed, or goes on by another study file.
+    StudyChanged {
+        /// The study.
+        study: StudySummary,
+    },
     /// A trial ended, in any state; the study's counts and best value include it.
     TrialEnded {
         /// The trial.
@@ -34,6 +45,11 @@ pub enum Event {
         /// The study.
         study: StudySummary,
     },
+    /// A study, with all its trials, was deleted.
+    StudyRemoved {
+        /// The study, such as `s12`.
+        id: String,
+    },
     /// Something the user should know.
     Warning {
         /// A sentence, naming what it is about.
@@ -42,7 +58,7 @@ pub enum Event {
 }
 
 /// A trained epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Progress {
     /// The trial, such as `s12.3`.
     pub trial: String,
@@ -51,7 +67,7 @@ pub struct Progress {
     /// Updates so far.
     pub step: u64,
     /// The metrics of this epoch.
-    pub metrics: Metrics,
+    pub metrics: BTreeMap<String, Number>,
     /// The rate of the first group at the epoch's last step.
     pub rate: Number,
 }

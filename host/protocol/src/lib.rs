@@ -12,12 +12,22 @@
 
 mod event;
 mod number;
+mod problem;
+mod request;
 mod scalar;
+mod status;
 mod study;
 mod trial;
+pub mod work;
 
 pub use event::{Event, Progress};
-pub use number::Number;
+pub use number::{Number, Single};
+pub use problem::{Problem, ProblemCode};
+pub use request::{
+    Bucket, Created, Fork, Forked, ImportedStudy, ImportedTrial, NewStudy, PluginInfo, Quarantine,
+    ResumeStudy, Resumed, Steer, StepRows, StoreReport, Zoom,
+};
 pub use scalar::Scalar;
-pub use study::{Direction, StudyDetail, StudyState, StudySummary, TrialCounts};
-pub use trial::{Curve, Metrics, TrialDetail, TrialState, TrialSummary};
+pub use status::{DaemonStatus, StudyStatus, WorkerStatus};
+pub use study::{Direction, Origin, StudyDetail, StudyState, StudySummary, TrialCounts};
+pub use trial::{Curve, KeptAs, Metrics, TrialDetail, TrialState, TrialSummary};

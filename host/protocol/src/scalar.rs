@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A configuration's value.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Scalar {
     /// True or false.
@@ -16,6 +16,8 @@ pub enum Scalar {
     Float(Number),
     /// A word.
     Text(String),
+    /// Several, one a parameter group or a step.
+    List(Vec<Number>),
 }
 
 impl fmt::Display for Scalar {
@@ -26,6 +28,10 @@ impl fmt::Display for Scalar {
             Scalar::Int(value) => write!(f, "{value}"),
             Scalar::Text(value) => f.write_str(value),
             Scalar::Float(Number(value)) => f.write_str(&significant(*value)),
+            Scalar::List(values) => {
+                let shown: Vec<String> = values.iter().map(|v| significant(v.0)).collect();
+                write!(f, "[{}]", shown.join(", "))
+            }
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// One tuning session at a glance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StudySummary {
     /// Such as `s12`.
     pub id: String,
@@ -30,10 +30,25 @@ pub struct StudySummary {
     pub created_unix_ms: u64,
     /// When it ended.
     pub ended_unix_ms: Option<u64>,
+    /// Why it is paused, stopped or failed.
+    #[serde(default)]
+    pub reason: Option<String>,
+    /// The trial and step that it was forked from, such as `s12.3` and 400.
+    #[serde(default)]
+    pub origin: Option<Origin>,
+}
+
+/// Where a fork begins.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Origin {
+    /// The trial, such as `s12.3`.
+    pub trial: String,
+    /// Its step.
+    pub step: u64,
 }
 
 /// A study with its trials.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct StudyDetail {
     /// The study at a glance.
     pub study: StudySummary,
@@ -43,10 +58,13 @@ pub struct StudyDetail {
     pub trials: Vec<TrialSummary>,
     /// What was done to each column of the data, a sentence each.
     pub notes: Vec<String>,
+    /// What was changed while it ran, a sentence each.
+    #[serde(default)]
+    pub changes: Vec<String>,
 }
 
 /// Where a study stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StudyState {
     /// It waits for its turn.
@@ -66,7 +84,7 @@ pub enum StudyState {
 }
 
 /// Whether a metric is better lower or higher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// Lower is better.
@@ -76,7 +94,7 @@ pub enum Direction {
 }
 
 /// How many trials there are, by outcome.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TrialCounts {
     /// Planned at most; 0 where only time limits the study.
     pub planned: u32,

@@ -2,6 +2,7 @@
 
 use crate::number::Number;
 use crate::scalar::Scalar;
+use crate::work::{Checkpoint, Intervention};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +11,7 @@ use std::fmt;
 pub type Metrics = BTreeMap<String, Number>;
 
 /// One training run at a glance.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TrialSummary {
     /// Such as `s12.3`.
     pub id: String,
@@ -33,7 +34,7 @@ pub struct TrialSummary {
     /// The epoch of `value`.
     pub best_epoch: Option<u32>,
     /// The metrics of the last epoch.
-    pub metrics: Metrics,
+    pub metrics: BTreeMap<String, Number>,
     /// Seconds of training, waiting not counted.
     pub seconds: Number,
     /// Why it ended, where that needs saying: an error, or the step at which it diverged.
@@ -42,10 +43,32 @@ pub struct TrialSummary {
     pub warnings: Vec<String>,
     /// The plugin that held its scheduler: name, version and the hash of its build.
     pub plugin: String,
+    /// What people did to it while it ran.
+    #[serde(default)]
+    pub interventions: Vec<Intervention>,
+    /// How its workers died, one a death.
+    #[serde(default)]
+    pub deaths: Vec<String>,
+    /// Its checkpoints, by step.
+    #[serde(default)]
+    pub checkpoints: Vec<Checkpoint>,
+}
+
+/// What a checkpoint is kept as. A later one of a kind takes the place of an earlier one, but for
+/// those of rungs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum KeptAs {
+    /// To go on from.
+    Last,
+    /// The best epoch's.
+    Best,
+    /// At a rung that the trial survived.
+    Rung,
 }
 
 /// A trial with its curves.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct TrialDetail {
     /// The trial at a glance.
     pub trial: TrialSummary,
@@ -57,7 +80,7 @@ pub struct TrialDetail {
 }
 
 /// A named series of points.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Curve {
     /// What it shows, such as `valid_loss` or `lr`.
     pub name: String,
@@ -66,7 +89,7 @@ pub struct Curve {
 }
 
 /// Where a trial stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialState {
     /// It waits for a worker.

@@ -100,7 +100,8 @@ impl LiveState {
                 }
                 self.study = Some(study.clone());
             }
-            Event::Warning { .. } => {}
+            Event::Warning { .. } | Event::TrialChanged { .. } | Event::StudyRemoved { .. } => {}
+            Event::StudyChanged { study } => self.study = Some(study.clone()),
         }
     }
 

@@ -33,6 +33,7 @@ pub fn study() -> StudyDetail {
         spec: String::new(),
         trials,
         notes: Vec::new(),
+        changes: Vec::new(),
     }
 }
 
@@ -145,6 +146,9 @@ pub fn trial(n: u32) -> TrialSummary {
         reason: reason.map(str::to_owned),
         warnings: Vec::new(),
         plugin: format!("{scheduler} 0.1.0 (3f9a1c22)"),
+        interventions: Vec::new(),
+        deaths: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 
@@ -190,6 +194,8 @@ fn summary(ended: u32) -> StudySummary {
         best_value: best.and_then(|trial| trial.value),
         created_unix_ms: NOW - 300_000,
         ended_unix_ms: Some(NOW - 300_000 + 64_000),
+        reason: None,
+        origin: None,
     }
 }
 

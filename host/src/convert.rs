@@ -48,6 +48,8 @@ pub(crate) fn study<'t>(
         best_value: best.map(|(_, value)| Number(value)),
         created_unix_ms: record.created_unix_ms,
         ended_unix_ms: record.ended_unix_ms,
+        reason: None,
+        origin: None,
     }
 }
 
@@ -97,6 +99,7 @@ pub(crate) fn study_detail(
         spec: record.spec.clone(),
         trials: told,
         notes: record.notes.clone(),
+        changes: Vec::new(),
     }
 }
 
@@ -131,6 +134,9 @@ pub(crate) fn trial(id: TrialId, record: &disk::TrialRecord, metric: &str) -> wi
         reason: record.reason.clone(),
         warnings: record.warnings.clone(),
         plugin,
+        interventions: Vec::new(),
+        deaths: Vec::new(),
+        checkpoints: Vec::new(),
     }
 }
 

@@ -216,6 +216,8 @@ pub struct Conductor {
     /// How many trials may be suggested.
     limit: u64,
     exhausted: Option<Exhausted>,
+    /// The virtual time of the last decision.
+    now: u128,
 }
 
 #[derive(Debug)]
@@ -255,6 +257,7 @@ impl Conductor {
             begun: 0,
             limit: settings.trials.get(),
             exhausted: None,
+            now: 0,
         };
         for _ in 0..settings.width.get() {
             conductor.fill_slot(0);
@@ -332,6 +335,20 @@ impl Conductor {
         self.settle()
     }
 
+    /// Raises the budget to this many trials in all; with a `searcher`, later trials are its
+    /// suggestions. Virtual workers that were free for want of budget begin now, so a study that is
+    /// extended is a function of when: between which reports.
+    pub fn extend(&mut self, trials: NonZeroU64, searcher: Option<Box<dyn Searcher>>) {
+        self.limit = self.limit.max(trials.get());
+        if let Some(searcher) = searcher {
+            self.searcher = searcher;
+            self.exhausted = None;
+        }
+        for _ in self.live.len()..usize::from(self.settings.width.get()) {
+            self.fill_slot(self.now);
+        }
+    }
+
     /// How many trials the study consists of so far, ended ones included. Their numbers are all
     /// below this.
     pub fn trials(&self) -> u64 {
@@ -381,6 +398,7 @@ impl Conductor {
     fn decide(&mut self, trial: TrialNumber, outcome: Outcome) -> Option<Verdict> {
         let mut live = self.live.remove(&trial)?;
         let turn = live.turn();
+        self.now = self.now.max(turn);
         let ruling = self.rule(trial, &live, outcome);
         if ruling == Ruling::Continue {
             live.epoch = live.until;

@@ -1,10 +1,13 @@
 //! Milliseconds a training step, for the network that other libraries were measured with:
-//! 64-256-256-10 in batches of 128, one thread. `cargo bench -p attune-trainer`.
+//! 64-256-256-10 in batches of 128, one thread; and what a checkpoint of it costs.
+//! `cargo bench -p attune-trainer`.
 
 use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
 use attune_trainer::data::{DataOptions, Dataset, Table};
-use attune_trainer::trial::{EpochRecord, StepRecord, Telemetry, Trial, TrialSettings};
+use attune_trainer::trial::{
+    CheckedSettings, Checkpoint, EpochRecord, StepRecord, Telemetry, Trial, TrialSettings,
+};
 use attune_trainer::{Activation, use_one_thread};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -91,7 +94,50 @@ fn main() -> Result<(), Failure> {
         (measure::<Constant>(&base, &data), other.join())
     });
     report("beside another trial", beside.0?);
+    checkpoints(with(|s| s.optimizer = OptimizerKind::AdamW), &data)
+}
+
+/// What it costs to put such a trial aside and to take it up again, both in memory.
+fn checkpoints(settings: TrialSettings, data: &Arc<Dataset>) -> Result<(), Failure> {
+    let settings = settings.check()?;
+    let mut trial = new_trial::<Constant>(&settings, data)?;
+    trial.run_until(1, &mut (), &AtomicBool::new(false))?;
+    let bytes = trial.checkpoint()?;
+    let make = median(|| trial.checkpoint().map(drop))?;
+    let restore = median(|| -> Result<(), Failure> {
+        let setup = Checkpoint::peek(&bytes)?.setup().clone();
+        let controller = InProcess::<Constant>::configure(&BTreeMap::new(), &setup)?;
+        Trial::restore(settings.clone(), data.clone(), Box::new(controller), &bytes)?;
+        Ok(())
+    })?;
+    let size = bytes.len() as f64 / 1e6;
+    println!("a checkpoint of {size:.2} MB     {make:.2} ms to make, {restore:.2} ms to restore");
     Ok(())
+}
+
+/// The median time of fifty, in milliseconds.
+fn median<E: Into<Failure>>(mut work: impl FnMut() -> Result<(), E>) -> Result<f64, Failure> {
+    let mut milliseconds = Vec::new();
+    for _ in 0..50 {
+        let started = Instant::now();
+        work().map_err(Into::into)?;
+        milliseconds.push(started.elapsed().as_secs_f64() * 1e3);
+    }
+    milliseconds.sort_by(f64::total_cmp);
+    Ok(milliseconds[milliseconds.len() / 2])
+}
+
+fn new_trial<S: Scheduler>(
+    settings: &CheckedSettings,
+    data: &Arc<Dataset>,
+) -> Result<Trial, Failure> {
+    let setup = Trial::setup(settings, data);
+    let controller = InProcess::<S>::configure(&BTreeMap::new(), &setup)?;
+    Ok(Trial::new(
+        settings.clone(),
+        data.clone(),
+        Box::new(controller),
+    )?)
 }
 
 fn report(name: &str, milliseconds: f64) {
@@ -101,10 +147,7 @@ fn report(name: &str, milliseconds: f64) {
 /// The median time of a step, in milliseconds.
 fn measure<S: Scheduler>(settings: &TrialSettings, data: &Arc<Dataset>) -> Result<f64, Failure> {
     let mut stopwatch = Stopwatch(Vec::new());
-    let settings = settings.clone().check()?;
-    let setup = Trial::setup(&settings, data);
-    let controller = InProcess::<S>::configure(&BTreeMap::new(), &setup)?;
-    let mut trial = Trial::new(settings, data.clone(), Box::new(controller))?;
+    let mut trial = new_trial::<S>(&settings.clone().check()?, data)?;
     trial.run_until(30, &mut stopwatch, &AtomicBool::new(false))?;
     let pairs = stopwatch.0.windows(2);
     let mut steps: Vec<f64> = pairs

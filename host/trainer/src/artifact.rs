@@ -8,22 +8,16 @@
 use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
 use crate::metrics::{Scores, most_likely};
 use crate::model::{Architecture, Mlp, exp};
+use crate::tensor_file::{TensorFile, encode, entries, read_file, write_aside};
 use crate::trial::{Trial, TrialSettings};
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{Read, Write};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The version of the card that this code writes.
 const FORMAT: u32 = 1;
 /// The metadata key of the card.
 const KEY: &str = "attune";
-/// The bytes before a file's header, which say how long it is.
-const LENGTH_BYTES: usize = size_of::<u64>();
-/// The largest file that is read, in bytes.
-const MAX_BYTES: u64 = 2 << 30;
 
 /// What a model is and how it came about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -225,42 +219,23 @@ impl Model {
     /// A file that cannot be read, is larger than 2 GiB, is not such a model, is damaged, or comes
     /// from a later version.
     pub fn load(path: &Path) -> Result<Model, ModelError> {
-        let unreadable = |error: std::io::Error| ModelError::Unreadable {
+        let bytes = read_file(path).map_err(|error| ModelError::Unreadable {
             path: path.display().to_string(),
             reason: error.to_string(),
-        };
-        let mut bytes = Vec::new();
-        let file = File::open(path).map_err(unreadable)?;
-        file.take(MAX_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        })?;
         Model::from_bytes(&bytes, path)
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>, String> {
         let card = serde_json::to_string(&self.card).map_err(|error| error.to_string())?;
-        let mut tensors = Vec::new();
-        for group in self.network.groups() {
-            for tensor in &group.tensors {
-                let values = &group.values[tensor.range.clone()];
-                let bytes: Vec<u8> = values
-                    .iter()
-                    .flat_map(|value| value.to_le_bytes())
-                    .collect();
-                tensors.push((&tensor.name, &tensor.shape, bytes));
-            }
-        }
-        let views: Result<Vec<_>, _> = tensors
-            .iter()
-            .map(|(name, shape, bytes)| {
-                Ok((*name, TensorView::new(Dtype::F32, (*shape).clone(), bytes)?))
-            })
-            .collect();
-        views
-            .and_then(|views| {
-                safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), card)])))
-            })
-            .map_err(|error| error.to_string())
+        let groups = self.network.groups().iter();
+        encode(
+            KEY,
+            card,
+            groups
+                .flat_map(|group| entries("", group, &group.values))
+                .collect(),
+        )
     }
 
     fn from_bytes(bytes: &[u8], path: &Path) -> Result<Model, ModelError> {
@@ -268,20 +243,11 @@ impl Model {
             path: path.display().to_string(),
             reason,
         };
-        if bytes.len() as u64 > MAX_BYTES {
-            return Err(not_a_model(format!("it is larger than {MAX_BYTES} bytes")));
-        }
-        let (header, metadata) =
-            SafeTensors::read_metadata(bytes).map_err(|error| not_a_model(error.to_string()))?;
-        let json = metadata
-            .metadata()
-            .as_ref()
-            .and_then(|entries| entries.get(KEY));
-        let json = json.ok_or_else(|| not_a_model(format!("it has no `{KEY}` entry")))?;
+        let file = TensorFile::decode(KEY, bytes).map_err(not_a_model)?;
         let read = |error: serde_json::Error| {
             not_a_model(format!("its `{KEY}` entry is unreadable: {error}"))
         };
-        let Format { format } = serde_json::from_str(json).map_err(read)?;
+        let Format { format } = serde_json::from_str(&file.card).map_err(read)?;
         if format > FORMAT {
             return Err(ModelError::Newer {
                 path: path.display().to_string(),
@@ -289,14 +255,11 @@ impl Model {
                 known: FORMAT,
             });
         }
-        let card: ModelCard = serde_json::from_str(json).map_err(read)?;
-        let tensors =
-            SafeTensors::deserialize(bytes).map_err(|error| not_a_model(error.to_string()))?;
-        let weights = bytes.get(LENGTH_BYTES + header..).unwrap_or_default();
-        if crc32fast::hash(weights) != card.weights_crc32 {
+        let card: ModelCard = serde_json::from_str(&file.card).map_err(read)?;
+        if crc32fast::hash(file.data) != card.weights_crc32 {
             return Err(not_a_model("its weights are damaged".into()));
         }
-        let network = network(&card, &tensors, bytes.len()).map_err(not_a_model)?;
+        let network = network(&card, &file, bytes.len()).map_err(not_a_model)?;
         Ok(Model { card, network })
     }
 
@@ -351,7 +314,7 @@ fn weights_crc32(network: &Mlp) -> u32 {
 }
 
 /// Builds the network that the card describes from the file's tensors.
-fn network(card: &ModelCard, tensors: &SafeTensors<'_>, file_size: usize) -> Result<Mlp, String> {
+fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<Mlp, String> {
     let settings = card
         .settings
         .clone()
@@ -371,23 +334,9 @@ fn network(card: &ModelCard, tensors: &SafeTensors<'_>, file_size: usize) -> Res
     }
     let mut network = Mlp::new(architecture, 0).map_err(|error| error.to_string())?;
     for group in network.groups_mut() {
+        group.values = file.read("", group)?;
         for tensor in &group.tensors {
-            let view = tensors
-                .tensor(&tensor.name)
-                .map_err(|error| error.to_string())?;
-            if view.dtype() != Dtype::F32 || view.shape() != tensor.shape {
-                return Err(format!(
-                    "tensor `{}` is {:?} of shape {:?}, but the card says f32 of shape {:?}",
-                    tensor.name,
-                    view.dtype(),
-                    view.shape(),
-                    tensor.shape
-                ));
-            }
-            let values = &mut group.values[tensor.range.clone()];
-            for (value, bytes) in values.iter_mut().zip(view.data().as_chunks::<4>().0) {
-                *value = f32::from_le_bytes(*bytes);
-            }
+            let values = &group.values[tensor.range.clone()];
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(format!(
                     "tensor `{}` has numbers that are not finite",
@@ -404,24 +353,4 @@ fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
     let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = logits.iter().map(|logit| exp(logit - highest)).sum();
     logits.iter().map(move |logit| exp(logit - highest) / sum)
-}
-
-fn write_aside(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".{}.part", std::process::id()));
-    let aside = Path::new(&aside);
-    let written = File::create(aside).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
-    if let Err(error) = written.and_then(|()| std::fs::rename(aside, path)) {
-        // Nothing more can be done about a leftover than to try.
-        let _ = std::fs::remove_file(aside);
-        return Err(error);
-    }
-    // The new name is durable once its folder is synced.
-    let folder = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }

@@ -56,7 +56,9 @@
 //!
 //! # The same every time
 //! All chance comes from ChaCha8 streams keyed by (seed, purpose, epoch or step), and every sum has
-//! a fixed order. On one machine a trial is a function of settings, data and scheduler, bit for bit.
+//! a fixed order. On one machine a trial is a function of settings, data and scheduler, bit for bit;
+//! also where it was put aside as a [`Checkpoint`](trial::Checkpoint) at any step and restored in
+//! another process, and where a person steered it, at the same steps in the same way.
 
 pub mod artifact;
 pub mod data;
@@ -65,6 +67,7 @@ mod model;
 mod optimizer;
 mod random;
 mod signals;
+mod tensor_file;
 mod threads;
 pub mod trial;
 

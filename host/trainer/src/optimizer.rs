@@ -15,6 +15,8 @@ pub(crate) struct Optimizer {
     kind: OptimizerKind,
     weight_decay: f64,
     steps: u64,
+    /// Whether the remembered directions are those of an update that was made.
+    directed: bool,
     states: Vec<State>,
 }
 
@@ -50,6 +52,7 @@ impl Optimizer {
             kind,
             weight_decay,
             steps: 0,
+            directed: false,
             states,
         }
     }
@@ -57,7 +60,65 @@ impl Optimizer {
     /// The direction of a group's last update, once there was one and where it is remembered.
     pub(crate) fn direction(&self, group: usize) -> Option<&[f32]> {
         let direction = self.states.get(group)?.direction.as_deref();
-        direction.filter(|_| self.steps > 0)
+        direction.filter(|_| self.directed)
+    }
+
+    /// Remembers directions from the next update on, or no more. Those that it remembers already
+    /// stay.
+    pub(crate) fn remember_directions(&mut self, wanted: bool) {
+        self.directed &= wanted;
+        for state in &mut self.states {
+            if !wanted {
+                state.direction = None;
+            } else if state.direction.is_none() {
+                state.direction = Some(vec![0.0; state.first.len()]);
+            }
+        }
+    }
+
+    /// How many updates were made.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What a group remembers: all of its state apart from [`steps`](Optimizer::steps), by name.
+    pub(crate) fn memory(&self, group: usize) -> Vec<(&'static str, &[f32])> {
+        let Some(state) = self.states.get(group) else {
+            return Vec::new();
+        };
+        let second = Some(state.second.as_slice()).filter(|second| !second.is_empty());
+        let memory = [
+            ("first.", Some(state.first.as_slice())),
+            ("second.", second),
+            ("direction.", self.direction(group)),
+        ];
+        memory
+            .into_iter()
+            .filter_map(|(name, values)| Some((name, values?)))
+            .collect()
+    }
+
+    /// Goes on from what [`memory`](Optimizer::memory) gave after so many steps; `recall` has the
+    /// numbers of a name and a group. The direction is asked for only where it is wanted and
+    /// `directed` says that there is one.
+    pub(crate) fn resume<E>(
+        &mut self,
+        steps: u64,
+        directed: bool,
+        mut recall: impl FnMut(&'static str, usize) -> Result<Vec<f32>, E>,
+    ) -> Result<(), E> {
+        for (group, state) in self.states.iter_mut().enumerate() {
+            state.first = recall("first.", group)?;
+            if !state.second.is_empty() {
+                state.second = recall("second.", group)?;
+            }
+            if let Some(direction) = state.direction.as_mut().filter(|_| directed) {
+                *direction = recall("direction.", group)?;
+            }
+        }
+        self.steps = steps;
+        self.directed = directed && self.states.iter().any(|state| state.direction.is_some());
+        Ok(())
     }
 
     /// Moves the parameters. All slices have one place a group.
@@ -69,6 +130,7 @@ impl Optimizer {
         momenta: &[f64],
     ) {
         self.steps += 1;
+        self.directed = self.states.iter().all(|state| state.direction.is_some());
         for (index, (group, state)) in groups.iter_mut().zip(&mut self.states).enumerate() {
             let decay = if group.decays { self.weight_decay } else { 0.0 };
             let (rate, momentum) = (rates[index], momenta[index]);

@@ -48,6 +48,15 @@ impl Signals {
         &self.values
     }
 
+    /// Puts earlier values of as many numbers in place; false where there are not as many.
+    pub(crate) fn resume(&mut self, values: &[f64]) -> bool {
+        let fits = values.len() == self.values.len();
+        if fits {
+            self.values.copy_from_slice(values);
+        }
+        fits
+    }
+
     /// Measures them anew.
     pub(crate) fn measure(&mut self, moment: &Moment<'_>) {
         for signal in self.layout.signals() {

@@ -79,6 +79,7 @@ pub struct Dataset {
     preprocessor: Preprocessor,
     report: Vec<ColumnReport>,
     notes: Vec<String>,
+    fingerprint: u32,
     train: Samples,
     valid: Samples,
     test: Samples,
@@ -171,6 +172,7 @@ impl Dataset {
             preprocessor,
             report,
             notes,
+            fingerprint: fingerprint([&train, &valid, &test]),
             train,
             valid,
             test,
@@ -203,6 +205,12 @@ impl Dataset {
         &self.notes
     }
 
+    /// The CRC-32 of every number that a trial trains on, validates with or is tested by, so that
+    /// a checkpoint can tell whether it belongs to this data.
+    pub fn fingerprint(&self) -> u32 {
+        self.fingerprint
+    }
+
     /// One part's rows.
     pub fn part(&self, part: Part) -> &Samples {
         match part {
@@ -211,6 +219,26 @@ impl Dataset {
             Part::Test => &self.test,
         }
     }
+}
+
+fn fingerprint(parts: [&Samples; 3]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    for part in parts {
+        // The checksum is fastest over long stretches.
+        for reals in part.features.data().chunks(1024) {
+            let bytes: Vec<u8> = reals.iter().flat_map(|real| real.to_le_bytes()).collect();
+            hasher.update(&bytes);
+        }
+        match &part.targets {
+            Targets::Classes(labels) => labels
+                .iter()
+                .for_each(|label| hasher.update(&label.to_le_bytes())),
+            Targets::Numbers(numbers) => numbers
+                .iter()
+                .for_each(|number| hasher.update(&number.to_le_bytes())),
+        }
+    }
+    hasher.finalize()
 }
 
 fn task_of(target: &Target, train: &[usize]) -> Task {

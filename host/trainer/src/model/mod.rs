@@ -6,7 +6,7 @@ mod parameters;
 
 pub use activation::Activation;
 pub(crate) use activation::exp;
-pub(crate) use parameters::Group;
+pub(crate) use parameters::{Group, NamedTensor};
 
 use crate::data::{Features, Targets};
 use crate::random::{Purpose, stream};

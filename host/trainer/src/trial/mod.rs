@@ -1,22 +1,27 @@
 //! One training run: a network, an optimizer and a scheduler at the wheel.
 //!
 //! A trial is advanced in pieces, to the end of one epoch or another, and is the same bit for bit
-//! however it is cut and whatever runs beside it.
+//! however it is cut and whatever runs beside it. Between two pieces it can be put aside
+//! ([`Checkpoint`]), forked, and steered by hand.
 
+mod checkpoint;
 mod error;
 mod nan;
 mod plan;
 mod settings;
+mod steer;
 mod steering;
 mod telemetry;
 
+pub use checkpoint::{Checkpoint, CheckpointError, StartRate};
 pub use error::TrialError;
 pub use nan::NanFilter;
 pub use settings::{
     Cadence, CheckedSettings, Every, MetricSource, NanPolicy, SettingsError, TrialSettings,
 };
+pub use steer::SteerError;
 pub use steering::SteeringStats;
-pub use telemetry::{EpochRecord, StepRecord, Telemetry};
+pub use telemetry::{EpochRecord, PluginCall, StepRecord, Telemetry};
 
 use crate::artifact::Model;
 use crate::data::{Dataset, Part};
@@ -25,18 +30,35 @@ use crate::model::{Batch, Mlp, Noise};
 use crate::optimizer::{Optimizer, clip};
 use crate::random::{Purpose, shuffle, stream};
 use crate::signals::{Moment, Signals};
-use attune_plugin_api::{Clock, Controller, Setup};
+use attune_plugin_api::{Clock, Controller, Description, Setup};
 use dfdx::prelude::CpuError;
+use plan::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use steering::{Due, Steering};
+use steering::Steering;
+
+/// How far a trial is to be advanced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Goal {
+    /// The end of this epoch, counted from 1; at most the planned last one.
+    pub epoch: u32,
+    /// No further than this many steps, where something is to be done then. If they end an epoch,
+    /// its end is made too.
+    pub step: Option<u64>,
+}
+
+impl From<u32> for Goal {
+    fn from(epoch: u32) -> Self {
+        Goal { epoch, step: None }
+    }
+}
 
 /// How far [`Trial::run_until`] came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
-    /// The end of the epoch that was asked for.
+    /// The epoch's end or the step that was asked for, whichever comes first.
     Reached,
     /// Told to stop before; it can go on later.
     Interrupted,
@@ -68,10 +90,8 @@ pub struct Trial {
     signals: Signals,
     steering: Steering,
     order: Vec<u32>,
-    /// Where in `order` the next batch begins; 0 between epochs.
-    position: usize,
-    steps: u64,
-    epochs: u32,
+    /// Its position is the place in `order` where the next batch begins.
+    cursor: Cursor,
     epoch_loss: f64,
     epoch_time: Duration,
     best: Option<Snapshot>,
@@ -99,12 +119,7 @@ impl Trial {
         let architecture = plan::checked_architecture(&settings, &dataset)?;
         let description = controller.description();
         let setup = Trial::setup(&settings, &dataset);
-        let signals = Signals::new(&description.signals, setup.groups.len()).map_err(|signal| {
-            TrialError::UnknownSignal {
-                scheduler: description.name.clone(),
-                signal: signal.name(),
-            }
-        })?;
+        let signals = measured(description, setup.groups.len())?;
         let network = guarded(0, || Mlp::new(architecture, settings.seed))?;
         let sizes = || network.groups().iter().map(|group| group.values.len());
         let optimizer = Optimizer::new(
@@ -113,13 +128,8 @@ impl Trial {
             sizes(),
             Signals::need_direction(&description.signals),
         );
-        let due = Due::of(&settings, setup.total_steps.unwrap_or(0));
-        let momenta = setup
-            .groups
-            .iter()
-            .map(|group| group.momentum.unwrap_or(0.0))
-            .collect();
-        let steering = Steering::new(controller, &settings, due, setup.rates(), momenta);
+        let due = plan::due(&settings, &dataset, Cursor::default());
+        let steering = Steering::new(controller, &settings, due, setup);
         Ok(Trial {
             gradients: sizes().map(|size| vec![0.0; size]).collect(),
             order: (0..dataset.part(Part::Train).rows() as u32).collect(),
@@ -130,9 +140,7 @@ impl Trial {
             optimizer,
             signals,
             steering,
-            position: 0,
-            steps: 0,
-            epochs: 0,
+            cursor: Cursor::default(),
             epoch_loss: 0.0,
             epoch_time: Duration::ZERO,
             best: None,
@@ -140,24 +148,25 @@ impl Trial {
         })
     }
 
-    /// Trains to the end of this epoch (counted from 1, at most the planned last one), on the
-    /// calling thread. `stop` is looked at before each step.
+    /// Trains to this goal, an epoch's end or a step, on the calling thread. A goal that lies
+    /// behind is reached at once. `stop` is looked at before each step.
     ///
     /// # Errors
     /// [`TrialError`]; the same one again if the trial is advanced nevertheless.
     pub fn run_until(
         &mut self,
-        epoch: u32,
+        goal: impl Into<Goal>,
         telemetry: &mut dyn Telemetry,
         stop: &AtomicBool,
     ) -> Result<Progress, TrialError> {
         if let Some(error) = &self.failed {
             return Err(error.clone());
         }
+        let goal = goal.into();
         // Shapes with run-time widths are only checked by panics inside dfdx.
-        let advanced = catch_unwind(AssertUnwindSafe(|| self.advance(epoch, telemetry, stop)));
+        let advanced = catch_unwind(AssertUnwindSafe(|| self.advance(goal, telemetry, stop)));
         let result =
-            advanced.unwrap_or_else(|panic| Err(broken(self.steps, panic_message(&*panic))));
+            advanced.unwrap_or_else(|panic| Err(broken(self.cursor.steps, panic_message(&*panic))));
         if let Err(error) = &result {
             self.failed = Some(error.clone());
         }
@@ -181,12 +190,12 @@ impl Trial {
 
     /// Whole epochs made.
     pub fn epochs(&self) -> u32 {
-        self.epochs
+        self.cursor.epochs
     }
 
     /// Steps made.
     pub fn steps(&self) -> u64 {
-        self.steps
+        self.cursor.steps
     }
 
     /// What the scheduler's calls came to.
@@ -207,7 +216,7 @@ impl Trial {
     /// A tensor operation failed.
     pub fn evaluate(&self, part: Part) -> Result<Scores, TrialError> {
         let samples = self.dataset.part(part);
-        guarded(self.steps, || {
+        guarded(self.cursor.steps, || {
             let outputs = self.best_network()?.predict(&samples.features)?;
             Ok(score(&outputs, samples, self.dataset.task()))
         })
@@ -224,7 +233,7 @@ impl Trial {
             0 => Scores::new(),
             _ => self.evaluate(Part::Test)?,
         };
-        let network = guarded(self.steps, || self.best_network())?;
+        let network = guarded(self.cursor.steps, || self.best_network())?;
         Ok(Model::of_trial(self, network, test, training))
     }
 
@@ -244,22 +253,21 @@ impl Trial {
 
     fn advance(
         &mut self,
-        epoch: u32,
+        goal: Goal,
         telemetry: &mut dyn Telemetry,
         stop: &AtomicBool,
     ) -> Result<Progress, TrialError> {
-        while self.epochs < epoch.min(self.settings.max_epochs) {
+        let last_step = goal.step.unwrap_or(u64::MAX);
+        while self.cursor.epochs < goal.epoch.min(self.settings.max_epochs) {
             let started = Instant::now();
-            if self.position == 0 {
-                // From the same start every time, so that an epoch's order is its own.
-                self.order = (0..self.order.len() as u32).collect();
-                let seed = self.settings.seed;
-                shuffle(
-                    &mut self.order,
-                    &mut stream(seed, Purpose::Shuffle, self.epochs.into()),
-                );
+            if self.cursor.position == 0 {
+                self.shuffle_rows();
             }
-            while self.position < self.order.len() {
+            while self.cursor.position < self.order.len() {
+                if self.cursor.steps >= last_step {
+                    self.epoch_time += started.elapsed();
+                    return Ok(Progress::Reached);
+                }
                 if stop.load(Ordering::Relaxed) {
                     self.epoch_time += started.elapsed();
                     return Ok(Progress::Interrupted);
@@ -271,9 +279,21 @@ impl Trial {
         Ok(Progress::Reached)
     }
 
+    /// The order of the running epoch's rows: from the same start every time, so that it is the
+    /// epoch's own.
+    fn shuffle_rows(&mut self) {
+        self.order = (0..self.order.len() as u32).collect();
+        let mut stream = stream(
+            self.settings.seed,
+            Purpose::Shuffle,
+            self.cursor.epochs.into(),
+        );
+        shuffle(&mut self.order, &mut stream);
+    }
+
     fn step(&mut self, telemetry: &mut dyn Telemetry) -> Result<(), TrialError> {
-        let end = (self.position + self.settings.batch_size).min(self.order.len());
-        let rows = &self.order[self.position..end];
+        let end = (self.cursor.position + self.settings.batch_size).min(self.order.len());
+        let rows = &self.order[self.cursor.position..end];
         let train = self.dataset.part(Part::Train);
         let batch = Batch {
             rows,
@@ -284,17 +304,17 @@ impl Trial {
             dropout: self.settings.dropout,
             label_smoothing: self.settings.label_smoothing as f32,
             seed: self.settings.seed,
-            step: self.steps,
+            step: self.cursor.steps,
         };
         let loss = self
             .network
             .learn(batch, noise, &mut self.gradients)
-            .map_err(|error| broken(self.steps, error.to_string()))?;
+            .map_err(|error| broken(self.cursor.steps, error.to_string()))?;
         let count = rows.len();
         if !loss.is_finite() {
             self.report(loss, telemetry);
             return Err(TrialError::Diverged {
-                step: self.steps,
+                step: self.cursor.steps,
                 loss: loss.into(),
             });
         }
@@ -309,7 +329,10 @@ impl Trial {
             optimizer: &self.optimizer,
         });
         let clock = self.clock();
-        self.steering.decide(&clock, self.signals.values())?;
+        telemetry.entering(PluginCall::Step, clock.step);
+        let decided = self.steering.decide(&clock, self.signals.values());
+        telemetry.left();
+        decided?;
         self.optimizer.update(
             self.network.groups_mut(),
             &self.gradients,
@@ -318,18 +341,17 @@ impl Trial {
         );
         self.report(loss, telemetry);
 
-        self.steps += 1;
-        self.position += count;
+        self.cursor.steps += 1;
+        self.cursor.position += count;
         self.epoch_loss += f64::from(loss) * count as f64;
         self.steering.note_loss(loss);
-        if self.steering.due_after_step(self.steps) {
+        if self.steering.due_after_step(self.cursor.steps) {
             let metric = match self.steering.source() {
                 MetricSource::TrainLoss => self.steering.take_mean_loss(),
                 MetricSource::ValidLoss => self.validate()?[&Metric::Loss],
                 MetricSource::Objective => self.validate()?[&self.objective],
             };
-            let clock = self.clock();
-            self.steering.metric(metric, &clock)?;
+            self.tell_metric(metric, telemetry)?;
         }
         Ok(())
     }
@@ -342,24 +364,24 @@ impl Trial {
         let rows = self.order.len() as f64;
         let train_loss = self.epoch_loss / rows;
         let valid = self.validate()?;
-        self.position = 0;
+        self.cursor.position = 0;
         self.epoch_loss = 0.0;
-        self.epochs += 1;
+        self.cursor.epochs += 1;
 
         let objective = valid[&self.objective];
         let best = self.is_best(objective, valid[&Metric::Loss]);
         if best {
             self.best = Some(Snapshot {
-                epoch: self.epochs,
-                step: self.steps,
+                epoch: self.cursor.epochs,
+                step: self.cursor.steps,
                 objective,
                 valid: valid.clone(),
                 weights: self.network.weights(),
             });
         }
         let record = EpochRecord {
-            epoch: self.epochs,
-            step: self.steps,
+            epoch: self.cursor.epochs,
+            step: self.cursor.steps,
             train_loss,
             objective,
             best,
@@ -369,16 +391,27 @@ impl Trial {
         self.epoch_time = Duration::ZERO;
         telemetry.epoch(&record);
 
-        if self.steering.due_after_epoch(self.epochs) {
+        if self.steering.due_after_epoch(self.cursor.epochs) {
             let metric = match self.steering.source() {
                 MetricSource::TrainLoss => self.steering.take_mean_loss(),
                 MetricSource::ValidLoss => record.valid[&Metric::Loss],
                 MetricSource::Objective => objective,
             };
-            let clock = self.clock();
-            self.steering.metric(metric, &clock)?;
+            self.tell_metric(metric, telemetry)?;
         }
         Ok(())
+    }
+
+    fn tell_metric(
+        &mut self,
+        metric: f64,
+        telemetry: &mut dyn Telemetry,
+    ) -> Result<(), TrialError> {
+        let clock = self.clock();
+        telemetry.entering(PluginCall::Metric, clock.step);
+        let told = self.steering.metric(metric, &clock);
+        telemetry.left();
+        told
     }
 
     fn validate(&self) -> Result<Scores, TrialError> {
@@ -386,7 +419,7 @@ impl Trial {
         let outputs = self
             .network
             .predict(&valid.features)
-            .map_err(|error| broken(self.steps, error.to_string()))?;
+            .map_err(|error| broken(self.cursor.steps, error.to_string()))?;
         Ok(score(&outputs, valid, self.dataset.task()))
     }
 
@@ -403,24 +436,27 @@ impl Trial {
     }
 
     fn clock(&self) -> Clock {
-        let rows = self.order.len();
-        Clock {
-            step: self.steps,
-            epoch: f64::from(self.epochs) + self.position as f64 / rows as f64,
-            samples: u64::from(self.epochs) * rows as u64 + self.position as u64,
-        }
+        self.cursor.clock(self.order.len())
     }
 
     fn report(&self, loss: f32, telemetry: &mut dyn Telemetry) {
         telemetry.step(&StepRecord {
-            step: self.steps,
-            epoch: self.epochs + 1,
+            step: self.cursor.steps,
+            epoch: self.cursor.epochs + 1,
             loss,
             rates: self.steering.rates(),
             momenta: self.steering.momenta(),
             signals: self.signals.values(),
         });
     }
+}
+
+/// The signals that a scheduler declared, where this host can measure them.
+fn measured(description: &Description, groups: usize) -> Result<Signals, TrialError> {
+    Signals::new(&description.signals, groups).map_err(|signal| TrialError::UnknownSignal {
+        scheduler: description.name.clone(),
+        signal: signal.name(),
+    })
 }
 
 /// Runs tensor operations, with their panics as errors.

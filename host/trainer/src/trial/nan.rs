@@ -20,6 +20,25 @@ impl NanFilter {
         }
     }
 
+    /// A filter that has seen this much.
+    pub(super) fn resumed(policy: NanPolicy, last_finite: Option<f64>, not_finite: u64) -> Self {
+        NanFilter {
+            policy,
+            last_finite: last_finite.filter(|value| value.is_finite()),
+            not_finite,
+        }
+    }
+
+    /// Its policy.
+    pub(super) fn policy(&self) -> NanPolicy {
+        self.policy
+    }
+
+    /// The last finite metric.
+    pub(super) fn last_finite(&self) -> Option<f64> {
+        self.last_finite
+    }
+
     /// What the scheduler is told of this metric; nothing where it is not to be called.
     pub fn admit(&mut self, value: f64) -> Option<f64> {
         if value.is_finite() {

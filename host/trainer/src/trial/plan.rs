@@ -1,4 +1,4 @@
-//! What follows from settings and data before the first step.
+//! What follows from settings and data before a scheduler takes the wheel.
 
 use super::error::TrialError;
 use super::settings::{CheckedSettings, MetricSource, SettingsError, TrialSettings};
@@ -6,48 +6,90 @@ use super::steering::Due;
 use crate::data::{Dataset, Part};
 use crate::metrics::Metric;
 use crate::model::Architecture;
-use attune_plugin_api::Setup;
 use attune_plugin_api::scheduler::Group;
+use attune_plugin_api::{Clock, Setup};
 
 /// The most parameters of a network: 256 MiB of them, and several times that with gradients, the
 /// optimizer's memory and the best epoch's copy.
 const MAX_PARAMETERS: usize = 1 << 26;
 
+/// How far a trial is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Cursor {
+    /// Updates made.
+    pub(super) steps: u64,
+    /// Whole epochs made.
+    pub(super) epochs: u32,
+    /// Rows of the running epoch that were trained on; 0 between epochs.
+    pub(super) position: usize,
+}
+
+impl Cursor {
+    /// The same as schedulers are told it, for so many training rows.
+    pub(super) fn clock(&self, rows: usize) -> Clock {
+        Clock {
+            step: self.steps,
+            epoch: f64::from(self.epochs) + self.position as f64 / rows as f64,
+            samples: u64::from(self.epochs) * rows as u64 + self.position as u64,
+        }
+    }
+}
+
 /// What the scheduler is told before the first step.
 pub(super) fn setup(settings: &CheckedSettings, dataset: &Dataset) -> Setup {
-    let steps_per_epoch = steps_per_epoch(settings, dataset);
-    let total_steps = steps_per_epoch * u64::from(settings.max_epochs);
+    let start = Cursor::default();
+    let due = due(settings, dataset, start);
+    let (rates, momenta) = ([settings.lr; 2], [settings.momentum; 2]);
+    setup_at(settings, dataset, start, due, &rates, &momenta)
+}
+
+/// What a scheduler is told that takes the wheel here, with these rates and momenta in force. Its
+/// run is what remains.
+pub(super) fn setup_at(
+    settings: &CheckedSettings,
+    dataset: &Dataset,
+    cursor: Cursor,
+    due: Due,
+    rates: &[f64],
+    momenta: &[f64],
+) -> Setup {
+    let remaining = remaining_steps(settings, dataset, cursor);
+    let calls_by = |steps, epochs: u32| due.calls(steps, epochs.into());
+    let all_calls = calls_by(cursor.steps + remaining, settings.max_epochs);
     let widths = widths(settings, dataset);
     let weights: u64 = widths
         .windows(2)
         .map(|pair| (pair[0] * pair[1]) as u64)
         .sum();
     let biases: u64 = widths[1..].iter().map(|&width| width as u64).sum();
-    let group = |name: &str, tag: &str, size| Group {
-        name: name.into(),
-        lr: settings.lr,
-        momentum: (settings.momentum > 0.0).then_some(settings.momentum),
-        size,
-        tags: vec![tag.into()],
-    };
-    let objective = objective(settings, dataset);
+    let described = [("weights", "weight", weights), ("biases", "bias", biases)];
+    let groups = described.into_iter().zip(rates.iter().zip(momenta));
     Setup {
-        groups: vec![
-            group("weights", "weight", weights),
-            group("biases", "bias", biases),
-        ],
-        total_steps: Some(total_steps),
-        steps_per_epoch: Some(steps_per_epoch),
-        metric_calls: Some(
-            Due::of(settings, total_steps).calls(total_steps, settings.max_epochs.into()),
-        ),
+        groups: groups
+            .map(|((name, tag, size), (&lr, &momentum))| Group {
+                name: name.into(),
+                lr,
+                momentum: (settings.momentum > 0.0).then_some(momentum),
+                size,
+                tags: vec![tag.into()],
+            })
+            .collect(),
+        total_steps: Some(remaining),
+        steps_per_epoch: Some(steps_per_epoch(settings, dataset)),
+        metric_calls: Some(all_calls.saturating_sub(calls_by(cursor.steps, cursor.epochs))),
         metric_minimized: match settings.cadence.source {
             MetricSource::TrainLoss | MetricSource::ValidLoss => true,
-            MetricSource::Objective => objective.minimized(),
+            MetricSource::Objective => objective(settings, dataset).minimized(),
         },
         optimizer: settings.optimizer,
         seed: settings.seed,
     }
+}
+
+/// When the metric is due in a run that goes on from here.
+pub(super) fn due(settings: &TrialSettings, dataset: &Dataset, cursor: Cursor) -> Due {
+    let total = cursor.steps + remaining_steps(settings, dataset, cursor);
+    Due::of(settings, total)
 }
 
 /// The objective, where this kind of task has it.
@@ -90,6 +132,21 @@ pub(super) fn checked_architecture(
     })
 }
 
+fn remaining_steps(settings: &TrialSettings, dataset: &Dataset, cursor: Cursor) -> u64 {
+    let rows = dataset.part(Part::Train).rows();
+    let left = match cursor.position {
+        0 => 0,
+        position => rows.saturating_sub(position),
+    };
+    let begun = u32::from(cursor.position > 0);
+    let untouched = settings
+        .max_epochs
+        .saturating_sub(cursor.epochs)
+        .saturating_sub(begun);
+    left.div_ceil(settings.batch_size) as u64
+        + u64::from(untouched) * steps_per_epoch(settings, dataset)
+}
+
 fn steps_per_epoch(settings: &TrialSettings, dataset: &Dataset) -> u64 {
     dataset
         .part(Part::Train)
@@ -104,7 +161,7 @@ fn widths(settings: &TrialSettings, dataset: &Dataset) -> Vec<usize> {
     widths
 }
 
-fn objective(settings: &TrialSettings, dataset: &Dataset) -> Metric {
+pub(super) fn objective(settings: &TrialSettings, dataset: &Dataset) -> Metric {
     let kind = dataset.task().kind();
     settings
         .objective

@@ -1,10 +1,16 @@
 //! Between a trial and its scheduler: when it is called, what it is shown, and what of its answers
 //! is let through.
+//!
+//! A scheduler may take the wheel in the middle of a run. It then sees its own run: its clock begins
+//! at zero, and the steps that it was told of are those that remain. And a person may put a hand on
+//! the wheel ([`Hand`]): the scheduler goes on deciding its own rates, of which those in force are
+//! a multiple.
 
 use super::error::TrialError;
 use super::nan::NanFilter;
 use super::settings::{Every, MetricSource, TrialSettings};
-use attune_plugin_api::{CallError, Clock, Controller};
+use attune_plugin_api::{CallError, Clock, Controller, Setup, Signal};
+use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 /// The planned calls for the training loss where the cadence is automatic.
@@ -13,7 +19,7 @@ const AUTO_CALLS: u64 = 200;
 const HIGHEST_MOMENTUM: f64 = 1.0 - 1e-6;
 
 /// When the scheduler's metric is due.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Due {
     Steps(u64),
     Epochs(u64),
@@ -53,14 +59,31 @@ pub struct SteeringStats {
     pub slowest_call: Duration,
 }
 
+/// Rates that a person set: where the scheduler's own is `of`, `rate` is in force, and every other
+/// in proportion. So a schedule keeps its shape, a scheduler that reacts goes on from the new rate,
+/// and both see only their own.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Hand {
+    pub(crate) rate: f64,
+    pub(crate) of: f64,
+}
+
 /// A scheduler at the wheel.
 pub(crate) struct Steering {
     controller: Box<dyn Controller>,
+    /// What the scheduler was told when it took the wheel.
+    setup: Setup,
+    /// When that was.
+    origin: Clock,
     due: Due,
     source: MetricSource,
     nan: NanFilter,
     max_rate: f64,
     has_momentum: bool,
+    /// The scheduler's own rates.
+    own: Vec<f64>,
+    hand: Option<Hand>,
+    /// The rates in force.
     rates: Vec<f64>,
     momenta: Vec<f64>,
     loss_sum: f64,
@@ -68,28 +91,160 @@ pub(crate) struct Steering {
     stats: SteeringStats,
 }
 
+/// All of it that changes during a run, apart from the scheduler's own state.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct SteeringState {
+    pub(crate) setup: Setup,
+    pub(crate) origin: Clock,
+    pub(crate) due: Due,
+    pub(crate) last_metric: Option<f64>,
+    pub(crate) own: Vec<f64>,
+    pub(crate) hand: Option<Hand>,
+    pub(crate) momenta: Vec<f64>,
+    pub(crate) loss_sum: f64,
+    pub(crate) loss_count: u64,
+    pub(crate) stats: SteeringStats,
+}
+
+impl SteeringState {
+    /// The rates in force, below this bound.
+    pub(crate) fn rates_in_force(&self, max_rate: f64) -> Vec<f64> {
+        let own = self.own.iter();
+        own.map(|&own| in_force(own, self.hand, max_rate)).collect()
+    }
+}
+
 impl Steering {
-    /// Hands the wheel over, with these starting rates and momenta, one a group. An optimizer
-    /// without momentum has zeros there, and they stay.
+    /// Hands the wheel over before the first step. The setup has the starting rates and momenta; an
+    /// optimizer without momentum has zeros there, and they stay.
     pub(crate) fn new(
         controller: Box<dyn Controller>,
         settings: &TrialSettings,
         due: Due,
-        rates: Vec<f64>,
-        momenta: Vec<f64>,
+        setup: Setup,
     ) -> Self {
+        let rates = setup.rates();
         Steering {
             controller,
+            origin: Clock::default(),
             due,
             source: settings.cadence.source,
             nan: NanFilter::new(settings.nan_policy),
             max_rate: settings.max_lr,
-            has_momentum: momenta.iter().any(|&momentum| momentum > 0.0),
+            has_momentum: settings.momentum > 0.0,
+            own: rates.clone(),
+            hand: None,
             rates,
-            momenta,
+            momenta: momenta(&setup),
+            setup,
             loss_sum: 0.0,
             loss_count: 0,
             stats: SteeringStats::default(),
+        }
+    }
+
+    /// Hands the wheel to another scheduler, which has yet to [`begin`](Steering::begin).
+    pub(crate) fn hand_over(&mut self, controller: Box<dyn Controller>) {
+        self.controller = controller;
+    }
+
+    /// The scheduler's run begins at this moment, with the rates and momenta of its setup. A hand
+    /// is taken off, and what it sees of the losses begins here.
+    pub(crate) fn begin(&mut self, setup: Setup, origin: Clock, due: Due) {
+        self.origin = origin;
+        self.due = due;
+        self.own = setup.rates();
+        self.momenta = momenta(&setup);
+        self.setup = setup;
+        self.hand = None;
+        self.loss_sum = 0.0;
+        self.loss_count = 0;
+        self.apply();
+    }
+
+    /// The scheduler's own state.
+    pub(crate) fn save(&mut self, step: u64) -> Result<Vec<u8>, TrialError> {
+        self.controller
+            .save()
+            .map_err(|source| TrialError::Scheduler {
+                scheduler: self.controller.description().name.clone(),
+                step,
+                source,
+            })
+    }
+
+    /// The rest of the state.
+    pub(crate) fn state(&self) -> SteeringState {
+        SteeringState {
+            setup: self.setup.clone(),
+            origin: self.origin,
+            due: self.due,
+            last_metric: self.nan.last_finite(),
+            own: self.own.clone(),
+            hand: self.hand,
+            momenta: self.momenta.clone(),
+            loss_sum: self.loss_sum,
+            loss_count: self.loss_count,
+            stats: self.stats(),
+        }
+    }
+
+    /// Goes on from a saved state.
+    pub(crate) fn resume(
+        &mut self,
+        state: SteeringState,
+        scheduler: &[u8],
+    ) -> Result<(), CallError> {
+        self.controller.load(scheduler)?;
+        self.nan = NanFilter::resumed(
+            self.nan.policy(),
+            state.last_metric,
+            state.stats.metrics_not_finite,
+        );
+        self.setup = state.setup;
+        self.origin = state.origin;
+        self.due = state.due;
+        self.own = state.own;
+        self.hand = state.hand;
+        self.momenta = state.momenta;
+        self.loss_sum = state.loss_sum;
+        self.loss_count = state.loss_count;
+        self.stats = state.stats;
+        self.apply();
+        Ok(())
+    }
+
+    pub(crate) fn scheduler(&self) -> &str {
+        &self.controller.description().name
+    }
+
+    pub(crate) fn signals(&self) -> &[Signal] {
+        &self.controller.description().signals
+    }
+
+    pub(crate) fn due(&self) -> Due {
+        self.due
+    }
+
+    /// The scheduler's own highest rate, of which a person's rate is a multiple.
+    pub(crate) fn highest_own(&self) -> f64 {
+        self.own.iter().copied().fold(0.0, f64::max)
+    }
+
+    pub(crate) fn hand(&self) -> Option<Hand> {
+        self.hand
+    }
+
+    /// Puts a hand on the wheel, or takes it off.
+    pub(crate) fn set_hand(&mut self, hand: Option<Hand>) {
+        self.hand = hand;
+        self.apply();
+    }
+
+    /// What there is in force follows from the scheduler's own rates and the hand.
+    fn apply(&mut self) {
+        for (rate, &own) in self.rates.iter_mut().zip(&self.own) {
+            *rate = in_force(own, self.hand, self.max_rate);
         }
     }
 
@@ -116,9 +271,10 @@ impl Steering {
     pub(crate) fn decide(&mut self, clock: &Clock, signals: &[f64]) -> Result<(), TrialError> {
         let started = Instant::now();
         let momenta = self.momenta.clone();
+        let own = self.own_clock(clock);
         let called = self
             .controller
-            .step(clock, signals, &mut self.rates, &mut self.momenta);
+            .step(&own, signals, &mut self.own, &mut self.momenta);
         self.enforce(called, momenta, clock.step, started)
     }
 
@@ -156,10 +312,20 @@ impl Steering {
         self.stats.metric_calls += 1;
         let started = Instant::now();
         let momenta = self.momenta.clone();
+        let own = self.own_clock(clock);
         let called = self
             .controller
-            .metric(value, clock, &mut self.rates, &mut self.momenta);
+            .metric(value, &own, &mut self.own, &mut self.momenta);
         self.enforce(called, momenta, clock.step, started)
+    }
+
+    /// The scheduler's clock began when it took the wheel.
+    fn own_clock(&self, clock: &Clock) -> Clock {
+        Clock {
+            step: clock.step.saturating_sub(self.origin.step),
+            epoch: clock.epoch - self.origin.epoch,
+            samples: clock.samples.saturating_sub(self.origin.samples),
+        }
     }
 
     /// Lets through what is a number, and holds it within bounds.
@@ -181,7 +347,7 @@ impl Steering {
             self.momenta = momenta_before;
         }
         let not_a_number = |values: &[f64]| values.iter().copied().find(|value| !value.is_finite());
-        let bad = not_a_number(&self.rates)
+        let bad = not_a_number(&self.own)
             .map(|value| ("the rate", value))
             .or_else(|| not_a_number(&self.momenta).map(|value| ("the momentum", value)));
         if let Some((what, value)) = bad {
@@ -192,8 +358,14 @@ impl Steering {
                 value,
             });
         }
+        // The bound is on the rates in force.
+        let highest_own = match self.hand {
+            Some(Hand { rate, of }) if rate > 0.0 => self.max_rate / rate * of,
+            Some(_) => f64::INFINITY,
+            None => self.max_rate,
+        };
         let bounds = [
-            (&mut self.rates, self.max_rate),
+            (&mut self.own, highest_own),
             (&mut self.momenta, HIGHEST_MOMENTUM),
         ];
         for (values, highest) in bounds {
@@ -203,8 +375,24 @@ impl Steering {
                 *value = held;
             }
         }
+        self.apply();
         Ok(())
     }
+}
+
+fn in_force(own: f64, hand: Option<Hand>, max_rate: f64) -> f64 {
+    match hand {
+        // A hand that was just taken off may have held down what now is above.
+        None => own.min(max_rate),
+        // However small `of` is.
+        Some(Hand { rate: 0.0, .. }) => 0.0,
+        Some(Hand { rate, of }) => (own / of * rate).min(max_rate),
+    }
+}
+
+fn momenta(setup: &Setup) -> Vec<f64> {
+    let groups = setup.groups.iter();
+    groups.map(|group| group.momentum.unwrap_or(0.0)).collect()
 }
 
 impl std::fmt::Debug for Steering {

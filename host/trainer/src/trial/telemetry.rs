@@ -9,6 +9,25 @@ pub trait Telemetry {
 
     /// An epoch ended.
     fn epoch(&mut self, record: &EpochRecord);
+
+    /// The scheduler is about to be called, after so many steps. Whoever may be killed by what a
+    /// scheduler does can write down here that it was there.
+    fn entering(&mut self, call: PluginCall, step: u64) {
+        let _ = (call, step);
+    }
+
+    /// The scheduler's call is over, whatever came of it. One that panicked past its controller is
+    /// not.
+    fn left(&mut self) {}
+}
+
+/// A call into a scheduler's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PluginCall {
+    /// It fixes a step's rates.
+    Step,
+    /// It is told the metric.
+    Metric,
 }
 
 /// Hears nothing.

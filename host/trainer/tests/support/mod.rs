@@ -19,6 +19,10 @@ use std::sync::Arc;
 /// Three classes round three centres, with a column of text, a missing cell here and there, and a
 /// column that says nothing.
 pub(crate) fn flowers(rows: usize) -> Table {
+    Table::parse("flowers.csv", flowers_text(rows).as_bytes()).unwrap()
+}
+
+pub(crate) fn flowers_text(rows: usize) -> String {
     let mut text = String::from("länge,width,colour,same,kind\n");
     for row in 0..rows {
         let class = row % 3;
@@ -33,7 +37,7 @@ pub(crate) fn flowers(rows: usize) -> Table {
         let kind = ["setosa", "virginica", "versicolor"][class];
         writeln!(text, "{length:.4},{width},{colour},1,{kind}").unwrap();
     }
-    Table::parse("flowers.csv", text.as_bytes()).unwrap()
+    text
 }
 
 /// A number that depends smoothly on two others.
@@ -67,12 +71,74 @@ impl Scheduler for Constant {
     }
 }
 
+/// Falls in a straight line from the starting rates to nothing at the planned end.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Falling {
+    starts: Vec<f64>,
+    steps: u64,
+}
+
+/// The parameters of a scheduler that has none.
+#[derive(Deserialize)]
+pub(crate) struct NoParams {}
+
+impl Scheduler for Falling {
+    type Params = NoParams;
+
+    fn describe() -> Description {
+        Description::new("falling", "Falls to nothing.")
+    }
+
+    fn configure(_: NoParams, setup: &Setup) -> Result<Self, Error> {
+        Ok(Falling {
+            starts: setup.rates(),
+            steps: setup.horizon("steps", 0)?,
+        })
+    }
+
+    fn step(&mut self, now: &Now<'_>, rates: &mut Rates<'_>) -> Result<(), Error> {
+        let left = 1.0 - now.step() as f64 / self.steps as f64;
+        rates.set_each(|group, _| self.starts[group] * left);
+        Ok(())
+    }
+}
+
+/// Lowers the rates after each metric, and looks at what it can of the last update.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Watchful {
+    metrics: u64,
+}
+
+impl Scheduler for Watchful {
+    type Params = NoParams;
+
+    fn describe() -> Description {
+        Description::new("watchful", "Lowers the rates after each metric.")
+            .signal(Signal::GradDotPrevUpdate)
+            .reads_metric()
+    }
+
+    fn configure(_: NoParams, _: &Setup) -> Result<Self, Error> {
+        Ok(Watchful { metrics: 0 })
+    }
+
+    fn metric(&mut self, value: f64, _: &Now<'_>, rates: &mut Rates<'_>) -> Result<(), Error> {
+        self.metrics += 1;
+        rates.set_each(|_, rate| rate * (0.9 - 0.01 * value.tanh()));
+        Ok(())
+    }
+}
+
 pub(crate) fn controller<S: Scheduler>(
     settings: &CheckedSettings,
     data: &Dataset,
 ) -> Box<dyn Controller> {
     let setup = Trial::setup(settings, data);
-    Box::new(InProcess::<S>::configure(&BTreeMap::new(), &setup).unwrap())
+    configured::<S>(&setup)
+}
+
+pub(crate) fn configured<S: Scheduler>(setup: &Setup) -> Box<dyn Controller> {
+    Box::new(InProcess::<S>::configure(&BTreeMap::new(), setup).unwrap())
 }
 
 pub(crate) fn trial<S: Scheduler>(settings: TrialSettings, data: &Arc<Dataset>) -> Trial {
@@ -94,6 +160,7 @@ pub(crate) struct Step {
     pub(crate) epoch: u32,
     pub(crate) loss: f32,
     pub(crate) rates: Vec<f64>,
+    pub(crate) momenta: Vec<f64>,
     pub(crate) signals: Vec<f64>,
 }
 
@@ -104,6 +171,7 @@ impl Telemetry for History {
             epoch: record.epoch,
             loss: record.loss,
             rates: record.rates.to_vec(),
+            momenta: record.momenta.to_vec(),
             signals: record.signals.to_vec(),
         });
     }

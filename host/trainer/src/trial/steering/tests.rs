@@ -1,6 +1,6 @@
-use super::{Due, Steering};
+use super::{Due, Hand, Steering};
 use crate::trial::{Cadence, Every, MetricSource, NanPolicy, TrialError, TrialSettings};
-use attune_plugin_api::{CallError, Clock, Controller, Description};
+use attune_plugin_api::{CallError, Clock, Controller, Description, Setup};
 use std::sync::{Arc, Mutex};
 
 /// Answers as it is told, and writes down what it sees.
@@ -64,13 +64,11 @@ fn steering(
         seen: seen.clone(),
     };
     let due = Due::of(settings, 1000);
-    let steering = Steering::new(
-        Box::new(puppet),
-        settings,
-        due,
-        vec![0.1; 2],
-        vec![settings.momentum; 2],
-    );
+    let mut setup = Setup::of_rates(&[0.1; 2]);
+    for group in &mut setup.groups {
+        group.momentum = Some(settings.momentum);
+    }
+    let steering = Steering::new(Box::new(puppet), settings, due, setup);
     (steering, seen)
 }
 
@@ -187,4 +185,32 @@ fn the_mean_loss_starts_anew_each_time() {
     assert_eq!(steering.take_mean_loss(), 2.0);
     steering.note_loss(5.0);
     assert_eq!(steering.take_mean_loss(), 5.0);
+}
+
+#[test]
+fn a_state_that_is_resumed_forgets_no_metric_and_no_hand() {
+    let settings = TrialSettings {
+        nan_policy: NanPolicy::Substitute,
+        ..TrialSettings::default()
+    };
+    let clock = Clock::default();
+    let (mut first, _) = steering(Ok(0.2), &settings);
+    first.decide(&clock, &[]).unwrap();
+    first.set_hand(Some(Hand { rate: 0.1, of: 0.2 }));
+    first.metric(7.0, &clock).unwrap();
+    first.metric(f64::NAN, &clock).unwrap();
+    first.note_loss(3.0);
+
+    let (mut second, seen) = steering(Ok(0.3), &settings);
+    second.resume(first.state(), &[]).unwrap();
+    assert_eq!(second.state(), first.state());
+    assert_eq!(
+        (second.stats(), second.rates()),
+        (first.stats(), first.rates())
+    );
+    second.metric(f64::INFINITY, &clock).unwrap();
+    assert_eq!(*seen.lock().unwrap(), [7.0]);
+    assert_eq!(second.take_mean_loss(), 3.0);
+    second.decide(&clock, &[]).unwrap();
+    assert_eq!(second.rates(), [0.3 / 0.2 * 0.1; 2]);
 }

@@ -1,0 +1,167 @@
+//! Another trial that begins where a checkpoint was made.
+
+use super::card::Card;
+use super::restore::same_data;
+use super::{Checkpoint, CheckpointError, decode};
+use crate::data::Dataset;
+use crate::trial::{CheckedSettings, Trial, TrialSettings, plan};
+use attune_plugin_api::{Controller, OptimizerKind, Setup};
+use std::sync::Arc;
+
+/// The rates that a fork's scheduler starts from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartRate {
+    /// Those in force when the checkpoint was made, which may be 0 where a schedule had ended; the
+    /// settings' `lr` is not looked at.
+    InForce,
+    /// The settings' `lr`, for every group.
+    OfSettings,
+}
+
+impl Checkpoint {
+    /// What the scheduler of a fork is told: the rates that it starts from, and as its run the
+    /// steps that remain. Configure the controller for [`Trial::fork`] with it.
+    ///
+    /// # Errors
+    /// As [`Trial::fork`], for settings and data.
+    pub fn fork_setup(
+        &self,
+        settings: &CheckedSettings,
+        dataset: &Dataset,
+        start: StartRate,
+    ) -> Result<Setup, CheckpointError> {
+        let card = &self.card;
+        same_data(card, dataset)?;
+        may_fork(card, settings, dataset)?;
+        let cursor = card.cursor();
+        let state = card.steering();
+        let mut rates = match start {
+            StartRate::InForce => state.rates_in_force(card.settings.max_lr),
+            StartRate::OfSettings => vec![settings.lr; state.own.len()],
+        };
+        for rate in &mut rates {
+            *rate = rate.min(settings.max_lr);
+        }
+        let momenta = if settings.momentum == card.settings.momentum {
+            state.momenta
+        } else {
+            vec![settings.momentum; state.momenta.len()]
+        };
+        let due = plan::due(settings, dataset, cursor);
+        Ok(plan::setup_at(
+            settings, dataset, cursor, due, &rates, &momenta,
+        ))
+    }
+}
+
+impl Trial {
+    /// A new trial that begins where the checkpoint was made: parameters, the optimizer's memory,
+    /// the cursor and the best epoch so far are the checkpoint's; settings, scheduler and counts
+    /// ([`Trial::steering`]) are its own. The controller was configured with [`Checkpoint::fork_setup`] and begins its run here,
+    /// at step 0 of its clock. The momentum is the one in force, unless the settings have another
+    /// than the checkpoint's.
+    ///
+    /// A fork may change `lr`, `max_lr`, `momentum`, `weight_decay`, `dropout`, `label_smoothing`,
+    /// `clip_norm`, `cadence`, `nan_policy` and `max_epochs`; between two epochs also `batch_size`
+    /// and `seed`; and the optimizer to one with the same memory (`sgd` and `nesterov`, `adam` and
+    /// `adam_w`).
+    ///
+    /// # Errors
+    /// Bytes that are no whole checkpoint; other data; a setting that a fork cannot change; no
+    /// epoch left to train; a signal that this host cannot measure.
+    pub fn fork(
+        settings: CheckedSettings,
+        dataset: Arc<Dataset>,
+        controller: Box<dyn Controller>,
+        bytes: &[u8],
+        start: StartRate,
+    ) -> Result<Trial, CheckpointError> {
+        let (card, file) = decode(bytes)?;
+        let setup = Checkpoint { card: card.clone() }.fork_setup(&settings, &dataset, start)?;
+        let due = plan::due(&settings, &dataset, card.cursor());
+        let mut trial = Trial::new(settings, dataset, controller)?;
+        trial.refill(&card, &file)?;
+        let origin = trial.clock();
+        trial.steering.begin(setup, origin, due);
+        Ok(trial)
+    }
+}
+
+fn may_fork(
+    card: &Card,
+    settings: &TrialSettings,
+    dataset: &Dataset,
+) -> Result<(), CheckpointError> {
+    let saved = &card.settings;
+    let objective = plan::objective(settings, dataset);
+    let shape = "the checkpoint's parameters are of another network";
+    let midway =
+        "that is only possible between two epochs, and the checkpoint is in the middle of one";
+    let same_memory = has_second_moment(saved.optimizer) == has_second_moment(settings.optimizer);
+    let begun = card.position > 0;
+    let table = [
+        (
+            saved.hidden == settings.hidden,
+            "hidden",
+            format!("{:?}", saved.hidden),
+            format!("{:?}", settings.hidden),
+            shape,
+        ),
+        (
+            saved.activation == settings.activation,
+            "activation",
+            format!("{:?}", saved.activation),
+            format!("{:?}", settings.activation),
+            shape,
+        ),
+        (
+            same_memory,
+            "optimizer",
+            format!("{:?}", saved.optimizer),
+            format!("{:?}", settings.optimizer),
+            "they remember different things",
+        ),
+        (
+            card.objective == objective,
+            "objective",
+            card.objective.to_string(),
+            objective.to_string(),
+            "the best epoch so far was chosen by the old one",
+        ),
+        (
+            !begun || saved.batch_size == settings.batch_size,
+            "batch_size",
+            saved.batch_size.to_string(),
+            settings.batch_size.to_string(),
+            midway,
+        ),
+        (
+            !begun || saved.seed == settings.seed,
+            "seed",
+            saved.seed.to_string(),
+            settings.seed.to_string(),
+            midway,
+        ),
+    ];
+    for (holds, setting, saved, given, reason) in table {
+        if !holds {
+            return Err(CheckpointError::Fixed {
+                setting,
+                saved,
+                given,
+                reason,
+            });
+        }
+    }
+    if card.epochs >= settings.max_epochs {
+        return Err(CheckpointError::NothingLeft {
+            epochs: card.epochs,
+            max_epochs: settings.max_epochs,
+        });
+    }
+    Ok(())
+}
+
+fn has_second_moment(kind: OptimizerKind) -> bool {
+    matches!(kind, OptimizerKind::Adam | OptimizerKind::AdamW)
+}

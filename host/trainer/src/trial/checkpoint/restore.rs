@@ -1,0 +1,147 @@
+//! A trial that goes on as if it had never stopped.
+
+use super::card::{Card, DataMark};
+use super::{BEST, CheckpointError, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
+use crate::data::Dataset;
+use crate::tensor_file::TensorFile;
+use crate::trial::{CheckedSettings, Snapshot, Trial, TrialSettings, broken, panic_message};
+use attune_plugin_api::Controller;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+impl Trial {
+    /// The trial that a checkpoint was made of, which goes on bit for bit as that one would have:
+    /// losses, rates, signals, metrics, the best epoch and the model. The controller is the same
+    /// scheduler, freshly configured with [`Checkpoint::setup`](super::Checkpoint::setup); its
+    /// state is loaded from the checkpoint.
+    ///
+    /// # Errors
+    /// Bytes that are no whole checkpoint; settings, data, scheduler or signals that are not those
+    /// it was made with; a scheduler that does not take its state back.
+    pub fn restore(
+        settings: CheckedSettings,
+        dataset: Arc<Dataset>,
+        controller: Box<dyn Controller>,
+        bytes: &[u8],
+    ) -> Result<Trial, CheckpointError> {
+        let (card, file) = decode(bytes)?;
+        same_settings(&card.settings, &settings)?;
+        same_data(&card, &dataset)?;
+        let description = controller.description();
+        let scheduler = description.name.clone();
+        if scheduler != card.scheduler {
+            return Err(CheckpointError::Scheduler {
+                saved: card.scheduler,
+                given: scheduler,
+            });
+        }
+        if description.signals != card.signals {
+            return Err(CheckpointError::Signals { scheduler });
+        }
+        let mut trial = Trial::new(settings, dataset, controller)?;
+        trial.refill(&card, &file)?;
+        if !trial.signals.resume(&card.measured()) {
+            return Err(CheckpointError::Signals { scheduler });
+        }
+        let state = file.bytes(SCHEDULER).map_err(damaged)?;
+        let steering = card.steering();
+        let loaded = catch_unwind(AssertUnwindSafe(|| trial.steering.resume(steering, state)));
+        loaded
+            .map_err(|panic| broken(card.steps, panic_message(&*panic)))?
+            .map_err(|source| CheckpointError::State { scheduler, source })?;
+        Ok(trial)
+    }
+
+    /// Puts everything in place that the scheduler has no part in.
+    pub(super) fn refill(
+        &mut self,
+        card: &Card,
+        file: &TensorFile<'_>,
+    ) -> Result<(), CheckpointError> {
+        if card.setup.groups.len() != self.network.groups().len() {
+            return Err(damaged("its parameter groups are not the network's".into()));
+        }
+        for group in self.network.groups_mut() {
+            group.values = file.read(PARAMETERS, group).map_err(damaged)?;
+            group.publish();
+        }
+        let groups = self.network.groups();
+        self.optimizer
+            .resume(card.optimizer_steps, card.directed, |name, group| {
+                file.read(&format!("{OPTIMIZER}{name}"), &groups[group])
+            })
+            .map_err(damaged)?;
+        self.best = match &card.best {
+            None => None,
+            Some(best) => {
+                let weights: Result<_, _> =
+                    groups.iter().map(|group| file.read(BEST, group)).collect();
+                Some(Snapshot {
+                    epoch: best.epoch,
+                    step: best.step,
+                    objective: best.objective(),
+                    valid: best.valid(),
+                    weights: weights.map_err(damaged)?,
+                })
+            }
+        };
+        self.cursor = card.cursor();
+        self.epoch_loss = card.epoch_loss();
+        self.epoch_time = card.epoch_time();
+        self.shuffle_rows();
+        Ok(())
+    }
+}
+
+pub(super) fn damaged(reason: String) -> CheckpointError {
+    CheckpointError::Damaged { reason }
+}
+
+fn same_settings(saved: &TrialSettings, given: &TrialSettings) -> Result<(), CheckpointError> {
+    let unreadable = |error: serde_json::Error| damaged(error.to_string());
+    let saved = serde_json::to_value(saved).map_err(unreadable)?;
+    let given = serde_json::to_value(given).map_err(unreadable)?;
+    let settings = given.as_object().into_iter().flatten();
+    for (setting, given) in settings {
+        if saved[setting] != *given {
+            return Err(CheckpointError::Setting {
+                setting: setting.clone(),
+                saved: saved[setting].to_string(),
+                given: given.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn same_data(card: &Card, dataset: &Dataset) -> Result<(), CheckpointError> {
+    let (saved, given) = (card.data, DataMark::of(dataset));
+    let table = [
+        ("the number of features", saved.inputs, given.inputs),
+        ("the number of outputs", saved.outputs, given.outputs),
+        (
+            "the number of training rows",
+            saved.train_rows,
+            given.train_rows,
+        ),
+        (
+            "the number of validation rows",
+            saved.valid_rows,
+            given.valid_rows,
+        ),
+        ("the number of test rows", saved.test_rows, given.test_rows),
+        (
+            "the checksum of all rows",
+            saved.fingerprint as usize,
+            given.fingerprint as usize,
+        ),
+    ];
+    match table.into_iter().find(|(_, saved, given)| saved != given) {
+        Some((what, saved, given)) => Err(CheckpointError::Data {
+            what,
+            saved: saved.to_string(),
+            given: given.to_string(),
+        }),
+        None => Ok(()),
+    }
+}

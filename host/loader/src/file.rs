@@ -1,8 +1,7 @@
-//! What is checked of a library before it is mapped, and the private copy that is loaded instead.
+//! Reading a library's file within bounds, and the private copy that is loaded instead.
 
-use object::read::elf::{ElfFile64, FileHeader, ProgramHeader, SectionHeader};
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -10,15 +9,12 @@ use std::time::{Duration, SystemTime};
 /// No plugin comes near this; a larger file is a mistake, and reading it would be one too.
 const MAX_BYTES: u64 = 256 << 20;
 
-/// Private copies are kept this long: every build of a plugin makes another.
+/// Private copies are kept this long after the last scan that returned them: every build of a plugin
+/// makes another.
 const KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A private copy of a library, named after its content.
-#[derive(Debug)]
-pub(crate) struct Copy {
-    pub(crate) path: PathBuf,
-    pub(crate) hash: String,
-}
+/// A copy that is used is marked so at most this often.
+const MARKED_EVERY: Duration = Duration::from_secs(24 * 3600);
 
 /// Why a file cannot be a plugin.
 #[derive(Debug, thiserror::Error)]
@@ -56,77 +52,62 @@ pub enum FileError {
     },
 }
 
-/// Checks a library's file and copies it to `cache`, under the hash of its content.
-pub(crate) fn check_and_copy(path: &Path, cache: &Path) -> Result<Copy, FileError> {
-    let size = fs::metadata(path).map_err(FileError::Unreadable)?.len();
+/// The whole file, where it is not too large.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let file = File::open(path).map_err(FileError::Unreadable)?;
+    let size = file.metadata().map_err(FileError::Unreadable)?.len();
     if size == 0 || size > MAX_BYTES {
         return Err(FileError::Size(size));
     }
-    let bytes = fs::read(path).map_err(FileError::Unreadable)?;
-    check_complete(&bytes)?;
-    let hash = blake3::hash(&bytes).to_hex().to_string();
-    let copy = cache.join(format!("{hash}{}", std::env::consts::DLL_SUFFIX));
-    if !holds(&copy, &bytes) {
-        write_aside(&copy, &bytes).map_err(|source| FileError::Copy {
-            path: copy.clone(),
+    let mut bytes = Vec::with_capacity(size as usize);
+    // It may grow while it is read.
+    file.take(MAX_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(FileError::Unreadable)?;
+    match bytes.len() as u64 {
+        read if read == 0 || read > MAX_BYTES => Err(FileError::Size(read)),
+        _ => Ok(bytes),
+    }
+}
+
+/// The name of a content.
+pub(crate) fn hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}
+
+/// Makes the private copy of a content, where it is not there or damaged, and gives its path.
+pub(crate) fn copy(bytes: &[u8], hash: &str, cache: &Path) -> Result<PathBuf, FileError> {
+    let path = cache.join(format!("{hash}{}", std::env::consts::DLL_SUFFIX));
+    if !holds(&path, bytes) {
+        write_aside(&path, bytes).map_err(|source| FileError::Copy {
+            path: path.clone(),
             source,
         })?;
     }
-    Ok(Copy { path: copy, hash })
+    Ok(path)
 }
 
-/// Every part that the headers name must lie inside the file: the dynamic linker maps them without
-/// looking, and a missing page is a SIGBUS.
-#[cfg(target_os = "linux")]
-fn check_complete(bytes: &[u8]) -> Result<(), FileError> {
-    let not_a_library = |e: object::Error| FileError::NotALibrary(e.to_string());
-    // A cut file can fail to parse at all, so its own word on where the section table ends (the
-    // last thing in a linked library) comes first.
-    let header =
-        object::elf::FileHeader64::<object::NativeEndian>::parse(bytes).map_err(not_a_library)?;
-    let endian = header.endian().map_err(not_a_library)?;
-    let found = bytes.len() as u64;
-    let complete = |needed: u64| {
-        if needed > found {
-            return Err(FileError::Truncated { needed, found });
-        }
-        Ok(())
-    };
-    let table = u64::from(header.e_shentsize(endian)) * u64::from(header.e_shnum(endian));
-    complete(header.e_shoff(endian).saturating_add(table))?;
-
-    let file = ElfFile64::<object::NativeEndian>::parse(bytes).map_err(not_a_library)?;
-    if file.elf_header().e_type(endian) != object::elf::ET_DYN {
-        return Err(FileError::NotALibrary("an ELF file of another type".into()));
+/// Keeps a copy from being removed as an old one.
+pub(crate) fn mark_used(copy: &Path) {
+    let now = SystemTime::now();
+    let marked = fs::metadata(copy).and_then(|metadata| metadata.modified());
+    let recently = marked.is_ok_and(|at| now.duration_since(at).unwrap_or_default() < MARKED_EVERY);
+    if !recently {
+        // Where that fails the copy is made again by the next scan after its removal.
+        let _ = File::open(copy).and_then(|file| file.set_modified(now));
     }
-    for segment in file.elf_program_headers() {
-        let (offset, size) = (segment.p_offset(endian), segment.p_filesz(endian));
-        complete(offset.saturating_add(size))?;
-    }
-    for section in file.elf_section_table().iter() {
-        if let Some((offset, size)) = section.file_range(endian) {
-            complete(offset.saturating_add(size))?;
-        }
-    }
-    Ok(())
 }
 
-/// Elsewhere the system's loader checks the file itself.
-#[cfg(not(target_os = "linux"))]
-fn check_complete(_bytes: &[u8]) -> Result<(), FileError> {
-    Ok(())
-}
-
-/// Removes private copies that were made long ago. One that somebody still uses stays mapped, and is
-/// made again when it is next asked for.
+/// Removes private copies that no scan has returned for long. One that is mapped somewhere stays
+/// mapped, and is made again by the next scan that finds its library.
 pub(crate) fn remove_old_copies(cache: &Path) {
     let Ok(entries) = fs::read_dir(cache) else {
         return;
     };
     let old = |entry: &fs::DirEntry| {
-        let made = entry.metadata().and_then(|metadata| metadata.modified());
-        made.is_ok_and(|made| {
-            let age = SystemTime::now().duration_since(made);
+        let marked = entry.metadata().and_then(|metadata| metadata.modified());
+        marked.is_ok_and(|marked| {
+            let age = SystemTime::now().duration_since(marked);
             age.is_ok_and(|age| age > KEPT)
         })
     };
@@ -137,7 +118,8 @@ pub(crate) fn remove_old_copies(cache: &Path) {
 }
 
 fn holds(path: &Path, bytes: &[u8]) -> bool {
-    fs::read(path).is_ok_and(|there| there == bytes)
+    let long = fs::metadata(path).is_ok_and(|there| there.len() == bytes.len() as u64);
+    long && fs::read(path).is_ok_and(|there| there == bytes)
 }
 
 /// Written under another name and renamed, so that no other process ever maps half a copy.
@@ -148,66 +130,69 @@ fn write_aside(path: &Path, bytes: &[u8]) -> io::Result<()> {
     static COPIES: AtomicU64 = AtomicU64::new(0);
     let copy = COPIES.fetch_add(1, Ordering::Relaxed);
     let aside = path.with_extension(format!("{}-{copy}.part", std::process::id()));
-    let mut file = fs::File::create(&aside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&aside, path)
+    let written = File::create(&aside).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&aside, path)
+    });
+    if written.is_err() {
+        // On a full disk half a copy would make things worse.
+        let _ = fs::remove_file(&aside);
+    }
+    written
 }
 
 #[cfg(test)]
-#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
 
-    fn this_program() -> Vec<u8> {
-        fs::read(std::env::current_exe().unwrap()).unwrap()
-    }
-
-    #[test]
-    fn what_is_no_library_is_refused_with_a_remedy() {
-        let folder = tempfile::tempdir().unwrap();
-        let cases: &[(&str, &[u8], &str)] = &[
-            ("empty.so", b"", "it is 0 bytes long"),
-            (
-                "text.so",
-                b"#!/bin/sh\necho hello\n",
-                "not a shared library",
-            ),
-            ("short.so", b"\x7fELF\x02\x01\x01", "not a shared library"),
-        ];
-        for (name, bytes, message) in cases {
-            let path = folder.path().join(name);
-            fs::write(&path, bytes).unwrap();
-            let error = check_and_copy(&path, folder.path())
-                .unwrap_err()
-                .to_string();
-            assert!(error.contains(message), "{name}: {error}");
-        }
-        let missing = check_and_copy(&folder.path().join("gone.so"), folder.path());
-        assert!(missing.unwrap_err().to_string().contains("check the path"));
-    }
-
-    #[test]
-    fn a_library_cut_anywhere_is_refused() {
-        let whole = this_program();
-        check_complete(&whole).unwrap();
-        // The test program itself is a position-independent ELF, so it stands in for a library.
-        for tenths in 0..10 {
-            let cut = &whole[..whole.len() * tenths / 10];
-            assert!(check_complete(cut).is_err(), "{tenths}/10 was accepted");
-        }
-        let error = check_complete(&whole[..whole.len() - 1]).unwrap_err();
-        assert!(error.to_string().contains("cut off"), "{error}");
+    fn age(path: &Path, age: Duration) {
+        let file = File::open(path).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
     }
 
     #[test]
     fn a_damaged_copy_is_written_again() {
         let cache = tempfile::tempdir().unwrap();
-        let program = std::env::current_exe().unwrap();
-        let copy = check_and_copy(&program, cache.path()).unwrap();
-        fs::write(&copy.path, b"overwritten").unwrap();
-        let again = check_and_copy(&program, cache.path()).unwrap();
-        assert_eq!(again.hash, copy.hash);
-        assert_eq!(fs::read(again.path).unwrap(), this_program());
+        let path = copy(b"content", "name", cache.path()).unwrap();
+        for damage in [&b"shorter"[..3], b"kontent", b"content and more"] {
+            fs::write(&path, damage).unwrap();
+            assert_eq!(copy(b"content", "name", cache.path()).unwrap(), path);
+            assert_eq!(fs::read(&path).unwrap(), b"content");
+        }
+        let left = fs::read_dir(cache.path()).unwrap().count();
+        assert_eq!(left, 1, "something was left aside");
+    }
+
+    #[test]
+    fn a_copy_that_is_used_outlives_one_that_is_not() {
+        let cache = tempfile::tempdir().unwrap();
+        let used = copy(b"used", "used", cache.path()).unwrap();
+        let unused = copy(b"unused", "unused", cache.path()).unwrap();
+        for path in [&used, &unused] {
+            age(path, KEPT + MARKED_EVERY);
+        }
+        mark_used(&used);
+        remove_old_copies(cache.path());
+        assert!(used.exists() && !unused.exists());
+    }
+
+    #[test]
+    fn a_copy_that_was_marked_today_is_left_alone() {
+        let cache = tempfile::tempdir().unwrap();
+        let path = copy(b"used", "used", cache.path()).unwrap();
+        age(&path, MARKED_EVERY / 2);
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        mark_used(&path);
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), before);
+    }
+
+    #[test]
+    fn a_copy_that_cannot_be_written_is_named() {
+        let cache = tempfile::tempdir().unwrap();
+        let file = cache.path().join("file");
+        fs::write(&file, "in the way").unwrap();
+        let error = copy(b"content", "name", &file.join("below")).unwrap_err();
+        assert!(error.to_string().contains("below/name"), "{error}");
     }
 }

@@ -1,36 +1,49 @@
 //! Finds, checks and loads scheduler plugins.
 //!
-//! [`Plugins::load`] looks for shared libraries in the given places, checks each file before it is
-//! mapped, loads a private copy of it and reads what schedulers it holds.
-//! [`Plugins::create`] then makes a scheduler for one training run, as the plain
-//! [`Controller`] that a trainer steers through.
+//! Finding and mapping are two things, because two kinds of processes do them:
+//! - [`Scanner::scan`] looks for shared libraries in the given places, checks each file and makes a
+//!   private copy of it. It maps nothing and runs no code of any library, so a daemon may do it.
+//! - [`LoadedLibrary::open`] maps one such copy and reads what schedulers it holds;
+//!   [`LoadedLibrary::create`] makes a scheduler for one training run, as the plain
+//!   [`Controller`] that a trainer steers through. Only a process that may die does this. One that
+//!   serves many trials keeps its libraries in [`Opened`].
+//!
+//! [`Plugins`] is both in a row, for a command that runs in a process of its own.
 //!
 //! The order of checks is the point of this crate: each rules out what the next could not survive.
-//! 1. `file`: size, kind and completeness, then a copy under the hash of its content. (Mapping
-//!    a truncated library is a SIGBUS, overwriting a mapped one a SIGSEGV, and a path that was
-//!    loaded before gives the old library.)
-//! 2. `library`: the plain handshake symbol, then abi_stable's layout check, then the
-//!    description. A panic in the plugin comes back as an error.
+//! 1. `file` and `elf`: size, kind and completeness, and the plain handshake symbol as the file holds
+//!    it, then a copy under the hash of its content. (Mapping a truncated library is a SIGBUS,
+//!    overwriting a mapped one a SIGSEGV, and a path that was loaded before gives the old library.)
+//! 2. `library`: the copy's hash, the handshake as the system's loader finds it, then abi_stable's
+//!    layout check, then the description. A panic in the plugin comes back as an error.
 //! 3. `controller`: each call across the boundary.
 //!
 //! What must not live here: training, searching, storing, and any knowledge of who asks. A loaded
 //! library is never unloaded.
 
 mod controller;
+mod elf;
 mod file;
 mod library;
+mod opened;
+mod place;
+mod scan;
 
 use attune_plugin_api::Setup;
 use attune_plugin_api::controller::Controller;
 use attune_plugin_api::describe::Description;
-use attune_plugin_api::param::{self, ParamError, Value};
+use attune_plugin_api::param::{ParamError, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use file::FileError;
-pub use library::{LibraryError, LoadedLibrary};
+pub use library::{LibraryError, LoadedLibrary, MAX_DESCRIPTION_BYTES, read_description};
+pub use opened::Opened;
+pub use place::Place;
+pub use scan::{Candidate, Scanner, scan};
 
-/// The most libraries that are loaded: each stays in memory until the program ends.
+/// The most libraries that are found, and that one process loads: each stays in its memory until it
+/// ends.
 const MAX_LIBRARIES: usize = 256;
 
 /// Every plugin that could be loaded.
@@ -69,10 +82,10 @@ pub enum LoadReason {
     /// The library is not one of ours, or not of this ABI, or failed while it was asked.
     #[error(transparent)]
     Library(#[from] LibraryError),
-    /// So many were loaded that something is wrong.
+    /// So many were found or loaded that something is wrong.
     #[error(
-        "{MAX_LIBRARIES} libraries are loaded already, and none is ever unloaded; remove plugins \
-         that are not needed"
+        "there are {MAX_LIBRARIES} plugins before it, and no more are taken; remove plugins that are \
+         not needed"
     )]
     TooMany,
     /// Another library already brought a scheduler of this name.
@@ -122,18 +135,22 @@ impl Plugins {
     /// Private copies go to `cache`, one per distinct content. What fails is reported and does not
     /// keep the others from loading.
     pub fn load(places: &[Place], cache: &Path) -> (Plugins, Vec<LoadError>) {
-        file::remove_old_copies(cache);
+        let (candidates, mut errors) = scan(places, cache);
+        let (plugins, refused) = Plugins::open(&candidates);
+        errors.extend(refused);
+        (plugins, errors)
+    }
+
+    /// Loads what a scan found. What fails is reported and does not keep the others from loading,
+    /// unless it takes the process down: see [`LoadedLibrary::open`].
+    pub fn open(candidates: &[Candidate]) -> (Plugins, Vec<LoadError>) {
         let mut plugins = Plugins::default();
         let mut errors = Vec::new();
-        let found = places.iter().flat_map(|place| {
-            let named = place.kind == PlaceKind::Named;
-            place.libraries().into_iter().map(move |path| (path, named))
-        });
-        for (path, named) in found {
-            if let Err(reason) = plugins.add(&path, cache) {
+        for candidate in candidates {
+            if let Err(reason) = plugins.add(candidate) {
                 errors.push(LoadError {
-                    path,
-                    named,
+                    path: candidate.path.clone(),
+                    named: candidate.named,
                     reason,
                 });
             }
@@ -141,16 +158,14 @@ impl Plugins {
         (plugins, errors)
     }
 
-    fn add(&mut self, path: &Path, cache: &Path) -> Result<(), LoadReason> {
+    fn add(&mut self, candidate: &Candidate) -> Result<(), LoadReason> {
         if self.libraries.len() >= MAX_LIBRARIES {
             return Err(LoadReason::TooMany);
         }
-        let copy = file::check_and_copy(path, cache)?;
-        if self.libraries.iter().any(|l| l.hash() == copy.hash) {
-            // The same content found twice, say in two search folders, is one plugin.
+        if self.libraries.iter().any(|l| l.hash() == candidate.hash) {
             return Ok(());
         }
-        let library = LoadedLibrary::open(path, copy)?;
+        let library = LoadedLibrary::open(candidate)?;
         for scheduler in &library.description().schedulers {
             if let Ok(held) = self.find(&scheduler.name) {
                 return Err(LoadReason::DoubledName {
@@ -213,80 +228,6 @@ impl Plugins {
         given: &BTreeMap<String, Value>,
         setup: &Setup,
     ) -> Result<Box<dyn Controller>, CreateError> {
-        let Scheduler {
-            description,
-            library,
-        } = self.find(name)?;
-        let params = param::check(description, given)?;
-        controller::create(library, description, &params, setup)
-            .map(|controller| Box::new(controller) as Box<dyn Controller>)
-            .map_err(|message| CreateError::Refused {
-                scheduler: name.to_owned(),
-                library: library.path().to_owned(),
-                message,
-            })
-    }
-}
-
-/// Where plugins are looked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Place {
-    path: PathBuf,
-    kind: PlaceKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum PlaceKind {
-    Named,
-    Own,
-    Shared,
-}
-
-impl Place {
-    /// A library, or a folder of libraries, that the user named: what is not there is an error.
-    pub fn named(path: impl Into<PathBuf>) -> Self {
-        Place {
-            path: path.into(),
-            kind: PlaceKind::Named,
-        }
-    }
-
-    /// A folder, which need not exist, in which every shared library is meant as a plugin.
-    pub fn own(path: impl Into<PathBuf>) -> Self {
-        Place {
-            path: path.into(),
-            kind: PlaceKind::Own,
-        }
-    }
-
-    /// A folder that holds other libraries too, such as that of the program itself: only names that
-    /// begin with `libattune_plugin_` (as the system spells it) are taken.
-    pub fn shared(path: impl Into<PathBuf>) -> Self {
-        Place {
-            path: path.into(),
-            kind: PlaceKind::Shared,
-        }
-    }
-
-    /// The libraries here, sorted by name so that every start loads in the same order. What was
-    /// named and is no folder is taken as a library, and fails with its own message if it is none.
-    fn libraries(&self) -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(&self.path) else {
-            return match self.kind {
-                PlaceKind::Named => vec![self.path.clone()],
-                PlaceKind::Own | PlaceKind::Shared => Vec::new(),
-            };
-        };
-        let prefix = format!("{}attune_plugin_", std::env::consts::DLL_PREFIX);
-        let mut found: Vec<PathBuf> = entries
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy();
-                name.ends_with(std::env::consts::DLL_SUFFIX)
-                    && (self.kind != PlaceKind::Shared || name.starts_with(&prefix))
-            })
-            .collect();
-        found.sort();
-        found
+        self.find(name)?.library.create(name, given, setup)
     }
 }

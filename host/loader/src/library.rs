@@ -1,15 +1,24 @@
-//! Opening a private copy: handshake, layout check, description.
+//! Opening a private copy: content, handshake, layout check, description.
 
 #![allow(unsafe_code)]
 
-use crate::file::Copy;
+use crate::elf::HandshakeBytes;
+use crate::file::{self, FileError};
+use crate::scan::Candidate;
+use crate::{CreateError, controller};
 use abi_stable::library::lib_header_from_path;
-use attune_plugin_api::Signal;
+use attune_plugin_api::controller::Controller;
 use attune_plugin_api::describe::{Description, Library};
 use attune_plugin_api::handshake::{self, Handshake, HandshakeError};
+use attune_plugin_api::param::{self, Value};
 use attune_plugin_api::v1::PluginV1_Ref;
+use attune_plugin_api::{Setup, Signal};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+
+/// A description longer than this is refused: no library holds that much.
+pub const MAX_DESCRIPTION_BYTES: usize = 4 << 20;
 
 /// A plugin library that passed every check.
 pub struct LoadedLibrary {
@@ -23,6 +32,17 @@ pub struct LoadedLibrary {
 /// Why a library was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LibraryError {
+    /// The private copy cannot be read, or is not what it was.
+    #[error(
+        "its private copy {} {problem}; try again: the next search for plugins makes it anew",
+        copy.display()
+    )]
+    Copy {
+        /// The private copy.
+        copy: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The system's loader refused it.
     #[error("the system cannot load it: {0}")]
     Unloadable(String),
@@ -86,24 +106,26 @@ pub enum LibraryError {
 }
 
 impl LoadedLibrary {
-    /// Loads a checked copy. The code in a library's own initialisers runs here: whoever must not
-    /// be taken down by it does this in a process apart.
-    pub(crate) fn open(path: &Path, copy: Copy) -> Result<Self, LibraryError> {
-        let handshake = read_handshake(&copy.path)?;
-        handshake.check()?;
-        let fingerprint = handshake.fingerprint();
-        if handshake.abi() != handshake::ABI {
-            return Err(LibraryError::OtherAbi {
-                found: handshake.abi(),
-                fingerprint,
-            });
-        }
+    /// Maps the private copy of a library that a scan found, after a look at whether its content is
+    /// still the one that the scan saw.
+    ///
+    /// The code in a library's own initialisers runs here, and whatever it does to the process is
+    /// done: whoever must not be taken down by it opens libraries in a process apart. A library is
+    /// never unloaded; opening one content again costs the checks and no further memory to speak of.
+    ///
+    /// # Errors
+    /// [`LibraryError`].
+    pub fn open(candidate: &Candidate) -> Result<Self, LibraryError> {
+        check_copy(candidate)?;
+        let copy = &candidate.copy;
+        let handshake = map_and_read_handshake(copy)?;
+        let fingerprint = check_handshake(&handshake)?;
         // Not `RootModule::load_from_file`: it remembers one library per type and would return the
         // first plugin for every later path.
-        let module = lib_header_from_path(&copy.path)
+        let module = lib_header_from_path(copy)
             .and_then(|header| header.init_root_module::<PluginV1_Ref>())
             .map_err(|error| {
-                let details = copy.path.with_extension("layout.txt");
+                let details = copy.with_extension("layout.txt");
                 // Where even that cannot be written, the one line must do.
                 let _ = std::fs::write(&details, error.to_string());
                 LibraryError::Layout {
@@ -113,8 +135,8 @@ impl LoadedLibrary {
             })?;
         let description = describe(module)?;
         Ok(LoadedLibrary {
-            path: path.to_owned(),
-            hash: copy.hash,
+            path: candidate.path.clone(),
+            hash: candidate.hash.clone(),
             fingerprint,
             description,
             module,
@@ -141,6 +163,43 @@ impl LoadedLibrary {
         &self.description
     }
 
+    /// The scheduler of this name.
+    ///
+    /// # Errors
+    /// [`CreateError::Unknown`].
+    pub fn find(&self, name: &str) -> Result<&Description, CreateError> {
+        let schedulers = &self.description.schedulers;
+        schedulers.iter().find(|s| s.name == name).ok_or_else(|| {
+            let known: Vec<&str> = schedulers.iter().map(|s| s.name.as_str()).collect();
+            CreateError::Unknown {
+                name: name.to_owned(),
+                known: known.join(", "),
+            }
+        })
+    }
+
+    /// Makes a scheduler for one run. Parameters are checked against its description before the
+    /// plugin sees them.
+    ///
+    /// # Errors
+    /// [`CreateError`].
+    pub fn create(
+        &self,
+        name: &str,
+        given: &BTreeMap<String, Value>,
+        setup: &Setup,
+    ) -> Result<Box<dyn Controller>, CreateError> {
+        let description = self.find(name)?;
+        let params = param::check(description, given)?;
+        controller::create(self, description, &params, setup)
+            .map(|controller| Box::new(controller) as Box<dyn Controller>)
+            .map_err(|message| CreateError::Refused {
+                scheduler: name.to_owned(),
+                library: self.path.clone(),
+                message,
+            })
+    }
+
     pub(crate) fn module(&self) -> PluginV1_Ref {
         self.module
     }
@@ -156,7 +215,76 @@ impl fmt::Debug for LoadedLibrary {
     }
 }
 
-fn read_handshake(copy: &Path) -> Result<Handshake, LibraryError> {
+/// Judges the handshake that a file holds, before anything of it is mapped.
+pub(crate) fn check_exported(bytes: &HandshakeBytes) -> Result<(), LibraryError> {
+    // SAFETY: the array is as long as a handshake, and reading asks for no alignment.
+    let handshake = unsafe { Handshake::read(bytes.as_ptr()) }?;
+    check_handshake(&handshake).map(drop)
+}
+
+/// The description of a library from its JSON, sound in every way that needs no library to tell.
+///
+/// What a process apart wrote of a library passes through here again before it is believed: the
+/// plugin's code ran in that process.
+///
+/// # Errors
+/// [`LibraryError::Description`] and [`LibraryError::UnknownSignal`].
+pub fn read_description(json: &str) -> Result<Library, LibraryError> {
+    if json.len() > MAX_DESCRIPTION_BYTES {
+        return Err(LibraryError::Description(format!(
+            "it is {} bytes long, more than the {MAX_DESCRIPTION_BYTES} allowed",
+            json.len()
+        )));
+    }
+    refuse_unknown_signals(json)?;
+    let library: Library =
+        serde_json::from_str(json).map_err(|e| LibraryError::Description(e.to_string()))?;
+    if library.schedulers.is_empty() {
+        return Err(LibraryError::Description("it holds no scheduler".into()));
+    }
+    let mut seen: Vec<&Description> = Vec::new();
+    for scheduler in &library.schedulers {
+        scheduler.check().map_err(LibraryError::Description)?;
+        if seen.iter().any(|earlier| earlier.name == scheduler.name) {
+            return Err(LibraryError::Description(format!(
+                "it holds two schedulers named `{}`",
+                scheduler.name
+            )));
+        }
+        seen.push(scheduler);
+    }
+    Ok(library)
+}
+
+fn check_copy(candidate: &Candidate) -> Result<(), LibraryError> {
+    let damaged = |problem: String| LibraryError::Copy {
+        copy: candidate.copy.clone(),
+        problem,
+    };
+    let bytes = file::read(&candidate.copy).map_err(|error| match error {
+        FileError::Unreadable(source) => damaged(format!("cannot be read ({source})")),
+        _ => damaged("was changed".into()),
+    })?;
+    if file::hash(&bytes) != candidate.hash {
+        return Err(damaged("was changed".into()));
+    }
+    Ok(())
+}
+
+/// What built it, where the ABI is ours.
+fn check_handshake(handshake: &Handshake) -> Result<String, LibraryError> {
+    handshake.check()?;
+    let fingerprint = handshake.fingerprint();
+    if handshake.abi() != handshake::ABI {
+        return Err(LibraryError::OtherAbi {
+            found: handshake.abi(),
+            fingerprint,
+        });
+    }
+    Ok(fingerprint)
+}
+
+fn map_and_read_handshake(copy: &Path) -> Result<Handshake, LibraryError> {
     // SAFETY: loading runs the library's initialisers, which no check can rule out; the file has
     // been found complete, and the copy is ours and never changed. The library is leaked below, so
     // nothing that was read from it can dangle.
@@ -200,22 +328,5 @@ fn describe(module: PluginV1_Ref) -> Result<Library, LibraryError> {
     let json = module.describe()()
         .into_result()
         .map_err(|message| LibraryError::Describe(message.into()))?;
-    refuse_unknown_signals(&json)?;
-    let library: Library =
-        serde_json::from_str(&json).map_err(|e| LibraryError::Description(e.to_string()))?;
-    if library.schedulers.is_empty() {
-        return Err(LibraryError::Description("it holds no scheduler".into()));
-    }
-    let mut seen: Vec<&Description> = Vec::new();
-    for scheduler in &library.schedulers {
-        scheduler.check().map_err(LibraryError::Description)?;
-        if seen.iter().any(|earlier| earlier.name == scheduler.name) {
-            return Err(LibraryError::Description(format!(
-                "it holds two schedulers named `{}`",
-                scheduler.name
-            )));
-        }
-        seen.push(scheduler);
-    }
-    Ok(library)
+    read_description(&json)
 }

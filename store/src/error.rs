@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::id::{StudyId, TrialId};
+use crate::id::{Id, StudyId, TrialId};
 
 /// An error of the store. Each names the file, record or id it is about.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +74,25 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// A backup goes into an empty folder only.
+    #[error("{} is not empty; name a folder that is, or that is not there yet", dir.display())]
+    NotEmpty {
+        /// The folder.
+        dir: PathBuf,
+    },
+    /// A record is damaged where it lies in the journal. All others can be read.
+    #[error(
+        "{record} is damaged on the disk, at byte {offset} of {}; `attune store verify` lists all that is, and a backup may still have it",
+        path.display()
+    )]
+    Damaged {
+        /// Which record.
+        record: String,
+        /// The journal file.
+        path: PathBuf,
+        /// Where its value begins.
+        offset: u64,
+    },
     /// A journal file was damaged while the store was open. It is left as it is.
     #[error(
         "the journal at {} has been damaged since the store was opened; check the disk, then reopen the store to mend it from the index",
@@ -130,6 +149,20 @@ pub enum Error {
     BadSlotName {
         /// The offending name.
         name: String,
+    },
+    /// A library's content hash cannot be a key.
+    #[error("`{hash}` cannot be a library's content hash: use 1 to 200 bytes of text")]
+    BadLibraryHash {
+        /// The offending text.
+        hash: String,
+    },
+    /// A batch that deletes something and also writes to it.
+    #[error("one batch both deletes {id} and writes {record}; use two batches")]
+    Contradiction {
+        /// What is deleted.
+        id: Id,
+        /// What is written.
+        record: String,
     },
     /// Step columns that do not fit together.
     #[error("steps of trial {trial} refused: {problem}")]

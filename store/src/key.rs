@@ -15,6 +15,17 @@ const TRIAL: u8 = 2;
 const EPOCH: u8 = 3;
 const STEPS: u8 = 4;
 const KNOWLEDGE: u8 = 5;
+const QUARANTINE: u8 = 6;
+const COUNTER: u8 = 7;
+const DOOMED: u8 = 8;
+const SUMMARY: u8 = 9;
+
+/// The kinds whose keys begin with a trial's id.
+const TRIAL_PARTS: [u8; 4] = [TRIAL, EPOCH, STEPS, SUMMARY];
+
+const BOOTS: u8 = 0;
+const STUDY_IDS: u8 = 1;
+const TRIAL_NUMBERS: u8 = 2;
 
 /// What a record is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +35,44 @@ pub(crate) enum Key {
     Epoch(TrialId, u32),
     /// A chunk of step history, by its first step.
     Steps(TrialId, u64),
+    /// What a chunk of step history looks like from afar, by its first step.
+    Summary(TrialId, u64),
     Knowledge {
         owner: String,
         slot: String,
     },
+    /// A plugin library that may not be loaded, by its content hash.
+    Quarantine(String),
+    Counter(Counter),
+    /// A deleted study of which parts may still be there.
+    Doomed(StudyId),
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counter {
+    /// How often the store's user has started.
+    Boots,
+    /// The first study id that no deleted study had, nor any before it.
+    StudyIds,
+    /// The same for the trial numbers of a study.
+    TrialNumbers(StudyId),
 }
 
 impl Key {
+    /// A quarantined library's key.
+    ///
+    /// # Errors
+    /// [`Error::BadLibraryHash`] for an empty and for an overlong one.
+    pub(crate) fn quarantine(hash: &str) -> Result<Self, Error> {
+        if hash.is_empty() || hash.len() > MAX_SLOT_NAME {
+            return Err(Error::BadLibraryHash {
+                hash: hash.to_owned(),
+            });
+        }
+        Ok(Self::Quarantine(hash.to_owned()))
+    }
+
     /// A knowledge slot's key.
     ///
     /// # Errors
@@ -55,11 +97,19 @@ impl Key {
             Self::Trial(id) => in_trial(TRIAL, *id, &[]),
             Self::Epoch(id, epoch) => in_trial(EPOCH, *id, &epoch.to_be_bytes()),
             Self::Steps(id, first) => in_trial(STEPS, *id, &first.to_be_bytes()),
+            Self::Summary(id, first) => in_trial(SUMMARY, *id, &first.to_be_bytes()),
             // The owner's length goes first: no owner's name can then run into a slot's.
             Self::Knowledge { owner, slot } => {
                 let length = u8::try_from(owner.len()).unwrap_or(u8::MAX);
                 join(KNOWLEDGE, &[&[length], owner.as_bytes(), slot.as_bytes()])
             }
+            Self::Quarantine(hash) => join(QUARANTINE, &[hash.as_bytes()]),
+            Self::Counter(Counter::Boots) => join(COUNTER, &[&[BOOTS]]),
+            Self::Counter(Counter::StudyIds) => join(COUNTER, &[&[STUDY_IDS]]),
+            Self::Counter(Counter::TrialNumbers(study)) => {
+                join(COUNTER, &[&[TRIAL_NUMBERS], &study.0.to_be_bytes()])
+            }
+            Self::Doomed(study) => join(DOOMED, &[&study.0.to_be_bytes()]),
         }
     }
 
@@ -81,6 +131,13 @@ impl Key {
                 let (id, first) = split_trial(rest)?;
                 Some(Self::Steps(id, u64::from_be_bytes(first.try_into().ok()?)))
             }
+            SUMMARY => {
+                let (id, first) = split_trial(rest)?;
+                Some(Self::Summary(
+                    id,
+                    u64::from_be_bytes(first.try_into().ok()?),
+                ))
+            }
             KNOWLEDGE => {
                 let (&length, names) = rest.split_first()?;
                 let (owner, slot) = names.split_at_checked(usize::from(length))?;
@@ -89,6 +146,19 @@ impl Key {
                     slot: String::from_utf8(slot.to_vec()).ok()?,
                 })
             }
+            QUARANTINE => Some(Self::Quarantine(String::from_utf8(rest.to_vec()).ok()?)),
+            COUNTER => match rest.split_first()? {
+                (&BOOTS, []) => Some(Self::Counter(Counter::Boots)),
+                (&STUDY_IDS, []) => Some(Self::Counter(Counter::StudyIds)),
+                (&TRIAL_NUMBERS, study) => {
+                    let study = StudyId(u64::from_be_bytes(study.try_into().ok()?));
+                    Some(Self::Counter(Counter::TrialNumbers(study)))
+                }
+                _ => None,
+            },
+            DOOMED => Some(Self::Doomed(StudyId(u64::from_be_bytes(
+                rest.try_into().ok()?,
+            )))),
             _ => None,
         }
     }
@@ -106,30 +176,72 @@ impl Key {
         vec![STUDY]..vec![TRIAL]
     }
 
-    /// The range of all trials' keys, in every study.
-    pub(crate) fn all_trials() -> Range<Vec<u8>> {
-        vec![TRIAL]..vec![EPOCH]
+    /// The range of all quarantined libraries.
+    pub(crate) fn quarantines() -> Range<Vec<u8>> {
+        vec![QUARANTINE]..vec![COUNTER]
+    }
+
+    /// The range of all studies that are being deleted.
+    pub(crate) fn doomed() -> Range<Vec<u8>> {
+        vec![DOOMED]..vec![DOOMED + 1]
+    }
+
+    /// The range of the summaries of one trial's step chunks.
+    pub(crate) fn summaries(trial: TrialId) -> Range<Vec<u8>> {
+        within(in_trial(SUMMARY, trial, &[]))
+    }
+
+    /// The ranges of one study's trials and all that belongs to them.
+    pub(crate) fn parts_of_study(study: StudyId) -> [Range<Vec<u8>>; 4] {
+        TRIAL_PARTS.map(|kind| within(join(kind, &[&study.0.to_be_bytes()])))
+    }
+
+    /// The ranges of one trial and all that belongs to it.
+    pub(crate) fn parts_of_trial(trial: TrialId) -> [Range<Vec<u8>>; 4] {
+        TRIAL_PARTS.map(|kind| within(in_trial(kind, trial, &[])))
+    }
+
+    /// Whether the record is one of the many large ones.
+    pub(crate) fn is_bulk(bytes: &[u8]) -> bool {
+        matches!(bytes.first(), Some(&(STEPS | SUMMARY)))
+    }
+
+    /// The study that this is a part of.
+    pub(crate) fn study(&self) -> Option<StudyId> {
+        match self {
+            Self::Study(study) | Self::Doomed(study) => Some(*study),
+            Self::Trial(_) | Self::Epoch(..) | Self::Steps(..) | Self::Summary(..) => {
+                self.trial().map(|trial| trial.study)
+            }
+            Self::Counter(Counter::TrialNumbers(study)) => Some(*study),
+            Self::Knowledge { .. } | Self::Quarantine(_) | Self::Counter(_) => None,
+        }
+    }
+
+    /// The trial that this is a part of.
+    pub(crate) fn trial(&self) -> Option<TrialId> {
+        match self {
+            Self::Trial(trial)
+            | Self::Epoch(trial, _)
+            | Self::Steps(trial, _)
+            | Self::Summary(trial, _) => Some(*trial),
+            _ => None,
+        }
     }
 
     /// The range of one study's trials.
     pub(crate) fn trials(study: StudyId) -> Range<Vec<u8>> {
-        let start = join(TRIAL, &[&study.0.to_be_bytes()]);
-        let end = after(&start);
-        start..end
+        within(join(TRIAL, &[&study.0.to_be_bytes()]))
     }
 
     /// The range of one trial's epochs.
     pub(crate) fn epochs(trial: TrialId) -> Range<Vec<u8>> {
-        let start = in_trial(EPOCH, trial, &[]);
-        let end = after(&start);
-        start..end
+        within(in_trial(EPOCH, trial, &[]))
     }
 
     /// The range of one trial's step chunks.
     pub(crate) fn steps(trial: TrialId) -> Range<Vec<u8>> {
-        let start = in_trial(STEPS, trial, &[]);
-        let end = after(&start);
-        start..end
+        within(in_trial(STEPS, trial, &[]))
     }
 }
 
@@ -140,7 +252,20 @@ impl fmt::Display for Key {
             Self::Trial(id) => write!(f, "trial {id}"),
             Self::Epoch(id, epoch) => write!(f, "epoch {epoch} of trial {id}"),
             Self::Steps(id, first) => write!(f, "the steps of trial {id} from step {first}"),
+            Self::Summary(id, first) => {
+                write!(
+                    f,
+                    "the summary of the steps of trial {id} from step {first}"
+                )
+            }
             Self::Knowledge { owner, slot } => write!(f, "knowledge slot `{slot}` of `{owner}`"),
+            Self::Quarantine(hash) => write!(f, "the quarantine of library {hash}"),
+            Self::Counter(Counter::Boots) => write!(f, "the count of starts"),
+            Self::Counter(Counter::StudyIds) => write!(f, "the count of study ids"),
+            Self::Counter(Counter::TrialNumbers(study)) => {
+                write!(f, "the count of trial numbers of study {study}")
+            }
+            Self::Doomed(study) => write!(f, "the deletion of study {study}"),
         }
     }
 }
@@ -167,6 +292,12 @@ fn split_trial(bytes: &[u8]) -> Option<(TrialId, &[u8])> {
         StudyId(u64::from_be_bytes(*study)).trial(u32::from_be_bytes(*number)),
         rest,
     ))
+}
+
+/// The range of the keys that start with `prefix`.
+fn within(prefix: Vec<u8>) -> Range<Vec<u8>> {
+    let end = after(&prefix);
+    prefix..end
 }
 
 /// The first key past every key that starts with `prefix`. Prefixes start with a kind byte far
@@ -197,8 +328,14 @@ mod tests {
             trial().prop_map(Key::Trial),
             (trial(), any::<u32>()).prop_map(|(id, epoch)| Key::Epoch(id, epoch)),
             (trial(), any::<u64>()).prop_map(|(id, first)| Key::Steps(id, first)),
+            (trial(), any::<u64>()).prop_map(|(id, first)| Key::Summary(id, first)),
             ("\\PC{1,20}", "\\PC{1,20}")
                 .prop_map(|(owner, slot)| Key::knowledge(&owner, &slot).unwrap()),
+            "\\PC{1,20}".prop_map(|hash| Key::quarantine(&hash).unwrap()),
+            Just(Key::Counter(Counter::Boots)),
+            Just(Key::Counter(Counter::StudyIds)),
+            any::<u64>().prop_map(|id| Key::Counter(Counter::TrialNumbers(StudyId(id)))),
+            any::<u64>().prop_map(|id| Key::Doomed(StudyId(id))),
         ]
     }
 

@@ -3,14 +3,14 @@
 //! The journal decides. What the index has and the journal has not is believed in one case only:
 //! where the journal is known to be damaged and may have lost just that write.
 
-use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::index::{Index, Stamp};
+use crate::index::{Held, Index, Stamp};
 use crate::journal::catalogue::{Catalogue, seqs};
-use crate::journal::{Journal, Limits, Op, files, snapshot};
+use crate::journal::places::Place;
+use crate::journal::{Journal, Limits, Op, snapshot};
 use crate::report::{IndexState, Loss, OpenReport};
 
 /// The two halves of a store, agreeing with each other.
@@ -22,7 +22,7 @@ pub(crate) struct Recovered {
 
 /// Opens journal and index in `dir`, which the caller has locked.
 pub(crate) fn open(dir: &Path, limits: Limits, cache_bytes: u64) -> Result<Recovered, Error> {
-    let journal_dir = dir.join("journal");
+    let journal_dir = journal_dir(dir);
     fs::create_dir_all(&journal_dir).map_err(Error::io("create", &journal_dir))?;
     let mut catalogue = Catalogue::scan(&journal_dir)?;
     let (index, state, rescued) = open_index(dir, &catalogue, cache_bytes)?;
@@ -37,7 +37,6 @@ pub(crate) fn open(dir: &Path, limits: Limits, cache_bytes: u64) -> Result<Recov
         .unwrap_or(0);
     let last_seq = catalogue.last_seq.max(rescued_seq);
     let is_damaged = !(catalogue.damaged.is_empty() && losses.is_empty() && rescued.is_empty());
-    let garbage = total_bytes(&catalogue.files)?.saturating_sub(catalogue.live_bytes());
     let mut journal = Journal::open(
         &journal_dir,
         limits,
@@ -45,13 +44,9 @@ pub(crate) fn open(dir: &Path, limits: Limits, cache_bytes: u64) -> Result<Recov
         last_seq,
         !is_damaged,
     )?;
-    journal.add_garbage(garbage);
+    journal.set_live(&catalogue.files, &catalogue.live_bytes());
 
-    let records = catalogue
-        .places
-        .values()
-        .filter(|place| !place.deleted)
-        .count() as u64;
+    let records = catalogue.places.live().count() as u64;
     let mut added = 0;
     let mut set_aside = Vec::new();
     if is_damaged {
@@ -62,7 +57,7 @@ pub(crate) fn open(dir: &Path, limits: Limits, cache_bytes: u64) -> Result<Recov
             write_rescued(&mut journal, &index, op)?;
         }
         // A fresh snapshot, so that the next opening finds a journal without holes.
-        set_aside = checkpoint_now(&mut journal, &catalogue.damaged)?;
+        set_aside = checkpoint_now(&mut journal, &index, &catalogue.damaged)?;
     }
     let report = OpenReport {
         records: records + added,
@@ -94,7 +89,7 @@ fn open_index(
     };
     let mut reason = None;
     if let Some(path) = newest {
-        match open_and_compare(path, catalogue, cache_bytes) {
+        match open_and_compare(path, dir, catalogue, cache_bytes) {
             Ok(compared) => {
                 // Only a rebuild that was cut short leaves an older one.
                 remove_dirs(&old[..old.len() - 1]);
@@ -106,7 +101,7 @@ fn open_index(
     }
     // A new folder: threads of the broken one may still have hold of the old.
     let fresh = dir.join(format!("index.{}", number + 1));
-    let (index, _, rescued) = open_and_compare(&fresh, catalogue, cache_bytes)?;
+    let (index, _, rescued) = open_and_compare(&fresh, dir, catalogue, cache_bytes)?;
     remove_dirs(&old);
     let state = match reason {
         Some(reason) => IndexState::Rebuilt { reason },
@@ -117,57 +112,54 @@ fn open_index(
 
 fn open_and_compare(
     path: &Path,
+    dir: &Path,
     catalogue: &Catalogue,
     cache_bytes: u64,
 ) -> Result<(Index, IndexState, Rescued), Error> {
-    let index = Index::open(path, cache_bytes)?;
-    let mut agreeing: HashSet<&[u8]> = HashSet::new();
-    let mut foreign = Vec::new();
+    let index = Index::open(path, &journal_dir(dir), cache_bytes)?;
+    let (mut missing, mut foreign) = (Vec::new(), Vec::new());
     let mut rescued = Rescued::new();
+    // Both are in the order of their keys. Should the index be so no more, some of its records are
+    // taken for foreign ones, removed, and put back.
+    let mut known = catalogue.places.iter().peekable();
     for stored in index.everything()? {
         let stored = stored?;
-        let place = catalogue.places.get_key_value(&stored.key);
-        match place {
-            Some((key, place)) if stored.whole && !place.deleted && place.stamp == stored.stamp => {
-                agreeing.insert(key);
+        while let Some(before) = known.next_if(|(key, _)| *key < &stored.key[..]) {
+            missing.push(before);
+        }
+        let found = known.next_if(|(key, _)| *key == stored.key);
+        let place = found.map(|(_, place)| place);
+        let is_there = |place: &Place| match stored.held {
+            Held::At(at) => at == catalogue.index_place(place),
+            Held::Value(_) => place.is_kept(&stored.key),
+        };
+        let agrees = |place: &Place| {
+            stored.whole && !place.deleted && place.stamp == stored.stamp && is_there(place)
+        };
+        if place.is_some_and(agrees) {
+            continue;
+        }
+        let is_newer = place.is_none_or(|place| stored.stamp.seq > place.stamp.seq);
+        let was_lost = stored.whole && is_newer && catalogue.may_have_lost(stored.stamp.seq);
+        match (found, stored.held) {
+            (_, Held::Value(value)) if was_lost => {
+                let (key, value) = (stored.key, Some(value));
+                rescued.push((stored.stamp, Op { key, value }));
             }
-            Some((key, place))
-                if stored.whole
-                    && stored.stamp.seq > place.stamp.seq
-                    && catalogue.may_have_lost(stored.stamp.seq) =>
-            {
-                agreeing.insert(key);
-                rescued.push((
-                    stored.stamp,
-                    Op {
-                        key: stored.key,
-                        value: Some(stored.value),
-                    },
-                ));
-            }
-            None if stored.whole && catalogue.may_have_lost(stored.stamp.seq) => {
-                rescued.push((
-                    stored.stamp,
-                    Op {
-                        key: stored.key,
-                        value: Some(stored.value),
-                    },
-                ));
-            }
-            Some((_, place)) if !place.deleted => {}
+            (Some(found), _) if !found.1.deleted => missing.push(found),
             _ => foreign.push(stored.key),
         }
     }
+    missing.extend(known);
+    missing.retain(|(_, place)| !place.deleted);
     let mut repaired = foreign.len() as u64;
     for key in foreign {
         index.remove(&key)?;
     }
-    let is_missing = |key: &[u8]| !agreeing.contains(key);
-    let live = catalogue.places.iter().filter(|(_, place)| !place.deleted);
-    let missing: Vec<_> = live.filter(|(key, _)| is_missing(key)).collect();
     repaired += missing.len() as u64;
-    catalogue.read_each(missing, |key, stamp, value| {
-        index.insert(key, stamp, value).map(drop)
+    catalogue.read_each(missing, |key, place, value| {
+        let at = catalogue.index_place(place);
+        index.insert(key, place.stamp, value, at).map(drop)
     })?;
     if repaired > 0 {
         index.flush()?;
@@ -198,25 +190,33 @@ fn count_restored(losses: &mut Vec<Loss>, rescued: &Rescued) -> u64 {
 
 fn write_rescued(journal: &mut Journal, index: &Index, op: Op) -> Result<(), Error> {
     let batch = [vec![op]];
-    let stamps = journal.append(&batch).map_err(|failed| Error::NotWritten {
+    let written = journal.append(&batch).map_err(|failed| Error::NotWritten {
         reason: failed.reason,
     })?;
-    for (stamp, op) in stamps.into_iter().zip(&batch[0]) {
-        index.insert(&op.key, stamp, op.value.as_deref().unwrap_or_default())?;
+    for (written, op) in written.into_iter().zip(&batch[0]) {
+        let value = op.value.as_deref().unwrap_or_default();
+        index.insert(&op.key, written.stamp, value, written.place)?;
     }
     Ok(())
 }
 
-fn checkpoint_now(journal: &mut Journal, damaged: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+fn checkpoint_now(
+    journal: &mut Journal,
+    index: &Index,
+    damaged: &[PathBuf],
+) -> Result<Vec<PathBuf>, Error> {
     let dir = journal.dir().to_owned();
-    let (inputs, upto) = journal.seal()?;
-    let snapshot = snapshot::write(&dir, &inputs, upto, snapshot::Damage::LeaveOut)?;
-    journal.replaced(&inputs, snapshot.clone())?;
-    snapshot::retire(&dir, &inputs, &snapshot, damaged)
+    let Some(work) = journal.seal(true)? else {
+        return Ok(Vec::new());
+    };
+    let made = snapshot::write(&dir, &work, snapshot::Damage::LeaveOut)?;
+    index.moved(&made.moved)?;
+    journal.replaced(&work, made.file.clone())?;
+    snapshot::retire(&dir, &work.inputs, &made.file, damaged)
 }
 
-fn total_bytes(files: &[files::JournalFile]) -> Result<u64, Error> {
-    files.iter().map(files::JournalFile::bytes).sum()
+fn journal_dir(dir: &Path) -> PathBuf {
+    dir.join("journal")
 }
 
 /// The folders `index.N` in the order of their numbers.

@@ -9,16 +9,19 @@ use crate::commit::{Failure, Queue, hold};
 use crate::error::Error;
 use crate::id::{StudyId, TrialId};
 use crate::index::Index;
+use crate::journal::files::JournalFile;
 use crate::journal::frame::FRAME_HEAD;
 use crate::journal::{Journal, Op, snapshot};
-use crate::key::Key;
+use crate::key::{Counter, Key};
 use crate::lock::DirLock;
-use crate::record::{Record, decode};
+use crate::record::{Record, decode, encode};
 use crate::steps::Steps;
 use crate::steps::history::Tail;
 
 /// The most bytes one batch may take in the journal.
 pub const MAX_BATCH_BYTES: usize = 64 << 20;
+/// How many places in the index are set right at once after a checkpoint.
+const MOVED_AT_ONCE: usize = 1000;
 /// How many trials' tails are kept in memory; any other is read when it is appended to.
 const MAX_TAILS: usize = 256;
 
@@ -31,7 +34,7 @@ pub(crate) struct Shared {
     /// Locked for reading by every read, and for writing while a round of batches goes in.
     index: RwLock<Index>,
     /// One checkpoint at a time.
-    checkpointing: Mutex<()>,
+    pub(crate) checkpointing: Mutex<()>,
     tails: Mutex<HashMap<TrialId, SharedTail>>,
     ids: Mutex<Ids>,
     /// Last, so that it is let go of last.
@@ -51,11 +54,13 @@ struct Ids {
 impl Shared {
     /// Puts the parts together.
     pub(crate) fn new(journal: Journal, index: Index, lock: DirLock) -> Result<Self, Error> {
-        let last = index.backwards(Key::studies())?.next().transpose()?;
-        let next_study = match last.and_then(|(key, _)| Key::decode(&key)) {
+        let last = index.keys(Key::studies())?.next_back().transpose()?;
+        let after = match last.and_then(|key| Key::decode(&key)) {
             Some(Key::Study(id)) => id.0.saturating_add(1),
             _ => 1,
         };
+        let deleted = count(&index, Counter::StudyIds)?;
+        let next_study = after.max(deleted);
         Ok(Self {
             queue: Queue::default(),
             checkpoint_due: AtomicBool::new(journal.is_checkpoint_due()),
@@ -109,7 +114,7 @@ impl Shared {
     /// One round: journal, sync, index.
     fn write(&self, batches: &[Vec<Op>]) -> Result<(), Failure> {
         let mut journal = hold(&self.journal);
-        let stamps = journal.append(batches).map_err(|failed| Failure {
+        let written = journal.append(batches).map_err(|failed| Failure {
             reason: failed.reason,
             fatal: failed.fatal,
         })?;
@@ -119,15 +124,18 @@ impl Shared {
             fatal: true,
         };
         let index = self.index.write().unwrap_or_else(PoisonError::into_inner);
-        for (op, stamp) in batches.iter().flatten().zip(stamps) {
-            let overwritten = match &op.value {
-                Some(value) => index.insert(&op.key, stamp, value),
-                None => index.remove(&op.key),
-            }
-            .map_err(stale)?;
+        for (op, written) in batches.iter().flatten().zip(written) {
             let frame = (FRAME_HEAD + op.key.len()) as u64;
-            let deletion = if op.value.is_none() { frame } else { 0 };
-            journal.add_garbage(deletion + overwritten.map_or(0, |bytes| frame + bytes as u64));
+            let replaced = match &op.value {
+                Some(value) => index.insert(&op.key, written.stamp, value, written.place),
+                None => {
+                    journal.add_garbage(written.stamp.seq, frame);
+                    index.remove(&op.key)
+                }
+            };
+            if let Some(replaced) = replaced.map_err(stale)? {
+                journal.add_garbage(replaced.seq, frame + replaced.bytes);
+            }
         }
         // Asking the journal itself would mean waiting for the next round's sync.
         self.checkpoint_due
@@ -135,9 +143,10 @@ impl Shared {
         Ok(())
     }
 
-    pub(crate) fn checkpoint(&self) -> Result<(), Error> {
+    /// Makes a snapshot of all that the journal has, or of what is due.
+    pub(crate) fn checkpoint(&self, all: bool) -> Result<(), Error> {
         let _one_at_a_time = hold(&self.checkpointing);
-        let written = self.write_snapshot();
+        let written = self.write_snapshot(all);
         let mut journal = hold(&self.journal);
         if written.is_err() {
             journal.be_patient();
@@ -147,14 +156,23 @@ impl Shared {
         written
     }
 
-    fn write_snapshot(&self) -> Result<(), Error> {
-        let (dir, (inputs, upto)) = {
+    fn write_snapshot(&self, all: bool) -> Result<(), Error> {
+        let (dir, work) = {
             let mut journal = hold(&self.journal);
-            (journal.dir().to_owned(), journal.seal()?)
+            (journal.dir().to_owned(), journal.seal(all)?)
         };
-        let snapshot = snapshot::write(&dir, &inputs, upto, snapshot::Damage::Refuse)?;
-        hold(&self.journal).replaced(&inputs, snapshot.clone())?;
-        snapshot::retire(&dir, &inputs, &snapshot, &[])?;
+        let Some(work) = work else {
+            return Ok(());
+        };
+        let made = snapshot::write(&dir, &work, snapshot::Damage::Refuse)?;
+        // Readers go on between the pieces. One that has begun keeps the files it reads from being
+        // removed, for it holds the index.
+        for places in made.moved.chunks(MOVED_AT_ONCE) {
+            let index = self.index.write().unwrap_or_else(PoisonError::into_inner);
+            index.moved(places)?;
+        }
+        hold(&self.journal).replaced(&work, made.file.clone())?;
+        snapshot::retire(&dir, &work.inputs, &made.file, &[])?;
         Ok(())
     }
 
@@ -183,24 +201,44 @@ impl Shared {
         Arc::clone(tails.entry(trial).or_default())
     }
 
+    /// Drops the tails of trials that are deleted.
+    pub(crate) fn forget_tails(&self, which: impl Fn(TrialId) -> bool) {
+        hold(&self.tails).retain(|trial, _| !which(*trial));
+    }
+
     pub(crate) fn take_trial_number(&self, study: StudyId) -> Result<u32, Error> {
         let mut ids = hold(&self.ids);
-        let last = self
-            .index()
-            .backwards(Key::trials(study))?
-            .next()
-            .transpose()?;
-        let after = match last.and_then(|(key, _)| Key::decode(&key)) {
-            Some(Key::Trial(id)) => u64::from(id.number) + 1,
-            _ => 0,
-        };
         // Numbers that were taken and whose records are still on their way count too.
-        let next = after.max(ids.next_trial.get(&study).copied().unwrap_or(0));
+        let taken = ids.next_trial.get(&study).copied().unwrap_or(0);
+        let next = self.next_trial_number(study)?.max(taken);
         let number = u32::try_from(next).map_err(|_| Error::NotWritten {
             reason: format!("study {study} has all the trials it can have"),
         })?;
         ids.next_trial.insert(study, next + 1);
         Ok(number)
+    }
+
+    /// The first number beyond those of the study's trials, deleted ones among them.
+    pub(crate) fn next_trial_number(&self, study: StudyId) -> Result<u64, Error> {
+        let index = self.index();
+        let last = index.keys(Key::trials(study))?.next_back().transpose()?;
+        let after = match last.and_then(|key| Key::decode(&key)) {
+            Some(Key::Trial(id)) => u64::from(id.number) + 1,
+            _ => 0,
+        };
+        Ok(after.max(count(&index, Counter::TrialNumbers(study))?))
+    }
+
+    pub(crate) fn next_study_id(&self) -> u64 {
+        hold(&self.ids).next_study
+    }
+
+    pub(crate) fn next_boot(&self) -> Result<u64, Error> {
+        // Held until it is written, so that two callers cannot get the same.
+        let _ids = hold(&self.ids);
+        let boot = count(&self.index(), Counter::Boots)? + 1;
+        self.commit(vec![put_count(Counter::Boots, boot)?])?;
+        Ok(boot)
     }
 
     pub(crate) fn get<R: Record>(&self, key: &Key) -> Result<Option<R>, Error> {
@@ -229,7 +267,37 @@ impl Shared {
         Ok(listed)
     }
 
+    /// The journal's files, and how much of the last one is written.
+    pub(crate) fn journal_now(&self) -> (Vec<JournalFile>, u64) {
+        hold(&self.journal).files()
+    }
+
+    /// How many bytes the journal takes, and how many of them are garbage.
+    pub(crate) fn journal_bytes(&self) -> (u64, u64) {
+        hold(&self.journal).bytes()
+    }
+
+    /// Files that have all there is now, and will not change.
+    pub(crate) fn seal_journal(&self) -> Result<Vec<JournalFile>, Error> {
+        hold(&self.journal).seal_active()
+    }
+
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What a counter stands at; 0 until it is first written.
+fn count(index: &Index, counter: Counter) -> Result<u64, Error> {
+    let key = Key::Counter(counter);
+    let found = index.get(&key)?;
+    Ok(found
+        .map(|bytes| decode(&key, &bytes))
+        .transpose()?
+        .unwrap_or(0))
+}
+
+pub(crate) fn put_count(counter: Counter, to: u64) -> Result<Op, Error> {
+    let key = Key::Counter(counter);
+    Op::put(&key, encode(&key, &to)?)
 }

@@ -6,18 +6,20 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Parts};
+use crate::care::{Backup, Stats, Verification};
 use crate::commit::hold;
 use crate::error::Error;
 use crate::id::{Id, StudyId, TrialId};
 use crate::journal::Limits;
 use crate::key::Key;
 use crate::lock::DirLock;
-use crate::record::{EpochMetrics, Knowledge, StudyRecord, StudyState, TrialRecord, TrialState};
+use crate::record::{EpochMetrics, Knowledge, Quarantine, StudyRecord, TrialRecord};
 use crate::recovery;
 use crate::report::OpenReport;
 use crate::shared::{Shared, SharedTail};
 use crate::steps::Steps;
+use crate::steps::curve::{self, Curve, History};
 use crate::steps::history;
 
 /// Sizes that decide how a store uses memory and disk.
@@ -27,27 +29,19 @@ pub struct Options {
     pub cache_bytes: u64,
     /// A journal segment is closed once it is this long, in bytes.
     pub segment_bytes: u64,
-    /// The journal is compacted once this many bytes of it, and half of it, are out of date.
+    /// The journal, or its last part, is compacted once this many bytes of it, and a third of it,
+    /// are out of date.
     pub garbage_bytes: u64,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            cache_bytes: 64 << 20,
-            segment_bytes: 64 << 20,
-            garbage_bytes: 64 << 20,
+            cache_bytes: 4 << 20,
+            segment_bytes: 16 << 20,
+            garbage_bytes: 8 << 20,
         }
     }
-}
-
-/// Records that [`Store::recover_orphans`] found running and changed.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Orphans {
-    /// Studies, now interrupted.
-    pub studies: Vec<StudyId>,
-    /// Trials, now lost.
-    pub trials: Vec<TrialId>,
 }
 
 /// Everything Attune keeps, in one directory.
@@ -89,6 +83,7 @@ impl Store {
         };
         let recovered = recovery::open(dir, limits, options.cache_bytes)?;
         let shared = Shared::new(recovered.journal, recovered.index, lock)?;
+        shared.sweep_all()?;
         let store = Self {
             shared: Arc::new(shared),
             checkpointer: Mutex::default(),
@@ -104,7 +99,12 @@ impl Store {
     /// sense; [`Error::Stopped`] when only reopening helps; [`Error::TooLarge`] and
     /// [`Error::BadSteps`] for what the batch holds.
     pub fn apply(&self, batch: Batch) -> Result<(), Error> {
-        let (mut ops, appends) = batch.into_parts()?;
+        let Parts {
+            mut ops,
+            appends,
+            deletions,
+        } = batch.into_parts()?;
+        let swept = self.shared.delete(&deletions, &mut ops)?;
         // In the order of their ids, so that two batches can never wait for each other.
         let tails: Vec<(TrialId, SharedTail, &Steps)> = appends
             .iter()
@@ -118,10 +118,13 @@ impl Store {
             grown.push((held, after));
         }
         self.shared.commit(ops)?;
-        self.start_due_checkpoint();
         for (mut held, after) in grown {
             *held = Some(after);
         }
+        for study in swept {
+            self.shared.sweep(study)?;
+        }
+        self.start_due_checkpoint();
         Ok(())
     }
 
@@ -257,6 +260,54 @@ impl Store {
         history::read(&self.shared.index(), trial, &range)
     }
 
+    /// One column of a trial's history over the steps in `range`, in at most `points` buckets (from 1
+    /// to [`MAX_POINTS`](crate::MAX_POINTS)) of about as many rows each; without any where no row in
+    /// the range has that column.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn curve(
+        &self,
+        trial: TrialId,
+        column: &str,
+        range: impl RangeBounds<u64>,
+        points: usize,
+    ) -> Result<Curve, Error> {
+        curve::read(&self.shared.index(), trial, column, &range, points)
+    }
+
+    /// What there is of a trial's history.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn history(&self, trial: TrialId) -> Result<History, Error> {
+        curve::history(&self.shared.index(), trial)
+    }
+
+    /// The names of the columns of a trial's history, in the order in which they first came.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn columns(&self, trial: TrialId) -> Result<Vec<String>, Error> {
+        Ok(self.history(trial)?.columns)
+    }
+
+    /// Thins a trial's history out: its rows go, and what [`Store::curve`] needs to draw it stays,
+    /// a tenth of the space. The trial can still go on, but only after its last step.
+    ///
+    /// # Errors
+    /// Those of reading, and as [`Store::apply`].
+    pub fn thin(&self, trial: TrialId) -> Result<(), Error> {
+        let tail = self.shared.tail(trial);
+        let mut held = hold(&tail);
+        let ops = history::thin(&self.shared.index(), trial)?;
+        *held = None;
+        self.shared.commit(ops)?;
+        drop(held);
+        self.start_due_checkpoint();
+        Ok(())
+    }
+
     /// What `owner` has learnt in one of its slots, if anything yet.
     ///
     /// # Errors
@@ -281,32 +332,49 @@ impl Store {
         Ok(id)
     }
 
-    /// Turns trials that are `running` into `lost` ones and such studies into `interrupted` ones.
-    /// For the host to call right after opening, while nothing of its own runs yet.
+    /// The libraries that may not be loaded, by content hash.
     ///
     /// # Errors
-    /// Those of reading, and as [`Store::apply`].
-    pub fn recover_orphans(&self) -> Result<Orphans, Error> {
-        let mut orphans = Orphans::default();
-        let mut batch = Batch::new();
-        for (id, mut study) in self.list_studies()? {
-            if study.state == StudyState::Running {
-                study.state = StudyState::Interrupted;
-                batch = batch.put_study(id, &study);
-                orphans.studies.push(id);
-            }
-        }
-        let trials: Vec<(TrialId, TrialRecord)> = self.shared.list(Key::all_trials(), trial_of)?;
-        for (id, mut trial) in trials {
-            if trial.state == TrialState::Running {
-                trial.state = TrialState::Lost;
-                trial.reason = Some("the process that ran it ended without a word".to_owned());
-                batch = batch.put_trial(id, &trial);
-                orphans.trials.push(id);
-            }
-        }
-        self.apply(batch)?;
-        Ok(orphans)
+    /// Those of reading.
+    pub fn quarantines(&self) -> Result<Vec<(String, Quarantine)>, Error> {
+        self.shared.list(Key::quarantines(), |key| match key {
+            Key::Quarantine(hash) => Some(hash.clone()),
+            _ => None,
+        })
+    }
+
+    /// A number that no call before has given out, in this process or an earlier one: 1, then 2,
+    /// and so on.
+    ///
+    /// # Errors
+    /// As [`Store::apply`].
+    pub fn next_boot(&self) -> Result<u64, Error> {
+        self.shared.next_boot()
+    }
+
+    /// Reads everything there is and holds it against its checksums. Reading and writing go on.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a file cannot be read at all. Damage is no error: the answer tells of it.
+    pub fn verify(&self) -> Result<Verification, Error> {
+        self.shared.verify()
+    }
+
+    /// Copies all that is written when it is called into `dir`, which must be empty or not there
+    /// yet. The copy opens as a store. Reading and writing go on.
+    ///
+    /// # Errors
+    /// [`Error::NotEmpty`] and [`Error::Io`]; there is then no backup.
+    pub fn backup(&self, dir: impl AsRef<Path>) -> Result<Backup, Error> {
+        self.shared.backup(dir.as_ref())
+    }
+
+    /// Counts what the store holds and what that takes. Reads every key, and few records.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn stats(&self) -> Result<Stats, Error> {
+        self.shared.stats()
     }
 
     /// Compacts the journal now: a snapshot of the live records takes the place of its sealed
@@ -314,8 +382,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::JournalDamaged`] and [`Error::Io`]; the journal is then as long as before and as good.
-    pub fn checkpoint(&self) -> Result<(), Error> {
-        self.shared.checkpoint()
+    pub fn compact(&self) -> Result<(), Error> {
+        self.shared.checkpoint(true)
     }
 
     /// Checkpoints on a thread of its own, where one is due and none is under way.
@@ -327,7 +395,7 @@ impl Store {
         if checkpointer.as_ref().is_none_or(JoinHandle::is_finished) {
             let shared = Arc::clone(&self.shared);
             // A checkpoint that fails has changed nothing, and is tried again later.
-            let work = move || drop(shared.checkpoint());
+            let work = move || drop(shared.checkpoint(false));
             let thread = std::thread::Builder::new().name("store checkpoint".to_owned());
             *checkpointer = thread.spawn(work).ok();
         }

@@ -8,27 +8,18 @@ use std::path::{Path, PathBuf};
 
 use super::files::{self, JournalFile};
 use super::frame::{
-    Action, FILE_HEADER, FRAME_HEAD, FileKind, Found, Head, SCHEMA, Scanner, record_crc, schema_of,
+    Action, FILE_HEADER, FileKind, Found, Head, SCHEMA, Scanner, record_crc, schema_of,
 };
+use super::places::{Place, Places};
 use crate::error::Error;
-use crate::index::Stamp;
+use crate::index::Place as IndexPlace;
 use crate::key::Key;
 use crate::report::{Loss, TornTail};
-
-/// Where a record's newest version lies.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub(crate) stamp: Stamp,
-    pub(crate) deleted: bool,
-    file: usize,
-    value_offset: u64,
-    value_len: u32,
-}
 
 /// What a journal holds.
 #[derive(Default)]
 pub(crate) struct Catalogue {
-    pub(crate) places: HashMap<Vec<u8>, Place>,
+    pub(crate) places: Places,
     /// The files that are in use, snapshots before segments.
     pub(crate) files: Vec<JournalFile>,
     pub(crate) last_seq: u64,
@@ -56,46 +47,59 @@ impl Catalogue {
             expected: 1,
             ..Self::default()
         };
+        files::rename_old_snapshots(dir)?;
         let all = files::list(dir)?;
-        let (mut snapshots, mut segments): (Vec<_>, Vec<_>) = all
+        let (snapshots, mut segments): (Vec<_>, Vec<_>) = all
             .into_iter()
             .partition(|file| file.kind == FileKind::Snapshot);
-        if let Some(newest) = snapshots.pop() {
-            catalogue.expected = newest.seq + 1;
-            catalogue.last_seq = newest.seq;
-            if catalogue.scan_snapshot(&newest)? {
-                files::remove(&snapshots)?;
-                snapshots.clear();
-                // A segment reaches up to where the next one begins.
-                let covered = segments
-                    .windows(2)
-                    .take_while(|pair| pair[1].seq <= newest.seq + 1)
-                    .count();
-                files::remove(&segments.drain(..covered).collect::<Vec<_>>())?;
+        let mut whole: Option<JournalFile> = None;
+        let mut all_whole = true;
+        for snapshot in snapshots {
+            if whole.as_ref().is_some_and(|whole| whole.covers(&snapshot)) {
+                files::remove(&[snapshot])?;
+            } else if catalogue.scan_snapshot(&snapshot)? {
+                whole = Some(snapshot);
+            } else {
+                all_whole = false;
             }
-            for older in &snapshots {
-                catalogue.scan_snapshot(older)?;
-            }
+        }
+        if all_whole && let Some(newest) = whole {
+            // A segment reaches up to where the next one begins.
+            let covered = segments
+                .windows(2)
+                .take_while(|pair| pair[1].seq <= newest.seq + 1)
+                .count();
+            files::remove(&segments.drain(..covered).collect::<Vec<_>>())?;
         }
         let last = segments.len().saturating_sub(1);
         for (at, segment) in segments.iter().enumerate() {
             catalogue.scan_segment(segment, at == last)?;
         }
+        catalogue.places.settle();
         catalogue.forget_superseded_losses();
         Ok(catalogue)
+    }
+
+    /// Where a record's value lies, as the index has it.
+    pub(crate) fn index_place(&self, place: &Place) -> IndexPlace {
+        IndexPlace::new(
+            &self.files[place.file as usize],
+            place.value_offset,
+            place.value_len,
+        )
     }
 
     /// Hands each of these records' values to `each`, in the order they lie on the disk.
     pub(crate) fn read_each(
         &self,
-        mut records: Vec<(&Vec<u8>, &Place)>,
-        mut each: impl FnMut(&[u8], Stamp, &[u8]) -> Result<(), Error>,
+        mut records: Vec<(&[u8], &Place)>,
+        mut each: impl FnMut(&[u8], &Place, &[u8]) -> Result<(), Error>,
     ) -> Result<(), Error> {
         records.sort_unstable_by_key(|(_, place)| (place.file, place.value_offset));
-        let mut opened: Option<(usize, File)> = None;
+        let mut opened: Option<(u32, File)> = None;
         let mut value = Vec::new();
         for (key, place) in records {
-            let path = &self.files[place.file].path;
+            let path = &self.files[place.file as usize].path;
             let mut file = match opened.take() {
                 Some((at, file)) if at == place.file => file,
                 _ => File::open(path).map_err(Error::io("open", path))?,
@@ -107,7 +111,7 @@ impl Catalogue {
             if record_crc(key, place.stamp.seq, Action::Put, &value) != place.stamp.crc {
                 return Err(Error::JournalDamaged { path: path.clone() });
             }
-            each(key, place.stamp, &value)?;
+            each(key, place, &value)?;
             opened = Some((place.file, file));
         }
         Ok(())
@@ -118,18 +122,21 @@ impl Catalogue {
         seq > self.last_seq || self.losses.iter().any(|loss| seqs(loss).contains(&seq))
     }
 
-    /// How many bytes the live records take in the journal.
-    pub(crate) fn live_bytes(&self) -> u64 {
-        let live = self.places.iter().filter(|(_, place)| !place.deleted);
-        live.map(|(key, place)| (FRAME_HEAD + key.len()) as u64 + u64::from(place.value_len))
-            .sum()
+    /// How many bytes the live records take in each of the files.
+    pub(crate) fn live_bytes(&self) -> Vec<u64> {
+        let mut bytes = vec![0; self.files.len()];
+        for (key, place) in self.places.live() {
+            bytes[place.file as usize] += place.frame_bytes(key);
+        }
+        bytes
     }
 
     /// Reads a snapshot and tells whether it is whole.
     fn scan_snapshot(&mut self, file: &JournalFile) -> Result<bool, Error> {
+        self.meet(file, 0, file.first);
         let at = self.files.len();
         self.files.push(file.clone());
-        let (mut before, mut ordinal) = (0, 0_u32);
+        let (mut before, mut ordinal) = (file.first.saturating_sub(1), 0_u32);
         let (mut is_damaged, mut is_ended) = (false, false);
         let header_is_whole = scan_file(file, |found| match found {
             Found::Frame { offset, head, .. } => {
@@ -162,7 +169,9 @@ impl Catalogue {
                 head: None,
             });
         }
-        self.settle(before, file.seq + 1, file.seq - before);
+        self.settle(before, file.seq + 1, file.seq.saturating_sub(before));
+        self.expected = self.expected.max(file.seq + 1);
+        self.last_seq = self.last_seq.max(file.seq);
         let is_whole = header_is_whole && is_ended && !is_damaged;
         if !is_whole {
             self.mark_damaged(&file.path);
@@ -308,20 +317,8 @@ impl Catalogue {
 
     fn insert(&mut self, file: usize, offset: u64, head: Head) {
         self.last_seq = self.last_seq.max(head.seq);
-        let place = Place {
-            stamp: Stamp {
-                seq: head.seq,
-                crc: head.crc,
-            },
-            deleted: head.action == Action::Delete,
-            file,
-            value_offset: offset + (FRAME_HEAD + head.key.len()) as u64,
-            value_len: head.value_len,
-        };
-        let newest = self.places.entry(head.key).or_insert(place);
-        if newest.stamp.seq < head.seq {
-            *newest = place;
-        }
+        self.places
+            .insert(&head.key, Place::new(&head, file, offset));
     }
 
     /// Drops losses of records that were overwritten later: nobody would have read them again.
@@ -334,7 +331,7 @@ impl Catalogue {
         if newest.is_empty() {
             return;
         }
-        for (key, place) in &self.places {
+        for (key, place) in self.places.iter() {
             if let Some(seq) = newest.get_mut(&Key::describe(key)) {
                 *seq = place.stamp.seq;
             }
@@ -363,8 +360,14 @@ pub(crate) fn seqs(loss: &Loss) -> RangeInclusive<u64> {
 ///
 /// # Errors
 /// [`Error::NewerSchema`] for a file from the future, and those of reading.
-pub(crate) fn scan_file(
+pub(crate) fn scan_file(file: &JournalFile, each: impl FnMut(Found<'_>)) -> Result<bool, Error> {
+    scan_part(file, u64::MAX, each)
+}
+
+/// [`scan_file`] for a file that is still written to, up to the length that is known to be whole.
+pub(crate) fn scan_part(
     file: &JournalFile,
+    upto: u64,
     mut each: impl FnMut(Found<'_>),
 ) -> Result<bool, Error> {
     let path = &file.path;
@@ -382,7 +385,8 @@ pub(crate) fn scan_file(
             known: SCHEMA,
         });
     }
-    let mut scanner = Scanner::new(opened, FILE_HEADER as u64);
+    let rest = opened.take(upto.saturating_sub(FILE_HEADER as u64));
+    let mut scanner = Scanner::new(rest, FILE_HEADER as u64);
     while let Some(found) = scanner.next().map_err(Error::io("read", path))? {
         each(found);
     }

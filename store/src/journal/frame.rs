@@ -14,7 +14,9 @@
 use std::io::{self, Read};
 
 /// The version of everything this crate writes. A file with a greater one is refused.
-pub(crate) const SCHEMA: u32 = 1;
+///
+/// 2: records of version 2, and kinds of records that 1 did not have.
+pub(crate) const SCHEMA: u32 = 2;
 /// The largest value one record may have, in bytes.
 pub(crate) const MAX_VALUE: usize = 16 << 20;
 /// The longest key, in bytes: a knowledge slot's with the longest names.

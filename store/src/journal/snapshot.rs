@@ -5,10 +5,12 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use super::Work;
 use super::catalogue::scan_file;
 use super::files::{self, JournalFile, sync_dir};
-use super::frame::{Action, FileKind, Found, file_header, write_frame};
+use super::frame::{Action, FILE_HEADER, FileKind, Found, file_header, write_frame};
 use crate::error::Error;
+use crate::index::{self, Place};
 
 /// What to do about damage in a checkpoint's inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,48 +21,75 @@ pub(crate) enum Damage {
     LeaveOut,
 }
 
-/// Writes the snapshot that can take the place of `inputs`, whose last sequence number is `upto`.
+/// A snapshot, and where the records in it lie that the index has no value of.
+pub(crate) struct Snapshot {
+    pub(crate) file: JournalFile,
+    pub(crate) moved: Vec<(Vec<u8>, u64, Place)>,
+}
+
+/// Writes the snapshot that can take the place of the files it is made from.
 ///
 /// # Errors
 /// [`Error::JournalDamaged`] as `damage` has it, and those of reading and writing.
-pub(crate) fn write(
-    dir: &Path,
-    inputs: &[JournalFile],
-    upto: u64,
-    damage: Damage,
-) -> Result<JournalFile, Error> {
-    let live = live_writes(inputs, damage)?;
+pub(crate) fn write(dir: &Path, work: &Work, damage: Damage) -> Result<Snapshot, Error> {
+    let (first, inputs) = (work.first, &work.inputs[..]);
+    let live = live_writes(inputs, first, damage)?;
     let count = live.len();
-    let snapshot = JournalFile::new(dir, FileKind::Snapshot, upto);
+    let file = JournalFile::snapshot(dir, first, work.upto);
     let aside = dir.join("snapshot.tmp");
-    let failed = || Error::io("write the snapshot", &aside);
-    let mut to = BufWriter::with_capacity(1 << 20, File::create(&aside).map_err(failed())?);
-    to.write_all(&file_header(FileKind::Snapshot, upto))
-        .map_err(failed())?;
-    let copied = copy_live(inputs, live, &mut to)?;
+    let copied = write_aside(&aside, &file, inputs, live);
+    let (copied, moved) = match copied {
+        Ok(copied) => copied,
+        Err(error) => {
+            // On a full disk, of all places, it must not stay.
+            let _ = fs::remove_file(&aside);
+            return Err(error);
+        }
+    };
     if damage == Damage::Refuse && copied as usize != count {
         // A file has become unreadable since it was gone through a moment ago.
+        let _ = fs::remove_file(&aside);
         return Err(Error::JournalDamaged {
             path: dir.to_owned(),
         });
     }
+    fs::rename(&aside, &file.path).map_err(Error::io("rename the snapshot to", &file.path))?;
+    sync_dir(dir)?;
+    Ok(Snapshot { file, moved })
+}
+
+type Copied = (u32, Vec<(Vec<u8>, u64, Place)>);
+
+fn write_aside(
+    aside: &Path,
+    snapshot: &JournalFile,
+    inputs: &[JournalFile],
+    live: HashMap<Vec<u8>, u64>,
+) -> Result<Copied, Error> {
+    let failed = || Error::io("write the snapshot", aside);
+    let mut to = BufWriter::with_capacity(1 << 20, File::create(aside).map_err(failed())?);
+    to.write_all(&file_header(FileKind::Snapshot, snapshot.seq))
+        .map_err(failed())?;
+    let copied = copy_live(snapshot, inputs, live, &mut to)?;
     let mut end = Vec::new();
-    write_frame(&mut end, upto, copied, Action::End, &[], &[]);
+    write_frame(&mut end, snapshot.seq, copied.0, Action::End, &[], &[]);
     to.write_all(&end).map_err(failed())?;
     let file = to
         .into_inner()
         .map_err(|error| failed()(error.into_error()))?;
     file.sync_all().map_err(failed())?;
-    fs::rename(&aside, &snapshot.path)
-        .map_err(Error::io("rename the snapshot to", &snapshot.path))?;
-    sync_dir(dir)?;
-    Ok(snapshot)
+    Ok(copied)
 }
 
-/// The sequence number of each live record's newest write.
-fn live_writes(inputs: &[JournalFile], damage: Damage) -> Result<HashMap<Vec<u8>, u64>, Error> {
+/// The sequence number of each live record's newest write. Deletions stay where there are older
+/// files, which may still have what they delete.
+fn live_writes(
+    inputs: &[JournalFile],
+    first: u64,
+    damage: Damage,
+) -> Result<HashMap<Vec<u8>, u64>, Error> {
     let mut newest: HashMap<Vec<u8>, (u64, Action)> = HashMap::new();
-    let mut expected = 1;
+    let mut expected = first;
     for file in inputs {
         let mut is_damaged = false;
         scan_file(file, |found| match found {
@@ -81,7 +110,7 @@ fn live_writes(inputs: &[JournalFile], damage: Damage) -> Result<HashMap<Vec<u8>
             });
         }
     }
-    newest.retain(|_, (_, action)| *action == Action::Put);
+    newest.retain(|_, (_, action)| *action == Action::Put || first > 1);
     Ok(newest
         .into_iter()
         .map(|(key, (seq, _))| (key, seq))
@@ -90,11 +119,13 @@ fn live_writes(inputs: &[JournalFile], damage: Damage) -> Result<HashMap<Vec<u8>
 
 /// Copies the live writes, numbering their frames, and returns how many there were.
 fn copy_live(
+    snapshot: &JournalFile,
     inputs: &[JournalFile],
     mut live: HashMap<Vec<u8>, u64>,
     to: &mut impl Write,
-) -> Result<u32, Error> {
+) -> Result<Copied, Error> {
     let (mut copied, mut frame) = (0_u32, Vec::new());
+    let (mut moved, mut end) = (Vec::new(), FILE_HEADER as u64);
     for file in inputs {
         let mut outcome = Ok(());
         scan_file(file, |found| {
@@ -107,13 +138,18 @@ fn copy_live(
             // The same frame may be in two files, left over from a checkpoint that was cut short.
             live.remove(&head.key);
             frame.clear();
-            write_frame(&mut frame, head.seq, copied, Action::Put, &head.key, value);
+            write_frame(&mut frame, head.seq, copied, head.action, &head.key, value);
             outcome = to.write_all(&frame);
             copied += 1;
+            end += frame.len() as u64;
+            if head.action == Action::Put && !index::keeps(&head.key, value.len()) {
+                let place = Place::new(snapshot, end - value.len() as u64, value.len() as u32);
+                moved.push((head.key, head.seq, place));
+            }
         })?;
         outcome.map_err(Error::io("copy into a snapshot", &file.path))?;
     }
-    Ok(copied)
+    Ok((copied, moved))
 }
 
 /// Removes the files that `snapshot` has taken the place of. Damaged ones are kept under another

@@ -3,16 +3,16 @@
 //! Records are keyed by their first step. Small appends are first written as fragments of their own;
 //! when a chunk's worth is together, or too many fragments are, one record replaces them under the
 //! first one's key. Any partition of the rows into records is valid, so nothing but the records
-//! themselves says how the rows are split.
-//!
-//! A zoom pyramid of the columns belongs beside the chunks, under a key kind of its own.
+//! themselves says how the rows are split. With a chunk that has its full number of rows goes its
+//! summary, and with every chunk that is thinned out.
 
 use std::ops::{Bound, RangeBounds};
 
+use super::summary::{self, Summary};
 use super::{CHUNK_ROWS, Steps, chunk};
 use crate::error::Error;
 use crate::id::TrialId;
-use crate::index::Index;
+use crate::index::{Entry, Index};
 use crate::journal::Op;
 use crate::key::Key;
 
@@ -50,6 +50,10 @@ impl Tail {
             }
             rows += steps.len();
             records.push(steps);
+        }
+        if records.is_empty() {
+            // All that there was may have been thinned out.
+            before = before.max(last_summarized(index, trial)?);
         }
         records.reverse();
         let firsts: Vec<u64> = records
@@ -123,6 +127,7 @@ impl Tail {
             self.open.extend(rows);
         }
         if completes_chunk {
+            ops.push(summary::put(trial, &self.open)?);
             self.open = Steps::default();
         }
         Ok(())
@@ -157,8 +162,8 @@ pub(crate) fn read(
     if let Bound::Included(&from) | Bound::Excluded(&from) = range.start_bound() {
         // The record that begins last at or before the range may reach into it.
         let upto = keys.start.clone()..Key::Steps(trial, from.saturating_add(1)).encode();
-        if let Some(entry) = index.backwards(upto)?.next() {
-            keys.start = entry?.0;
+        if let Some(key) = index.keys(upto)?.next_back() {
+            keys.start = key?;
         }
     }
     let mut last = None;
@@ -186,15 +191,68 @@ pub(crate) fn read(
     Ok(found)
 }
 
+/// What to write so that only summaries are left of a history.
+///
+/// # Errors
+/// Those of reading.
+pub(crate) fn thin(index: &Index, trial: TrialId) -> Result<Vec<Op>, Error> {
+    let mut ops = Vec::new();
+    for key in index.keys(Key::steps(trial))? {
+        let key = key?;
+        if let Some(Key::Steps(_, first)) = Key::decode(&key)
+            && index.get(&Key::Summary(trial, first))?.is_none()
+            && let Some(value) = index.get(&Key::Steps(trial, first))?
+        {
+            ops.push(summary::put(trial, &decode(&key, &value)?)?);
+        }
+        ops.push(Op::delete_encoded(key));
+    }
+    Ok(ops)
+}
+
+/// The last step of the last chunk that has a summary.
+fn last_summarized(index: &Index, trial: TrialId) -> Result<Option<u64>, Error> {
+    match index.backwards(Key::summaries(trial))?.next() {
+        Some(entry) => Ok(Some(summary_of(entry?)?.last_step())),
+        None => Ok(None),
+    }
+}
+
+fn summary_of((key, value): Entry) -> Result<Summary, Error> {
+    match Key::decode(&key) {
+        Some(key) => Summary::decode(&key, &value),
+        None => Err(malformed(&key)),
+    }
+}
+
 /// The deletions and the rewrite that leave only steps before `first`, and the tail after them.
 fn rewound(index: &Index, trial: TrialId, first: u64) -> Result<(Vec<Op>, Tail), Error> {
     let all = Key::steps(trial);
     let cut = Key::Steps(trial, first).encode();
     let mut ops = Vec::new();
-    for entry in index.forwards(cut.clone()..all.end)? {
-        ops.push(Op::delete_encoded(entry?.0));
+    let summaries = Key::summaries(trial);
+    let cut_summaries = Key::Summary(trial, first).encode();
+    let later = index.keys(cut.clone()..all.end)?;
+    for key in later.chain(index.keys(cut_summaries.clone()..summaries.end)?) {
+        ops.push(Op::delete_encoded(key?));
+    }
+    if let Some(entry) = index.backwards(summaries.start..cut_summaries)?.next() {
+        let before = summary_of(entry?)?;
+        let key = Key::Steps(trial, before.first_step());
+        let reaches_on = before.last_step() >= first;
+        if reaches_on && index.get(&key)?.is_none() {
+            let (from, to) = (before.first_step(), before.last_step());
+            let problem = format!(
+                "its steps from {from} to {to} were thinned out, and it cannot be rewritten from step {first} on; go on from after step {to}, or fork it"
+            );
+            return Err(Error::BadSteps { trial, problem });
+        }
+        if reaches_on {
+            ops.push(Op::delete(&Key::Summary(trial, before.first_step())));
+        }
     }
     let Some(entry) = index.backwards(all.start..cut)?.next() else {
+        // What was thinned out, if anything was, ends before `first`.
         return Ok((ops, Tail::default()));
     };
     let (key, value) = entry?;
@@ -227,13 +285,17 @@ fn put(trial: TrialId, rows: &Steps, ops: &mut Vec<Op>) -> Result<(), Error> {
 }
 
 fn decode(key: &[u8], value: &[u8]) -> Result<Steps, Error> {
-    let Some(key) = Key::decode(key) else {
-        return Err(Error::Unreadable {
-            record: Key::describe(key),
-            reason: "its key is malformed".to_owned(),
-        });
-    };
-    chunk::decode(&key, value)
+    match Key::decode(key) {
+        Some(key) => chunk::decode(&key, value),
+        None => Err(malformed(key)),
+    }
+}
+
+fn malformed(key: &[u8]) -> Error {
+    Error::Unreadable {
+        record: Key::describe(key),
+        reason: "its key is malformed".to_owned(),
+    }
 }
 
 fn is_before(step: u64, range: &impl RangeBounds<u64>) -> bool {

@@ -2,11 +2,14 @@
 //!
 //! [`Steps`] is the table as callers see it. [`packing`] makes one column small, [`chunk`] a few
 //! thousand rows of all columns one record, and [`history`] decides which records an append
-//! rewrites and how a range is read back.
+//! rewrites and how a range is read back. [`summary`] is what a chunk looks like from afar, and
+//! [`curve`] reads a column from any distance.
 
 pub(crate) mod chunk;
+pub(crate) mod curve;
 pub(crate) mod history;
 pub(crate) mod packing;
+pub(crate) mod summary;
 
 use std::ops::Range;
 

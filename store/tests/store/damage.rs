@@ -266,7 +266,7 @@ fn a_missing_segment_is_noticed() {
 fn a_damaged_snapshot_gives_up_only_what_was_hit() {
     let (dir, all) = filled();
     let (store, _) = Store::open(dir.path(), "test").unwrap();
-    store.checkpoint().unwrap();
+    store.compact().unwrap();
     drop(store);
     assert_eq!(reopen(dir.path()).0, all);
     let snapshot = || files(&dir.path().join("journal"), "snapshot-").swap_remove(0);
@@ -310,7 +310,7 @@ fn a_checkpoint_never_makes_damage_final() {
     let (store, _) = Store::open(dir.path(), "test").unwrap();
     let segment = segments(dir.path()).swap_remove(0);
     flip(&segment, fs::metadata(&segment).unwrap().len() * 4);
-    let error = store.checkpoint().unwrap_err().to_string();
+    let error = store.compact().unwrap_err().to_string();
     assert!(error.contains(segment.to_str().unwrap()), "{error}");
     drop(store);
     let (found, report) = reopen(dir.path());

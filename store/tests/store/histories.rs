@@ -7,18 +7,6 @@ use proptest::prelude::*;
 
 use crate::scenario::*;
 
-/// Floats as bits, for NaN is not equal to itself.
-fn bits(steps: &Steps) -> (Vec<u64>, Vec<(String, Vec<u64>)>) {
-    let columns = steps.columns.iter().map(|column| {
-        let values = match &column.values {
-            Values::F32(values) => values.iter().map(|value| value.to_bits().into()).collect(),
-            Values::F64(values) => values.iter().map(|value| value.to_bits()).collect(),
-        };
-        (column.name.clone(), values)
-    });
-    (steps.steps.clone(), columns.collect())
-}
-
 /// Tables to append one after the other: lengths and gaps as they come.
 fn tables() -> impl Strategy<Value = Vec<Steps>> {
     let row = || (1_u64..50, any::<u32>(), float());

@@ -131,8 +131,6 @@ fn check(dir: &Path, acknowledged: &[Option<u32>]) {
             assert_eq!(knowledge.version, count - 1);
         }
     }
-    let orphans = store.recover_orphans().unwrap();
-    assert!(orphans.trials.len() <= WRITERS as usize);
 }
 
 fn all_rows(batches: u32) -> Steps {

@@ -1,4 +1,4 @@
-//! What goes in comes out: records, ids, batches, orphans, checkpoints, threads.
+//! What goes in comes out: records, ids, batches, checkpoints, threads.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,72 @@ use attune_store::*;
 use proptest::prelude::*;
 
 fn scalar() -> impl Strategy<Value = Scalar> {
-    prop_oneof![
+    let one = prop_oneof![
         float().prop_map(Scalar::Float),
         any::<i64>().prop_map(Scalar::Int),
         any::<bool>().prop_map(Scalar::Bool),
         any::<String>().prop_map(Scalar::Text),
+    ];
+    one.prop_recursive(2, 8, 4, |one| {
+        prop::collection::vec(one, 0..4).prop_map(Scalar::List)
+    })
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let params = prop::collection::btree_map(any::<String>(), scalar(), 0..3);
+    prop_oneof![
+        float().prop_map(Action::SetRate),
+        (any::<String>(), params)
+            .prop_map(|(scheduler, params)| Action::Swap { scheduler, params }),
     ]
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    let kind = prop::sample::select(vec![
+        OutcomeKind::Reached,
+        OutcomeKind::Ended,
+        OutcomeKind::Diverged,
+        OutcomeKind::Failed,
+    ]);
+    (any::<u64>(), kind, any::<u64>(), float()).prop_map(|(seq, kind, epoch, value)| Outcome {
+        seq,
+        kind,
+        epoch,
+        value,
+    })
+}
+
+fn checkpoint() -> impl Strategy<Value = Checkpoint> {
+    let kept_as = prop::sample::select(vec![KeptAs::Last, KeptAs::Best, KeptAs::Rung]);
+    let numbers = any::<(u64, u32, u64)>();
+    (numbers, kept_as).prop_map(|((step, epoch, bytes), kept_as)| Checkpoint {
+        step,
+        epoch,
+        bytes,
+        kept_as,
+    })
+}
+
+prop_compose! {
+    fn any_study()(
+        texts in any::<[String; 4]>(),
+        (seed, parallel, reason, imported) in any::<(u64, u32, Option<String>, Option<String>)>(),
+        changes in prop::collection::vec(any::<(u64, u64, String, Vec<String>)>(), 0..3),
+        origin in any::<Option<(u64, u32, u64)>>(),
+        seconds in float(),
+        plugins in prop::collection::btree_map(any::<String>(), any::<[String; 3]>(), 0..3),
+    ) -> StudyRecord {
+        let [name, spec, file, data_hash] = texts;
+        let change = |(unix_ms, seq, spec, summary)| Change { unix_ms, seq, spec, summary };
+        let build = |[name, version, build_hash]: [String; 3]| PluginBuild { name, version, build_hash };
+        StudyRecord {
+            spec, seed, file, data_hash, parallel, reason, imported, seconds,
+            changes: changes.into_iter().map(change).collect(),
+            origin: origin.map(|(study, number, step)| Origin { trial: StudyId(study).trial(number), step }),
+            plugins: plugins.into_iter().map(|(name, texts)| (name, build(texts))).collect(),
+            ..study(&name)
+        }
+    }
 }
 
 fn metrics() -> impl Strategy<Value = BTreeMap<String, f64>> {
@@ -28,12 +88,25 @@ prop_compose! {
         final_metrics in metrics(),
         best in prop::collection::btree_map(any::<String>(), (float(), any::<u32>()), 0..4),
         warnings in any::<Vec<String>>(),
+        attempt in any::<u64>(),
+        deaths in prop::collection::vec(any::<(u64, String)>(), 0..3),
+        outcomes in prop::collection::vec(outcome(), 0..4),
+        checkpoints in prop::collection::vec(checkpoint(), 0..4),
+        model in prop::option::of((any::<u64>(), metrics())),
+        interventions in prop::collection::vec((any::<u64>(), any::<u64>(), action()), 0..3),
     ) -> TrialRecord {
         let best_metrics =
             best.into_iter().map(|(name, (value, epoch))| (name, Best { value, epoch })).collect();
         TrialRecord {
             config, state, seed, steps, epochs, started_unix_ms, reason, final_metrics,
-            best_metrics, warnings, ..trial(state)
+            best_metrics, warnings, attempt, outcomes, checkpoints,
+            deaths: deaths.into_iter().map(|(unix_ms, reason)| Death { unix_ms, reason }).collect(),
+            model: model.map(|(bytes, test)| ModelFile { bytes, test }),
+            interventions: interventions
+                .into_iter()
+                .map(|(step, unix_ms, action)| Intervention { step, unix_ms, action })
+                .collect(),
+            ..trial(state)
         }
     }
 }
@@ -52,6 +125,50 @@ proptest! {
         let stored: Vec<_> = store.list_trials(study).unwrap().into_iter().map(|(_, r)| r).collect();
         prop_assert_eq!(format!("{stored:?}"), format!("{records:?}"));
     }
+
+    #[test]
+    fn studies_come_back_as_they_were(records in prop::collection::vec(any_study(), 1..10)) {
+        let (dir, store) = open();
+        for record in &records {
+            store.create_study(record).unwrap();
+        }
+        let store = reopened(&dir, store);
+        let stored: Vec<_> = store.list_studies().unwrap().into_iter().map(|(_, r)| r).collect();
+        prop_assert_eq!(format!("{stored:?}"), format!("{records:?}"));
+    }
+}
+
+#[test]
+fn no_two_starts_get_the_same_number() {
+    let (dir, store) = open();
+    assert_eq!(store.next_boot().unwrap(), 1);
+    assert_eq!(store.next_boot().unwrap(), 2);
+    let store = reopened(&dir, store);
+    assert_eq!(store.next_boot().unwrap(), 3);
+}
+
+#[test]
+fn a_quarantine_stays_until_it_is_lifted() {
+    let (dir, store) = open();
+    let record = Quarantine {
+        unix_ms: 5,
+        name: "misbehave".to_owned(),
+        path: "/plugins/libmisbehave.so".to_owned(),
+        reason: "three workers died".to_owned(),
+        deaths: vec!["signal 11".to_owned(); 3],
+    };
+    let batch = ["9f2c", "77aa"].iter().fold(Batch::new(), |batch, hash| {
+        batch.put_quarantine(hash, &record)
+    });
+    store.apply(batch).unwrap();
+    let store = reopened(&dir, store);
+    let both = ["77aa", "9f2c"].map(|hash| (hash.to_owned(), record.clone()));
+    assert_eq!(store.quarantines().unwrap(), both);
+    store.apply(Batch::new().delete_quarantine("77aa")).unwrap();
+    let store = reopened(&dir, store);
+    assert_eq!(store.quarantines().unwrap(), both[1..]);
+    let error = store.apply(Batch::new().delete_quarantine("")).unwrap_err();
+    assert!(matches!(error, Error::BadLibraryHash { .. }), "{error}");
 }
 
 #[test]
@@ -111,28 +228,6 @@ fn a_user_finds_studies_and_trials_by_what_they_type() {
 }
 
 #[test]
-fn what_was_running_is_lost_or_interrupted_after_a_crash() {
-    let (dir, store) = open();
-    fill(&store);
-    let store = reopened(&dir, store);
-    let orphans = store.recover_orphans().unwrap();
-    assert_eq!(orphans.studies, [StudyId(1), StudyId(2)]);
-    assert_eq!(orphans.trials, [StudyId(1).trial(1), StudyId(2).trial(1)]);
-    let lost = store.trial(StudyId(1).trial(1)).unwrap();
-    assert_eq!(lost.state, TrialState::Lost);
-    assert!(lost.reason.is_some());
-    assert_eq!(
-        store.study(StudyId(1)).unwrap().state,
-        StudyState::Interrupted
-    );
-    assert_eq!(
-        store.trial(StudyId(1).trial(0)).unwrap().state,
-        TrialState::Stopped
-    );
-    assert_eq!(store.recover_orphans().unwrap(), Orphans::default());
-}
-
-#[test]
 fn too_much_at_once_is_refused_before_anything_is_written() {
     let (_dir, store) = open();
     let large = |bytes| Knowledge {
@@ -180,8 +275,8 @@ fn a_checkpoint_changes_nothing_but_the_size() {
     };
     let journal = dir.path().join("journal");
     let before = size(&journal);
-    store.checkpoint().unwrap();
-    store.checkpoint().unwrap();
+    store.compact().unwrap();
+    store.compact().unwrap();
     assert!(
         size(&journal) < before / 3,
         "{} of {before} bytes",
@@ -279,4 +374,72 @@ fn threads_write_and_read_side_by_side() {
         assert_eq!(store.epochs(id).unwrap().len(), 60);
     }
     assert_eq!(store.epochs(shared).unwrap().len(), 360);
+}
+
+#[test]
+fn checkpoints_of_the_young_leave_the_old_alone_and_what_is_deleted_stays_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options {
+        segment_bytes: 20_000,
+        garbage_bytes: 20_000,
+        ..Options::default()
+    };
+    let (store, _) = Store::open_with(dir.path(), "test", options).unwrap();
+    fill(&store);
+    // Old records, many more than what the young ones will be.
+    let old = Knowledge {
+        version: 0,
+        bytes: (0..300_000_u32)
+            .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect(),
+    };
+    store.put_knowledge("tpe", "old", &old).unwrap();
+    store.compact().unwrap();
+    let snapshots = || files(&dir.path().join("journal"), "snapshot-");
+    let oldest = snapshots();
+    assert_eq!(oldest.len(), 1);
+
+    store
+        .apply(Batch::new().delete_trial(StudyId(1).trial(1)))
+        .unwrap();
+    let mut most = 0;
+    for version in 1..400 {
+        let knowledge = Knowledge {
+            version,
+            bytes: vec![version as u8; 1000],
+        };
+        store.put_knowledge("greedy", "digits", &knowledge).unwrap();
+        // Something that stays with what does not.
+        store
+            .put_epoch(StudyId(2).trial(0), version, &epoch(0.5))
+            .unwrap();
+        most = most.max(snapshots().len());
+    }
+    drop(store);
+    assert!(
+        snapshots().contains(&oldest[0]) && most > 1,
+        "{most} snapshots"
+    );
+    remove_index(dir.path());
+    let (store, report) = Store::open_with(dir.path(), "test", options).unwrap();
+    assert!(report.is_clean(), "{report}");
+    assert!(store.trial(StudyId(1).trial(1)).is_err());
+    assert!(
+        store
+            .read_steps(StudyId(1).trial(1), ..)
+            .unwrap()
+            .is_empty()
+    );
+    assert_eq!(store.knowledge("tpe", "old").unwrap(), Some(old));
+    assert_eq!(store.epochs(StudyId(2).trial(0)).unwrap().len(), 400);
+    let all = everything(&store);
+    assert!(store.verify().unwrap().is_clean());
+
+    // One of several snapshots gone is noticed, and the index has what was in it.
+    drop(store);
+    let young = snapshots().pop().unwrap();
+    std::fs::remove_file(&young).unwrap();
+    let (store, report) = Store::open_with(dir.path(), "test", options).unwrap();
+    assert!(!report.is_clean(), "{report}");
+    assert_eq!(everything(&store), all);
 }

@@ -21,6 +21,24 @@ pub(crate) fn study(name: &str) -> StudyRecord {
         created_unix_ms: 1_700_000_000_000,
         ended_unix_ms: None,
         attune_version: "0.1.0".to_owned(),
+        reason: None,
+        file: "/data/studies/digits.toml".to_owned(),
+        data_hash: "77aa".to_owned(),
+        parallel: 2,
+        plugins: BTreeMap::from([("greedy".to_owned(), greedy())]),
+        seconds: 1.5,
+        changes: Vec::new(),
+        origin: None,
+        imported: None,
+        swapped: BTreeMap::new(),
+    }
+}
+
+fn greedy() -> PluginBuild {
+    PluginBuild {
+        name: "greedy".to_owned(),
+        version: "0.1.0".to_owned(),
+        build_hash: "9f2c".to_owned(),
     }
 }
 
@@ -34,11 +52,7 @@ pub(crate) fn trial(state: TrialState) -> TrialRecord {
             ("optimizer".to_owned(), Scalar::Text("sgd".to_owned())),
         ]),
         seed: 11,
-        plugin: Some(PluginBuild {
-            name: "greedy".to_owned(),
-            version: "0.1.0".to_owned(),
-            build_hash: "9f2c".to_owned(),
-        }),
+        plugin: Some(greedy()),
         started_unix_ms: Some(1_700_000_000_001),
         ended_unix_ms: None,
         epochs: 2,
@@ -55,6 +69,12 @@ pub(crate) fn trial(state: TrialState) -> TrialRecord {
             },
         )]),
         warnings: vec!["the loss was not finite once".to_owned()],
+        attempt: 1,
+        deaths: Vec::new(),
+        outcomes: Vec::new(),
+        checkpoints: Vec::new(),
+        model: None,
+        interventions: Vec::new(),
     }
 }
 
@@ -238,4 +258,16 @@ pub(crate) fn float() -> impl Strategy<Value = f64> {
         Just(f64::NEG_INFINITY),
         Just(-0.0),
     ]
+}
+
+/// Floats as bits, for NaN is not equal to itself.
+pub(crate) fn bits(steps: &Steps) -> (Vec<u64>, Vec<(String, Vec<u64>)>) {
+    let columns = steps.columns.iter().map(|column| {
+        let values = match &column.values {
+            Values::F32(values) => values.iter().map(|value| value.to_bits().into()).collect(),
+            Values::F64(values) => values.iter().map(|value| value.to_bits()).collect(),
+        };
+        (column.name.clone(), values)
+    });
+    (steps.steps.clone(), columns.collect())
 }

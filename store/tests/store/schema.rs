@@ -20,8 +20,8 @@ fn a_journal_of_a_newer_schema_is_refused_and_not_touched() {
         matches!(
             error,
             Error::NewerSchema {
-                found: 2,
-                known: 1,
+                found: 3,
+                known: 2,
                 ..
             }
         ),

@@ -3,7 +3,9 @@
 //! These types belong to the disk alone: wire and plugin types are other sets, and the host
 //! converts. Each record is a version byte followed by its fields in postcard, which writes floats
 //! as their bits, so NaN and the infinities come back exactly. Postcard is not self-describing: any
-//! change to a record's fields needs a new version and an arm in [`decode`] for the old one.
+//! change to a record's fields needs a new version, and its old form in [`old`].
+
+mod old;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::id::TrialId;
 use crate::key::Key;
 
 /// A search over trials.
@@ -38,6 +41,48 @@ pub struct StudyRecord {
     pub ended_unix_ms: Option<u64>,
     /// The version of Attune that created it.
     pub attune_version: String,
+    /// Why it is paused or failed.
+    pub reason: Option<String>,
+    /// The study file: relative paths in its spec begin at its folder. Empty where there is none.
+    pub file: String,
+    /// The blake3 hash of its data file in hex; empty in records from before it was kept.
+    pub data_hash: String,
+    /// How many trials ran at once when it was created; 0 where nobody knows.
+    pub parallel: u32,
+    /// The builds of the schedulers it uses, by scheduler.
+    pub plugins: BTreeMap<String, PluginBuild>,
+    /// Seconds it was active, waiting and pauses not counted.
+    pub seconds: f64,
+    /// Its specs after the first, in the order in which they came into force.
+    pub changes: Vec<Change>,
+    /// The trial and step it was forked from.
+    pub origin: Option<Origin>,
+    /// Where it was imported from.
+    pub imported: Option<String>,
+    /// Schedulers that were put at a trial's wheel by hand: not part of its space.
+    pub swapped: BTreeMap<String, PluginBuild>,
+}
+
+/// A study's new spec, in force from one of its events on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// When it was made, in milliseconds since 1970 UTC.
+    pub unix_ms: u64,
+    /// The first of the conductor's events that it holds for.
+    pub seq: u64,
+    /// The new spec's text.
+    pub spec: String,
+    /// What changed, a sentence each.
+    pub summary: Vec<String>,
+}
+
+/// Where a fork left the trial it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The trial.
+    pub trial: TrialId,
+    /// The last step the two have in common.
+    pub step: u64,
 }
 
 /// Where a study stands.
@@ -99,6 +144,111 @@ pub struct TrialRecord {
     pub best_metrics: BTreeMap<String, Best>,
     /// What the user should know about it.
     pub warnings: Vec<String>,
+    /// The epoch of its last lease; 0 before the first one.
+    pub attempt: u64,
+    /// The workers that died training it, the oldest first.
+    pub deaths: Vec<Death>,
+    /// What was reported of it to the conductor, in that order.
+    pub outcomes: Vec<Outcome>,
+    /// Its checkpoint files, by step.
+    pub checkpoints: Vec<Checkpoint>,
+    /// Its finished model's file, where there is one.
+    pub model: Option<ModelFile>,
+    /// What users did to it while it ran, by step.
+    pub interventions: Vec<Intervention>,
+}
+
+/// A worker's death while it trained a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Death {
+    /// When it was noticed, in milliseconds since 1970 UTC.
+    pub unix_ms: u64,
+    /// How it died.
+    pub reason: String,
+}
+
+/// Something reported to the conductor about a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Its number among all that was reported in the study.
+    pub seq: u64,
+    /// What happened.
+    pub kind: OutcomeKind,
+    /// The epoch it happened in.
+    pub epoch: u64,
+    /// The ranking metric's value then.
+    pub value: f64,
+}
+
+/// What can be reported to the conductor about a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutcomeKind {
+    /// It reached a rung.
+    Reached,
+    /// It trained to its end.
+    Ended,
+    /// Its loss was not finite.
+    Diverged,
+    /// It ended by an error.
+    Failed,
+}
+
+/// A checkpoint file of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Steps finished when it was taken.
+    pub step: u64,
+    /// Epochs finished when it was taken.
+    pub epoch: u32,
+    /// The file's size.
+    pub bytes: u64,
+    /// Why it is kept.
+    pub kept_as: KeptAs,
+}
+
+/// Why a checkpoint is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeptAs {
+    /// It is the newest.
+    Last,
+    /// It has the best value of the ranking metric.
+    Best,
+    /// It is where the trial waits, or waited, at a rung.
+    Rung,
+}
+
+/// A trial's finished model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelFile {
+    /// The file's size.
+    pub bytes: u64,
+    /// What it scores on the test rows, value by metric.
+    pub test: BTreeMap<String, f64>,
+}
+
+/// What a user did to a trial while it ran.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Intervention {
+    /// The first step it took effect in.
+    pub step: u64,
+    /// When, in milliseconds since 1970 UTC.
+    pub unix_ms: u64,
+    /// What was done.
+    pub action: Action,
+}
+
+/// What a user can do to a running trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Action {
+    /// Sets the learning rate.
+    SetRate(f64),
+    /// Hands the trial to another scheduler.
+    Swap {
+        /// The new scheduler's name.
+        scheduler: String,
+        /// Its parameters, value by name.
+        params: BTreeMap<String, Scalar>,
+    },
 }
 
 /// Where a trial stands.
@@ -133,6 +283,8 @@ pub enum Scalar {
     Bool(bool),
     /// A category.
     Text(String),
+    /// Several of them in order.
+    List(Vec<Scalar>),
 }
 
 /// Which build of a scheduler steered a trial. A trial is a function of it.
@@ -168,15 +320,53 @@ pub struct Knowledge {
     pub bytes: Vec<u8>,
 }
 
-/// A record's kind: its version now.
+/// A plugin library that may not be loaded any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quarantine {
+    /// Since when, in milliseconds since 1970 UTC.
+    pub unix_ms: u64,
+    /// The library's name.
+    pub name: String,
+    /// Where it was loaded from.
+    pub path: String,
+    /// Why.
+    pub reason: String,
+    /// How each worker died that it is blamed for.
+    pub deaths: Vec<String>,
+}
+
+/// A record's kind: its version now, and how older ones are read.
 pub(crate) trait Record: Serialize + DeserializeOwned {
     const VERSION: u8;
+
+    /// The record of an older version, whose version byte has been taken off, and what follows it.
+    /// There are no older versions unless a kind says otherwise.
+    fn from_older(_version: u8, fields: &[u8]) -> postcard::Result<(Self, &[u8])> {
+        postcard::take_from_bytes(fields)
+    }
 }
 
 impl Record for StudyRecord {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+
+    fn from_older(_version: u8, fields: &[u8]) -> postcard::Result<(Self, &[u8])> {
+        let (record, rest) = postcard::take_from_bytes::<old::StudyV1>(fields)?;
+        Ok((record.into(), rest))
+    }
 }
 impl Record for TrialRecord {
+    const VERSION: u8 = 2;
+
+    fn from_older(_version: u8, fields: &[u8]) -> postcard::Result<(Self, &[u8])> {
+        let (record, rest) = postcard::take_from_bytes::<old::TrialV1>(fields)?;
+        Ok((record.into(), rest))
+    }
+}
+impl Record for Quarantine {
+    const VERSION: u8 = 1;
+}
+/// A counter.
+impl Record for u64 {
     const VERSION: u8 = 1;
 }
 impl Record for EpochMetrics {
@@ -210,7 +400,12 @@ pub(crate) fn decode<R: Record>(key: &Key, bytes: &[u8]) -> Result<R, Error> {
             known: R::VERSION,
         });
     }
-    match postcard::take_from_bytes(fields) {
+    let decoded = if version < R::VERSION {
+        R::from_older(version, fields)
+    } else {
+        postcard::take_from_bytes(fields)
+    };
+    match decoded {
         Ok((record, [])) => Ok(record),
         Ok((_, rest)) => Err(unreadable(key, &format!("{} bytes too many", rest.len()))),
         Err(error) => Err(unreadable(key, &error)),

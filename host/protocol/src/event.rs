@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 /// [`StudySummary`]: each event carries the whole of what it is about, not a difference.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case", tag = "event")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "few are held at a time, and most are large"
+)]
 pub enum Event {
     /// A study began.
     StudyStarted {
@@ -70,4 +74,35 @@ pub struct Progress {
     pub metrics: BTreeMap<String, Number>,
     /// The rate of the first group at the epoch's last step.
     pub rate: Number,
+}
+
+impl Event {
+    /// Every event's tag.
+    pub const TAGS: [&str; 9] = [
+        "study_started",
+        "trial_started",
+        "epoch",
+        "trial_changed",
+        "study_changed",
+        "trial_ended",
+        "study_ended",
+        "study_removed",
+        "warning",
+    ];
+
+    /// What kind of event it is: the field `event` of its JSON, and its name in a stream.
+    pub fn tag(&self) -> &'static str {
+        let index = match self {
+            Event::StudyStarted { .. } => 0,
+            Event::TrialStarted { .. } => 1,
+            Event::Epoch(_) => 2,
+            Event::TrialChanged { .. } => 3,
+            Event::StudyChanged { .. } => 4,
+            Event::TrialEnded { .. } => 5,
+            Event::StudyEnded { .. } => 6,
+            Event::StudyRemoved { .. } => 7,
+            Event::Warning { .. } => 8,
+        };
+        Self::TAGS[index]
+    }
 }

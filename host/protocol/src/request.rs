@@ -32,6 +32,15 @@ pub struct Created {
     pub notes: Vec<String>,
     /// What the user should know, as a plugin that did not load.
     pub warnings: Vec<String>,
+    /// The number of the last event before it began: who listens from there on misses nothing.
+    pub event: u64,
+}
+
+/// Where else to look for plugins.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LookForPlugins {
+    /// Libraries, or folders of them; absolute paths.
+    pub places: Vec<String>,
 }
 
 /// More for a study that waits, was paused or has ended. Nothing given: it goes on as it was.
@@ -58,6 +67,8 @@ pub struct Resumed {
     pub study: StudySummary,
     /// What is different from before, a sentence each; it is stored with the study.
     pub changes: Vec<String>,
+    /// The number of the last event before it went on.
+    pub event: u64,
 }
 
 /// Takes the wheel of a running trial. What was done is recorded with the trial.
@@ -96,6 +107,8 @@ pub struct Forked {
     pub study: StudySummary,
     /// The checkpoint's step.
     pub step: u64,
+    /// The number of the last event before it began.
+    pub event: u64,
 }
 
 /// The least and most of a stretch of steps.
@@ -196,4 +209,40 @@ pub struct StoreReport {
     pub lines: Vec<String>,
     /// What is damaged, a sentence each that names file and record.
     pub damage: Vec<String>,
+}
+
+/// Where to write a copy of everything that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Backup {
+    /// A folder that does not exist yet; an absolute path.
+    pub path: String,
+}
+
+/// Which part of which column is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::IntoParams)]
+pub struct ZoomQuery {
+    /// The column, such as `loss` or `lr`.
+    pub column: String,
+    /// From this step on; from the first one where not given.
+    #[serde(default)]
+    pub from: Option<u64>,
+    /// To this step, which is in it; to the last one where not given.
+    #[serde(default)]
+    pub to: Option<u64>,
+    /// At most so many stretches; 1000 where not given.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 10000)]
+    pub points: Option<u32>,
+}
+
+/// Which steps are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::IntoParams)]
+pub struct StepsQuery {
+    /// From this step on; from the first one where not given.
+    #[serde(default)]
+    pub from: Option<u64>,
+    /// At most so many; 10000 where not given.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 100000)]
+    pub limit: Option<u32>,
 }

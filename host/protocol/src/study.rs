@@ -30,6 +30,9 @@ pub struct StudySummary {
     pub created_unix_ms: u64,
     /// When it ended.
     pub ended_unix_ms: Option<u64>,
+    /// Seconds in which it was under way.
+    #[serde(default)]
+    pub seconds: Number,
     /// Why it is paused, stopped or failed.
     #[serde(default)]
     pub reason: Option<String>,

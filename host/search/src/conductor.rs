@@ -349,6 +349,17 @@ impl Conductor {
         }
     }
 
+    /// Whether the trial was suggested and has not ended.
+    pub fn is_live(&self, trial: TrialNumber) -> bool {
+        self.live.contains_key(&trial)
+    }
+
+    /// The virtual time at which this trial's segment ends: those that end first should run first.
+    /// None for a trial that has ended.
+    pub fn turn(&self, trial: TrialNumber) -> Option<u128> {
+        self.live.get(&trial).map(Live::turn)
+    }
+
     /// How many trials the study consists of so far, ended ones included. Their numbers are all
     /// below this.
     pub fn trials(&self) -> u64 {

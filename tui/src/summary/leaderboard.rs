@@ -7,7 +7,7 @@ use crate::paint;
 use crate::style::{Ink, Style};
 use crate::table::{Cell, Column, Table};
 use crate::text::{clean, fit_line, spread, wrap};
-use attune_protocol::{StudyDetail, TrialState, TrialSummary};
+use attune_protocol::{StudyDetail, StudyState, TrialState, TrialSummary};
 use ratatui::text::{Line, Span};
 use std::collections::BTreeMap;
 
@@ -20,15 +20,29 @@ pub fn leaderboard(detail: &StudyDetail, limit: usize, width: usize, style: Styl
     let width = room(width);
     let study = &detail.study;
     let ellipsis = style.symbols().ellipsis;
-    let title = Line::from(vec![
+    let separator = style.symbols().separator;
+    let mut title = vec![
         Span::styled(clean(&study.name).into_owned(), style.ink(Ink::Strong)),
         Span::styled(
-            format!("{}study {}", style.symbols().separator, clean(&study.id)),
+            format!("{separator}study {}", clean(&study.id)),
             style.ink(Ink::Dim),
         ),
-    ]);
+    ];
+    if study.state != StudyState::Done {
+        title.push(Span::raw(format!("{separator}{}", study.state)));
+    }
     let outcomes = Line::from(outcomes(study, style));
-    let mut lines = vec![spread(title, outcomes, width, ellipsis), Line::default()];
+    let mut lines = vec![spread(Line::from(title), outcomes, width, ellipsis)];
+    if let Some(origin) = &study.origin {
+        let (trial, step) = (clean(&origin.trial), origin.step);
+        let text = format!("forked from {trial} at step {step}");
+        lines.push(Line::styled(text, style.ink(Ink::Dim)));
+    }
+    if let Some(reason) = &study.reason {
+        let head = Span::styled("because:", style.ink(Ink::Warning));
+        lines.extend(wrap(head, reason, width, style));
+    }
+    lines.push(Line::default());
     let metric = metric_title(&study.metric, study.direction, style);
     let varied = varied_settings(&detail.trials);
     let shown = detail.trials.iter().take(limit).enumerate();

@@ -5,7 +5,6 @@ use crate::number;
 use crate::style::{Ink, Style};
 use crate::table::{Cell, Column, Table};
 use attune_protocol::{StudyState, StudySummary};
-use std::time::Duration;
 
 /// The studies in the order given, a line each, with their ages as of `now_unix_ms`.
 pub fn study_list(
@@ -46,13 +45,7 @@ fn row(study: &StudySummary, now_unix_ms: u64, style: Style) -> Vec<Cell> {
         planned if planned > ended => format!("{ended}/{planned}"),
         _ => ended.to_string(),
     };
-    // Of a study that was interrupted nobody knows when.
-    let running = study.state == StudyState::Running;
-    let end = study.ended_unix_ms.or(running.then_some(now_unix_ms));
-    let took = end.map_or(nothing.to_owned(), |end| {
-        let took = end.saturating_sub(study.created_unix_ms);
-        number::duration(Duration::from_millis(took))
-    });
+    let took = number::duration(number::seconds(study.seconds));
     let best = study.best_value.map(|value| number::metric(value.0));
     vec![
         Cell::inked(&study.id, Ink::Strong),

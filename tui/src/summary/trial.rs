@@ -6,7 +6,7 @@ use crate::paint;
 use crate::plot::Series;
 use crate::style::{Ink, Style};
 use crate::text::{clean, fit_line, flow, wrap};
-use attune_protocol::{Curve, TrialDetail, TrialState, TrialSummary};
+use attune_protocol::{Curve, Steer, TrialDetail, TrialState, TrialSummary};
 use ratatui::text::{Line, Span};
 use std::collections::BTreeMap;
 
@@ -81,6 +81,33 @@ fn heading(trial: &TrialSummary, width: usize, style: Style) -> Vec<Line<'static
         LABELS,
         style,
     ));
+    lines.extend(past(trial, width, style));
+    lines
+}
+
+/// What befell it: hands on its wheel, workers that died, and the checkpoints it left.
+fn past(trial: &TrialSummary, width: usize, style: Style) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for done in &trial.interventions {
+        let what = match &done.steer {
+            Steer::SetRate(rate) => format!("rate set to {}", number::significant(rate.0)),
+            Steer::Swap { scheduler, .. } => format!("{} took the wheel", clean(scheduler)),
+        };
+        let text = format!("before step {}: {what}", done.step);
+        lines.push(fact("by hand", text, LABELS, style));
+    }
+    for death in &trial.deaths {
+        let head = Span::styled("worker died:", style.ink(Ink::Warning));
+        lines.extend(wrap(head, death, width, style));
+    }
+    if !trial.checkpoints.is_empty() {
+        let steps: Vec<Line> = trial
+            .checkpoints
+            .iter()
+            .map(|checkpoint| Line::from(format!("step {}", checkpoint.step)))
+            .collect();
+        lines.extend(labelled("saved at", steps, width, style));
+    }
     lines
 }
 

@@ -194,6 +194,7 @@ fn summary(ended: u32) -> StudySummary {
         best_value: best.and_then(|trial| trial.value),
         created_unix_ms: NOW - 300_000,
         ended_unix_ms: Some(NOW - 300_000 + 64_000),
+        seconds: Number(64.0),
         reason: None,
         origin: None,
     }

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 /// plugin.
 ///
 /// Data goes to stdout, talk to stderr. Exit codes: 0 all went well; 1 an error; 2 the command
-/// line was wrong; 3 a study finished, but some of its trials failed; 130 interrupted, with
-/// everything so far stored. Trials that diverge are results, not failures, unless all of them do.
+/// line was wrong; 3 a study finished, but some of its trials failed; 4 `daemon run` found another
+/// daemon running; 130 interrupted, with everything so far stored. Trials that diverge are results, not failures, unless all of them do.
 #[derive(Debug, Parser)]
 #[command(version, propagate_version = true, max_term_width = 100)]
 pub(crate) struct Cli {
@@ -41,6 +41,71 @@ pub(crate) enum Command {
     Plugin(PluginCommand),
     /// Run a scheduler over a stream of metrics, or over N steps, and print its rates.
     Trace(TraceArgs),
+    /// Say how the daemon does, and why nothing moves where nothing does.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Hold studies or trials: checkpointed, to go on later.
+    Pause(TargetArgs),
+    /// Let a study or trial go on, with more of what it had.
+    Resume(ResumeArgs),
+    /// End studies or trials; what they have is kept.
+    Stop(TargetArgs),
+    /// Delete studies with their histories, checkpoints and models.
+    Rm(TargetArgs),
+    /// Take the wheel of a running trial: set its rate, or put another scheduler there.
+    Steer(SteerArgs),
+    /// Begin a new trial from another one's checkpoint, with another scheduler or other settings.
+    Fork(ForkArgs),
+    /// Write a study as JSON lines, CSV, TensorBoard event files, or a journal that Optuna opens.
+    Export(ExportArgs),
+    /// Take in a study from JSON lines of `attune export`, or studies from an Optuna journal.
+    Import(ImportArgs),
+    /// Verify, compact or back up what is kept.
+    #[command(subcommand)]
+    Store(StoreCommand),
+    /// Look at everything that may be wrong, and say what to do.
+    Doctor,
+    /// Start, stop or look at the daemon.
+    #[command(subcommand)]
+    Daemon(DaemonCommand),
+    /// Train trials for the daemon that started this process.
+    #[command(hide = true)]
+    Worker(WorkerArgs),
+    /// Answer one question about a plugin or a data file.
+    #[command(hide = true)]
+    Probe(ProbeArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// The daemon's socket.
+    #[arg(long)]
+    pub(crate) socket: PathBuf,
+    /// The number that the daemon started it under.
+    #[arg(long)]
+    pub(crate) id: u64,
+    /// Where to write down what it is doing.
+    #[arg(long = "box", value_name = "FILE")]
+    pub(crate) flight: PathBuf,
+    /// The most memory it may write to, in bytes.
+    #[arg(long)]
+    pub(crate) memory: Option<u64>,
+    /// How long a call into a plugin may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60.0, value_parser = seconds)]
+    pub(crate) step_seconds: f64,
+    /// How long a plugin may take to be loaded, and to make a scheduler.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = seconds)]
+    pub(crate) load_seconds: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbeArgs {
+    /// The most memory it may write to, in bytes.
+    #[arg(long)]
+    pub(crate) memory: Option<u64>,
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +162,164 @@ pub(crate) struct RunningArgs {
     /// Print the result as JSON, and each event as a JSON line on stderr.
     #[arg(long)]
     pub(crate) json: bool,
+    /// Hand the study to the daemon and return at once; prints its id.
+    #[arg(long, conflicts_with_all = ["out", "embedded"])]
+    pub(crate) detach: bool,
+    /// Run the daemon inside this command, and end it with the study: for scripts, containers and
+    /// CI.
+    #[arg(long)]
+    pub(crate) embedded: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TargetArgs {
+    /// Studies such as s12, or trials such as s12.3.
+    #[arg(required = true)]
+    pub(crate) ids: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ResumeArgs {
+    /// A study such as s12, or a paused trial such as s12.3.
+    pub(crate) id: String,
+    /// So many trials in all.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) trials: Option<u32>,
+    /// This much more time, such as 10m.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) budget: Option<String>,
+    /// A study file whose space is searched from now on.
+    #[arg(long, value_name = "STUDY.toml")]
+    pub(crate) study: Option<PathBuf>,
+    /// Train this many trials at the same time.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) parallel: Option<u16>,
+    /// Watch it to its end.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SteerArgs {
+    /// A trial in training, such as s12.3.
+    pub(crate) trial: String,
+    /// The learning rate from now on; a scheduler that goes on is scaled by it.
+    #[arg(
+        long,
+        value_name = "RATE",
+        required_unless_present = "scheduler",
+        conflicts_with = "scheduler"
+    )]
+    pub(crate) lr: Option<f64>,
+    /// Another scheduler, from the rate in force.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scheduler: Option<String>,
+    /// One of that scheduler's parameters. May be repeated.
+    #[arg(long, value_name = "NAME=VALUE", requires = "scheduler")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArgs {
+    /// The trial to fork, such as s12.3.
+    pub(crate) trial: String,
+    /// From the last checkpoint at or before this step; the last one of all where not given.
+    #[arg(long, value_name = "STEP")]
+    pub(crate) at: Option<u64>,
+    /// Another scheduler.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scheduler: Option<String>,
+    /// Another setting, such as lr=0.01 or SCHEDULER.PARAMETER=VALUE. May be repeated.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Watch it to its end.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArgs {
+    /// A study such as s12.
+    pub(crate) study: String,
+    /// The form.
+    #[arg(long, value_enum, default_value_t = FormatArg::Jsonl)]
+    pub(crate) format: FormatArg,
+    /// The file, or the folder for forms that are several files; stdout where not given.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) to: Option<PathBuf>,
+    /// Replace what is there already.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum FormatArg {
+    /// JSON lines that hold everything, exactly; `attune import` reads them back.
+    Jsonl,
+    /// Tables of trials, epochs and steps.
+    Csv,
+    /// Event files, a run a trial.
+    Tensorboard,
+    /// A journal file of Optuna 5.
+    Optuna,
+    /// The best trial's model.
+    Model,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// JSON lines of `attune export`, or an Optuna journal.
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Read everything, and name what is damaged.
+    Verify,
+    /// Give room back that nothing needs any more.
+    Compact,
+    /// Copy everything, while it is in use.
+    Backup {
+        /// A folder that is not there yet.
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DaemonCommand {
+    /// Start it in the background, to stay until it is stopped.
+    Start,
+    /// Let it lay down its work and end.
+    Stop,
+    /// Say how it does.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the end of its log.
+    Logs {
+        /// So many lines.
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+        lines: usize,
+        /// Go on printing what is added.
+        #[arg(short, long)]
+        follow: bool,
+    },
+    /// Make a certificate, its key and a token, so that other machines can reach the daemon.
+    Credentials {
+        /// The folder for them.
+        folder: PathBuf,
+        /// Names and addresses of this machine, as clients call it.
+        #[arg(required = true)]
+        hosts: Vec<String>,
+    },
+    /// Be the daemon, in the foreground: for systemd and containers.
+    Run {
+        /// End after having had nothing to do for a while.
+        #[arg(long, hide = true)]
+        on_demand: bool,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -144,6 +367,11 @@ pub(crate) enum PluginCommand {
         /// Print JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Let a plugin run again that was put into quarantine.
+    Release {
+        /// The plugin, as the message names it.
+        plugin: String,
     },
 }
 
@@ -217,4 +445,14 @@ fn trimmed(text: &str) -> Result<String, String> {
 /// A duration as a study file would have it, checked.
 fn duration(text: &str) -> Result<String, String> {
     parse_duration(text).map(|_| text.to_owned())
+}
+
+/// A number of seconds that a clock can count.
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok();
+    number
+        .filter(|seconds| *seconds > 0.0 && *seconds <= 1e6)
+        .ok_or_else(|| {
+            format!("`{text}` is not a number of seconds above 0, and at most a million")
+        })
 }

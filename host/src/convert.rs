@@ -8,11 +8,39 @@ use attune_store::{StudyId, TrialId};
 use std::collections::BTreeMap;
 
 /// The most points of a curve that are told; more than any screen or plot has columns for.
-const MAX_POINTS: usize = 2_000;
+pub(crate) const MAX_POINTS: usize = 2_000;
 
 /// The name under which a metric on the validation rows is recorded; the objective always is one.
 pub(crate) fn on_valid(metric: &str) -> String {
     format!("valid_{metric}")
+}
+
+/// A study at a glance, from what is known of its trials.
+pub(crate) fn study_summary(
+    id: StudyId,
+    record: &disk::StudyRecord,
+    trials: wire::TrialCounts,
+    best: Option<(TrialId, f64)>,
+) -> wire::StudySummary {
+    wire::StudySummary {
+        id: id.to_string(),
+        name: record.name.clone(),
+        state: study_state(record.state),
+        metric: record.metric.clone(),
+        direction: direction(record.direction),
+        seed: record.seed,
+        trials,
+        best_trial: best.map(|(id, _)| id.to_string()),
+        best_value: best.map(|(_, value)| Number(value)),
+        created_unix_ms: record.created_unix_ms,
+        ended_unix_ms: record.ended_unix_ms,
+        seconds: Number(record.seconds),
+        reason: record.reason.clone(),
+        origin: record.origin.as_ref().map(|origin| wire::Origin {
+            trial: origin.trial.to_string(),
+            step: origin.step,
+        }),
+    }
 }
 
 /// A study at a glance, from its record and its trials' records.
@@ -29,28 +57,14 @@ pub(crate) fn study<'t>(
     for (_, trial) in trials {
         use disk::TrialState::*;
         match trial.state {
-            Queued | Running | Paused => counts.running += 1,
+            Queued | Running | Paused | Lost => counts.running += 1,
             Done => counts.done += 1,
             Stopped => counts.stopped += 1,
             Diverged => counts.diverged += 1,
-            Failed | Lost => counts.failed += 1,
+            Failed => counts.failed += 1,
         }
     }
-    wire::StudySummary {
-        id: id.to_string(),
-        name: record.name.clone(),
-        state: study_state(record.state),
-        metric: record.metric.clone(),
-        direction: direction(record.direction),
-        seed: record.seed,
-        trials: counts,
-        best_trial: best.map(|(id, _)| id.to_string()),
-        best_value: best.map(|(_, value)| Number(value)),
-        created_unix_ms: record.created_unix_ms,
-        ended_unix_ms: record.ended_unix_ms,
-        reason: None,
-        origin: None,
-    }
+    study_summary(id, record, counts, best)
 }
 
 /// The best trial of a study and its value; the lower number where two are equal.
@@ -99,7 +113,11 @@ pub(crate) fn study_detail(
         spec: record.spec.clone(),
         trials: told,
         notes: record.notes.clone(),
-        changes: Vec::new(),
+        changes: record
+            .changes
+            .iter()
+            .flat_map(|change| change.summary.clone())
+            .collect(),
     }
 }
 
@@ -134,9 +152,13 @@ pub(crate) fn trial(id: TrialId, record: &disk::TrialRecord, metric: &str) -> wi
         reason: record.reason.clone(),
         warnings: record.warnings.clone(),
         plugin,
-        interventions: Vec::new(),
-        deaths: Vec::new(),
-        checkpoints: Vec::new(),
+        interventions: record.interventions.iter().map(intervention).collect(),
+        deaths: record
+            .deaths
+            .iter()
+            .map(|death| death.reason.clone())
+            .collect(),
+        checkpoints: record.checkpoints.iter().map(checkpoint).collect(),
     }
 }
 
@@ -144,7 +166,7 @@ pub(crate) fn trial(id: TrialId, record: &disk::TrialRecord, metric: &str) -> wi
 pub(crate) fn trial_detail(
     summary: wire::TrialSummary,
     epochs: &[(u32, disk::EpochMetrics)],
-    steps: &disk::Steps,
+    steps: &[(String, disk::Curve)],
 ) -> wire::TrialDetail {
     let mut epoch_curves: BTreeMap<&str, Vec<(Number, Number)>> = BTreeMap::new();
     for (epoch, metrics) in epochs {
@@ -153,9 +175,9 @@ pub(crate) fn trial_detail(
             epoch_curves.entry(name).or_default().push(point);
         }
     }
-    let step_curves = steps.columns.iter().map(|column| wire::Curve {
-        name: column.name.clone(),
-        points: thinned(&steps.steps, &column.values),
+    let step_curves = steps.iter().map(|(name, curve)| wire::Curve {
+        name: name.clone(),
+        points: curve.buckets.iter().map(point).collect(),
     });
     wire::TrialDetail {
         trial: summary,
@@ -170,17 +192,21 @@ pub(crate) fn trial_detail(
     }
 }
 
-/// Every `n`-th point, and always the last. What lies between is in the store, and is told
-/// whole by an export.
-fn thinned(steps: &[u64], values: &disk::Values) -> Vec<(Number, Number)> {
-    let stride = steps.len().div_ceil(MAX_POINTS).max(1);
-    let last = steps.len().saturating_sub(1);
-    steps
-        .iter()
-        .enumerate()
-        .filter(|(row, _)| row % stride == 0 || *row == last)
-        .filter_map(|(row, step)| Some((Number(*step as f64), Number(values.get(row)?))))
-        .collect()
+/// A stretch of steps as a point; from near, each is one step.
+fn point(bucket: &disk::Bucket) -> (Number, Number) {
+    (Number(bucket.to_step as f64), Number(bucket.mean))
+}
+
+/// A stretch of steps as it is told.
+pub(crate) fn bucket(bucket: &disk::Bucket) -> wire::Bucket {
+    wire::Bucket {
+        from: bucket.from_step,
+        to: bucket.to_step,
+        min: Number(bucket.min),
+        mean: Number(bucket.mean),
+        max: Number(bucket.max),
+        last: Number(bucket.last),
+    }
 }
 
 pub(crate) fn metrics(metrics: &BTreeMap<String, f64>) -> wire::Metrics {
@@ -190,14 +216,88 @@ pub(crate) fn metrics(metrics: &BTreeMap<String, f64>) -> wire::Metrics {
         .collect()
 }
 
-/// A configuration's value as it is stored. Lists are kept as the text a user would write.
+/// A configuration as it is told.
+pub(crate) fn scalars(config: &BTreeMap<String, disk::Scalar>) -> BTreeMap<String, wire::Scalar> {
+    config
+        .iter()
+        .map(|(name, value)| (name.clone(), scalar(value)))
+        .collect()
+}
+
+/// A told value as a plugin takes it.
+pub(crate) fn value(scalar: &wire::Scalar) -> Value {
+    match scalar {
+        wire::Scalar::Bool(value) => Value::Bool(*value),
+        wire::Scalar::Int(value) => Value::Int(*value),
+        wire::Scalar::Float(value) => Value::Float(value.0),
+        wire::Scalar::Text(value) => Value::Text(value.clone()),
+        wire::Scalar::List(values) => Value::List(values.iter().map(|value| value.0).collect()),
+    }
+}
+
+/// What a person did, as it is told.
+pub(crate) fn intervention(stored: &disk::Intervention) -> wire::work::Intervention {
+    wire::work::Intervention {
+        step: stored.step,
+        steer: match &stored.action {
+            disk::Action::SetRate(rate) => wire::Steer::SetRate(Number(*rate)),
+            disk::Action::Swap { scheduler, params } => wire::Steer::Swap {
+                scheduler: scheduler.clone(),
+                params: scalars(params),
+            },
+        },
+    }
+}
+
+/// What a person did, as it is stored.
+pub(crate) fn stored_intervention(told: &wire::work::Intervention) -> disk::Intervention {
+    disk::Intervention {
+        step: told.step,
+        unix_ms: crate::clock::unix_ms(),
+        action: match &told.steer {
+            wire::Steer::SetRate(rate) => disk::Action::SetRate(rate.0),
+            wire::Steer::Swap { scheduler, params } => disk::Action::Swap {
+                scheduler: scheduler.clone(),
+                params: params
+                    .iter()
+                    .map(|(name, told)| (name.clone(), stored(&value(told))))
+                    .collect(),
+            },
+        },
+    }
+}
+
+fn checkpoint(stored: &disk::Checkpoint) -> wire::work::Checkpoint {
+    wire::work::Checkpoint {
+        step: stored.step,
+        epoch: stored.epoch,
+        bytes: stored.bytes,
+        kept_as: match stored.kept_as {
+            disk::KeptAs::Last => wire::KeptAs::Last,
+            disk::KeptAs::Best => wire::KeptAs::Best,
+            disk::KeptAs::Rung => wire::KeptAs::Rung,
+        },
+    }
+}
+
+pub(crate) fn kept_as(told: wire::KeptAs) -> disk::KeptAs {
+    match told {
+        wire::KeptAs::Last => disk::KeptAs::Last,
+        wire::KeptAs::Best => disk::KeptAs::Best,
+        wire::KeptAs::Rung => disk::KeptAs::Rung,
+    }
+}
+
+/// A configuration's value as it is stored.
 pub(crate) fn stored(value: &Value) -> disk::Scalar {
     match value {
         Value::Bool(value) => disk::Scalar::Bool(*value),
         Value::Int(value) => disk::Scalar::Int(*value),
         Value::Float(value) => disk::Scalar::Float(*value),
         Value::Text(value) => disk::Scalar::Text(value.clone()),
-        Value::List(_) => disk::Scalar::Text(value.to_string()),
+        Value::List(values) => {
+            disk::Scalar::List(values.iter().copied().map(disk::Scalar::Float).collect())
+        }
     }
 }
 
@@ -207,6 +307,17 @@ fn scalar(value: &disk::Scalar) -> wire::Scalar {
         disk::Scalar::Int(value) => wire::Scalar::Int(*value),
         disk::Scalar::Float(value) => wire::Scalar::Float(Number(*value)),
         disk::Scalar::Text(value) => wire::Scalar::Text(value.clone()),
+        disk::Scalar::List(values) => wire::Scalar::List(
+            values
+                .iter()
+                .map(|value| match value {
+                    disk::Scalar::Float(value) => Number(*value),
+                    disk::Scalar::Int(value) => Number(*value as f64),
+                    // Lists are of numbers wherever they come from a plugin's description.
+                    _ => Number(f64::NAN),
+                })
+                .collect(),
+        ),
     }
 }
 
@@ -217,7 +328,7 @@ pub(crate) fn direction(direction: disk::Direction) -> wire::Direction {
     }
 }
 
-fn study_state(state: disk::StudyState) -> wire::StudyState {
+pub(crate) fn study_state(state: disk::StudyState) -> wire::StudyState {
     match state {
         disk::StudyState::Queued => wire::StudyState::Queued,
         disk::StudyState::Running => wire::StudyState::Running,
@@ -229,7 +340,7 @@ fn study_state(state: disk::StudyState) -> wire::StudyState {
     }
 }
 
-fn trial_state(state: disk::TrialState) -> wire::TrialState {
+pub(crate) fn trial_state(state: disk::TrialState) -> wire::TrialState {
     match state {
         disk::TrialState::Queued => wire::TrialState::Queued,
         disk::TrialState::Running => wire::TrialState::Running,

@@ -1,17 +1,21 @@
 //! Attune: a tuning daemon whose trials are steered by learning-rate scheduler plugins.
 //!
-//! This crate is where the rooms meet. `cli` says what can be asked, `commands` answers, `study`
-//! reads what a study is to do, `engine` runs it, `places` knows the folders, and `convert` turns
-//! one room's types into another's. Everything that decides, trains, stores or draws lives in a
-//! room of its own.
+//! This crate is where the rooms meet. `cli` says what can be asked, `commands` asks, and the
+//! `daemon` answers; a `worker` is the process that trains. `study` reads what a study is to do,
+//! `places` knows the folders, and `convert` turns one room's types into another's. Everything that
+//! decides, trains, stores or draws lives in a room of its own.
 
+mod breakpoint;
 mod cli;
 mod clock;
 mod commands;
 mod convert;
-mod engine;
+mod daemon;
+mod export;
+mod import;
 mod places;
 mod study;
+mod worker;
 
 use clap::Parser;
 use std::process::ExitCode;

@@ -29,13 +29,42 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
 ];
 
 /// Libraries that stay behind one room, so that each can be replaced without touching another.
+/// What listens is the host's alone, what calls is the protocol's client too, and the rooms that
+/// train, search or draw speak with nobody and write no log.
 const ONLY_IN: &[(&str, &[&str])] = &[
     ("abi_stable", &["attune-plugin-api", "attune-loader"]),
+    ("axum", &["attune"]),
+    ("clap", &["attune"]),
     ("dfdx", &["attune-trainer"]),
+    ("hyper", &["attune", "attune-protocol"]),
+    ("hyper-util", &["attune", "attune-protocol"]),
     ("libloading", &["attune-loader"]),
     ("ratatui", &["attune-tui"]),
+    ("rcgen", &["attune"]),
+    ("rustix", &["attune", "attune-store"]),
     ("sled", &["attune-store"]),
+    ("tokio", &["attune", "attune-protocol"]),
+    ("tokio-rustls", &["attune", "attune-protocol"]),
+    ("tracing", &["attune"]),
+    ("tracing-appender", &["attune"]),
+    ("tracing-subscriber", &["attune"]),
+    ("utoipa", &["attune-protocol"]),
 ];
+
+/// Words that only some modules of the host may say, and those modules: so that only the daemon
+/// opens the database and answers requests, and never trains or loads a plugin.
+const ONLY_SAID_IN: &[(&str, &[&str])] = &[
+    ("axum::", &["daemon/routes.rs", "daemon/listen/"]),
+    ("hyper::", &["daemon/listen/"]),
+    ("hyper_util::", &["daemon/listen/"]),
+    ("tokio_rustls::", &["daemon/listen/"]),
+    ("Store::open", &["daemon/mod.rs"]),
+    ("Plugins::load", &["commands/", "worker/"]),
+    ("tracing_subscriber", &["daemon/log.rs"]),
+];
+
+/// What the daemon must not name: training is the workers' task.
+const NOT_IN_THE_DAEMON: &[&str] = &["attune_trainer", "Plugins::", "attune_tui"];
 
 /// Everything that may stand at the top, apart from hidden and customary files.
 const TOP: [&str; 6] = ["examples", "host", "plugin-api", "plugins", "store", "tui"];
@@ -100,6 +129,48 @@ fn each_quiet_library_stays_behind_its_room() {
                     package.name
                 );
             }
+        }
+    }
+}
+
+/// The host's source files by their path below `src`, what comes before the tests of each.
+fn host_sources() -> Vec<(String, String)> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    rust_files(&src)
+        .into_iter()
+        .map(|file| {
+            let text = std::fs::read_to_string(&file).expect("a source file");
+            let code = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+            let name = file.strip_prefix(&src).expect("below src");
+            (name.to_string_lossy().into_owned(), code.to_owned())
+        })
+        .filter(|(name, _)| !name.ends_with("tests.rs"))
+        .collect()
+}
+
+#[test]
+fn inside_the_host_each_module_keeps_to_its_task() {
+    let sources = host_sources();
+    for (word, modules) in ONLY_SAID_IN {
+        let mut is_said = false;
+        for (name, _) in sources.iter().filter(|(_, code)| code.contains(word)) {
+            is_said = true;
+            assert!(
+                modules.iter().any(|module| name.starts_with(module)),
+                "host/src/{name} says {word}, which belongs to {modules:?}"
+            );
+        }
+        assert!(is_said, "nobody says {word} any more; mend this test");
+    }
+    for (name, code) in sources
+        .iter()
+        .filter(|(name, _)| name.starts_with("daemon/"))
+    {
+        for word in NOT_IN_THE_DAEMON {
+            assert!(
+                !code.contains(word),
+                "host/src/{name} says {word}, but the daemon neither trains nor loads nor draws"
+            );
         }
     }
 }

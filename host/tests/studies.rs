@@ -4,55 +4,18 @@
 
 mod support;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-use support::{Finished, Home, test_library};
-
-const WINE: &str = include_str!("../../examples/data/wine.csv");
-
-/// A small study over a real table.
-fn study(home: &Home, more: &str) -> String {
-    home.file("wine.csv", WINE);
-    let text = format!(
-        "seed = 5\n{more}\n[data]\npath = \"wine.csv\"\ntarget = \"cultivar\"\n\
-         [fidelity]\nmin_epochs = 2\nmax_epochs = 9\n\
-         [space]\nscheduler = [\"greedy\", \"cosine\", \"hypergradient\", \"plateau\"]\n\
-         lr = \"search\"\nwidth = [8, 16]\nbatch_size = 16\ndropout = 0.2\n"
-    );
-    home.file("study.toml", text).to_string_lossy().into_owned()
-}
-
-fn json(text: &str) -> Value {
-    serde_json::from_str(text).expect("JSON")
-}
-
-/// All that a study came to: its leaderboard and every curve, without times and ids.
-fn outcome(home: &Home, study: &str) -> Value {
-    let mut detail = json(&home.run(&["show", study, "--json"]).ok());
-    let trials = detail["trials"].as_array_mut().expect("trials").clone();
-    let whole: Vec<Value> = trials
-        .into_iter()
-        .map(|mut trial| {
-            let id = trial["id"].as_str().expect("an id").to_owned();
-            let mut curves = json(&home.run(&["show", &id, "--json"]).ok());
-            trial["id"] = id.split_once('.').expect("STUDY.TRIAL").1.into();
-            trial["seconds"] = Value::Null;
-            trial["curves"] = [curves["epoch_curves"].take(), curves["step_curves"].take()]
-                .to_vec()
-                .into();
-            trial
-        })
-        .collect();
-    whole.into()
-}
+use support::{Home, outcome, signal, small_study, test_library, wait_until};
 
 #[test]
 fn the_outcome_is_the_same_whatever_runs_beside_it() {
     let home = Home::new();
-    let file = study(&home, "trials = 14");
+    let file = small_study(&home, "trials = 14");
     for parallel in ["1", "2", "5"] {
         home.run(&["run", &file, "--parallel", parallel]).ok();
     }
@@ -72,7 +35,7 @@ fn the_outcome_is_the_same_whatever_runs_beside_it() {
 #[test]
 fn another_seed_is_another_study_and_arrival_order_still_finishes() {
     let home = Home::new();
-    let file = study(&home, "trials = 6");
+    let file = small_study(&home, "trials = 6");
     home.run(&["run", &file]).ok();
     let text = std::fs::read_to_string(&file).expect("the study file");
     home.file(
@@ -81,28 +44,31 @@ fn another_seed_is_another_study_and_arrival_order_still_finishes() {
     );
     home.run(&["run", &file, "--parallel", "3"]).ok();
     assert_ne!(outcome(&home, "s1"), outcome(&home, "s2"));
-    let studies = json(&home.run(&["ls", "--json"]).ok());
+    let studies = home.json(&["ls", "--json"]);
     assert_eq!(studies[1]["trials"]["running"], 0);
     assert_eq!(studies[1]["state"], "done");
 }
 
-/// Starts a study that would take minutes, and returns once some epochs were trained. Half of its
-/// trials fail at once, long before the first decision is due.
-fn start_long_study(home: &Home) -> Child {
-    let library = test_library("attune-misbehave");
-    let file = study(home, "trials = 1000");
+/// A study that would take minutes. Half of its trials fail at once, long before the first decision
+/// is due.
+fn long_study(home: &Home) -> String {
+    let file = small_study(home, "trials = 1000");
     let text = std::fs::read_to_string(&file).expect("the study file");
-    let text = with_schedulers(&text, "[\"misbehave\", \"cosine\"]")
+    let text = with_misbehaviour(&text, "error", "configure")
         .replace("min_epochs = 2", "min_epochs = 50000")
         .replace("max_epochs = 9", "max_epochs = 100000")
         // One step an epoch: as many reports as there can be.
         .replace("batch_size = 16", "batch_size = 512");
-    home.file("study.toml", text);
+    home.file("study.toml", text).to_string_lossy().into_owned()
+}
+
+/// Starts a long study, and returns once some epochs were told of.
+fn start_long_study(home: &Home) -> Child {
+    let file = long_study(home);
     let mut child = home
         .attune()
         .arg("--plugin")
-        .arg(library)
-        .env("ATTUNE_MISBEHAVE", "error@configure")
+        .arg(test_library("attune-misbehave"))
         .args(["run", &file, "--json"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -112,17 +78,21 @@ fn start_long_study(home: &Home) -> Child {
     let mut epochs = events
         .lines()
         .map_while(Result::ok)
-        .filter(|line| line.starts_with('{') && json(line)["event"] == "epoch");
+        .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
+        .filter(|event| event["event"] == "epoch");
     assert!(epochs.nth(20).is_some(), "the study ended before 20 epochs");
     // Whoever writes to a pipe must find a reader.
     std::thread::spawn(move || epochs.count());
     child
 }
 
-/// A study file with other schedulers.
-fn with_schedulers(text: &str, schedulers: &str) -> String {
+/// A study file with the scheduler that misbehaves beside one that does not.
+fn with_misbehaviour(text: &str, action: &str, call: &str) -> String {
     let named = text.lines().map(|line| match line {
-        line if line.starts_with("scheduler") => format!("scheduler = {schedulers}"),
+        line if line.starts_with("scheduler") => format!(
+            "scheduler = [\"misbehave\", \"cosine\"]\n\
+             misbehave.action = \"{action}\"\nmisbehave.call = \"{call}\""
+        ),
         line => line.to_owned(),
     });
     named.collect::<Vec<_>>().join("\n")
@@ -133,19 +103,19 @@ fn failed(study: &Value) -> u64 {
     study["trials"]["failed"].as_u64().expect("a count")
 }
 
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status();
-    assert!(status.expect("kill runs").success());
+/// How many epochs of a study are stored.
+fn epochs(home: &Home, id: &str) -> u64 {
+    let detail = home.json(&["ls", id, "--json"]);
+    let trials = detail["trials"].as_array().expect("trials");
+    trials.iter().filter_map(|t| t["epochs"].as_u64()).sum()
 }
 
 #[test]
-fn ctrl_c_ends_a_run_within_two_seconds_with_everything_stored() {
+fn ctrl_c_pauses_a_run_within_two_seconds_and_it_can_be_resumed() {
     let home = Home::new();
     let mut child = start_long_study(&home);
     let told = Instant::now();
-    signal(&child, "-INT");
+    signal(child.id(), Signal::INT);
     let status = child.wait().expect("the program ends");
     assert!(
         told.elapsed() < Duration::from_secs(2),
@@ -154,56 +124,76 @@ fn ctrl_c_ends_a_run_within_two_seconds_with_everything_stored() {
     );
     assert_eq!(status.code(), Some(130));
 
-    let study = &json(&home.run(&["ls", "--json"]).ok())[0];
-    assert_eq!(study["state"], "stopped");
-    assert_eq!(study["trials"]["running"], 0);
-    let detail = json(&home.run(&["ls", "s1", "--json"]).ok());
-    let best = &detail["trials"][0];
-    assert!(best["epochs"].as_u64() > Some(0), "{best}");
-    let reasons: Vec<&str> = detail["trials"]
-        .as_array()
-        .expect("trials")
-        .iter()
-        .filter_map(|t| t["reason"].as_str())
-        .collect();
-    assert!(reasons.contains(&"interrupted with Ctrl-C"), "{reasons:?}");
+    let detail = home.json(&["ls", "s1", "--json"]);
+    let study = &detail["study"];
+    assert_eq!(study["state"], "paused", "{study}");
+    assert!(study["reason"].is_string(), "{study}");
+    let trials = detail["trials"].as_array().expect("trials");
+    let states: Vec<&str> = trials.iter().filter_map(|t| t["state"].as_str()).collect();
     assert!(
-        reasons.iter().any(|reason| reason.contains("misbehave")) && failed(study) > 0,
+        !states.contains(&"running") && states.contains(&"queued"),
+        "{states:?}"
+    );
+    let reasons: Vec<&str> = trials.iter().filter_map(|t| t["reason"].as_str()).collect();
+    assert!(
+        reasons.iter().any(|reason| reason.contains("misbehave")),
         "a trial that had failed before is not told as failed: {reasons:?}"
     );
-    assert!(
-        home.path().join("study.safetensors").exists(),
-        "the best model so far is saved"
-    );
+
+    let before = epochs(&home, "s1");
+    assert!(before >= 20, "20 epochs were told of, {before} are stored");
+    home.run(&["resume", "s1"]).ok();
+    assert_eq!(home.study("s1")["state"], "running");
+    wait_until(|| epochs(&home, "s1") > before, "a resumed study goes on");
 }
 
 #[test]
-fn a_killed_run_loses_nothing_and_leaves_nothing_running() {
+fn a_killed_client_leaves_its_study_running_and_a_killed_daemon_goes_on_with_it() {
     let home = Home::new();
-    let mut child = start_long_study(&home);
-    let refused = home.run(&["ls"]).failed(1);
-    assert!(refused.contains(&child.id().to_string()), "{refused}");
-    assert!(refused.contains("attune run"), "{refused}");
-    signal(&child, "-KILL");
-    child.wait().expect("the program ends");
+    let mut client = start_long_study(&home);
+    // Whoever looks does not wait for those who train.
+    let listed = home.run(&["ls"]).ok();
+    assert!(
+        listed.contains("s1") && listed.contains("running"),
+        "{listed}"
+    );
+    signal(client.id(), Signal::KILL);
+    client.wait().expect("the client ends");
+    let before = epochs(&home, "s1");
+    assert!(before >= 20, "20 epochs were told of, {before} are stored");
+    wait_until(
+        || epochs(&home, "s1") > before,
+        "a study without a client goes on",
+    );
 
-    let study = &json(&home.run(&["ls", "--json"]).ok())[0];
-    assert_eq!(study["state"], "interrupted");
-    assert_eq!(study["trials"]["running"], 0);
-    let detail = json(&home.run(&["ls", "s1", "--json"]).ok());
-    let epochs: u64 = detail["trials"]
-        .as_array()
-        .expect("trials")
-        .iter()
-        .filter_map(|trial| trial["epochs"].as_u64())
-        .sum();
-    assert!(epochs >= 20, "20 epochs were told of, {epochs} are stored");
+    let (daemon, workers) = (home.daemon_pid().expect("a daemon"), home.worker_pids());
+    assert!(!workers.is_empty());
+    let before = epochs(&home, "s1");
+    signal(daemon, Signal::KILL);
+    wait_until(
+        || home.processes().is_empty(),
+        "the workers of a daemon that was killed end",
+    );
+
+    // The next command starts another daemon, which has it all and goes on by itself.
+    let study = home.study("s1");
+    assert_eq!(study["state"], "running", "{study}");
+    assert_ne!(home.daemon_pid(), Some(daemon));
+    let after = epochs(&home, "s1");
+    assert!(after >= before, "of {before} epochs {after} are left");
+    wait_until(
+        || epochs(&home, "s1") > before,
+        "a study goes on after its daemon was killed",
+    );
+    home.run(&["stop", "s1"]).ok();
+    home.wait_for_state("s1", "stopped");
+    assert_eq!(home.study("s1")["trials"]["running"], 0);
 }
 
 #[test]
 fn a_time_budget_ends_the_study_and_counts_as_done() {
     let home = Home::new();
-    let file = study(&home, "budget = \"1s\"");
+    let file = small_study(&home, "budget = \"1s\"");
     let text = std::fs::read_to_string(&file).expect("the study file");
     home.file(
         "study.toml",
@@ -217,7 +207,7 @@ fn a_time_budget_ends_the_study_and_counts_as_done() {
         "{:?}",
         begun.elapsed()
     );
-    let study = &json(&home.run(&["ls", "--json"]).ok())[0];
+    let study = &home.json(&["ls", "--json"])[0];
     assert_eq!(study["state"], "done");
     assert_eq!(study["trials"]["running"], 0);
 }
@@ -226,33 +216,23 @@ fn a_time_budget_ends_the_study_and_counts_as_done() {
 fn a_scheduler_that_misbehaves_costs_its_own_trials_alone() {
     let home = Home::new();
     let library = test_library("attune-misbehave");
-    for (misbehave, expected) in [
-        ("panic@step", "panicked"),
-        ("nan@step", "NaN at step"),
-        ("error@configure", "misbehave"),
-        ("panic@configure", "panicked"),
+    let library = library.to_string_lossy();
+    for (action, call, expected) in [
+        ("panic", "step", "panicked"),
+        ("nan", "step", "NaN at step"),
+        ("error", "configure", "misbehave"),
+        ("panic", "configure", "panicked"),
     ] {
-        let file = study(&home, "trials = 8");
+        let file = small_study(&home, "trials = 8");
         let text = std::fs::read_to_string(&file).expect("the study file");
-        home.file(
-            "study.toml",
-            with_schedulers(&text, "[\"misbehave\", \"cosine\"]"),
-        );
-        let output = home
-            .attune()
-            .arg("--plugin")
-            .arg(&library)
-            .args(["run", &file])
-            .env("ATTUNE_MISBEHAVE", misbehave)
-            .output()
-            .expect("the program starts");
-        let error = Finished::from(output).failed(3);
+        home.file("study.toml", with_misbehaviour(&text, action, call));
+        let error = home.run(&["--plugin", &library, "run", &file]).failed(3);
         assert!(
             error.contains(expected) && error.contains("misbehave"),
-            "{misbehave}: {error}"
+            "{action}@{call}: {error}"
         );
 
-        let studies = json(&home.run(&["ls", "--json"]).ok());
+        let studies = home.json(&["ls", "--json"]);
         let study = studies.as_array().expect("studies").last().expect("one");
         assert!((1..8).contains(&failed(study)), "{study}");
         assert_eq!(study["trials"]["running"], 0);
@@ -366,7 +346,7 @@ fn bad_input_gives_one_error_with_place_and_remedy() {
         "{usage}"
     );
     // None of it left anything behind.
-    let studies = json(&home.run(&["ls", "--json"]).ok());
+    let studies = home.json(&["ls", "--json"]);
     assert_eq!(studies.as_array().map(Vec::len), Some(0), "{studies}");
     let kept = std::fs::read_to_string(home.path().join("model.safetensors"));
     assert_eq!(kept.expect("it is still there"), "somebody's file");
@@ -375,7 +355,7 @@ fn bad_input_gives_one_error_with_place_and_remedy() {
 #[test]
 fn results_can_be_listed_shown_and_compared() {
     let home = Home::new();
-    let file = study(&home, "trials = 6");
+    let file = small_study(&home, "trials = 6");
     let board = home.run(&["run", &file]).ok();
     assert!(board.contains("* 1"), "{board}");
     assert!(home.run(&["ls"]).ok().contains("s1"));
@@ -401,10 +381,10 @@ fn results_can_be_listed_shown_and_compared() {
         "what does not differ is shown:\n{page}"
     );
     // A study stands for its best trial.
-    let trials = json(&home.run(&["ls", "s1", "--json"]).ok())["trials"].take();
+    let trials = home.json(&["ls", "s1", "--json"])["trials"].take();
     let (best, other) = (&trials[0]["id"], &trials[1]["id"]);
     let other = other.as_str().expect("an id");
-    let both = json(&home.run(&["compare", "s1", other, "--json"]).ok());
+    let both = home.json(&["compare", "s1", other, "--json"]);
     assert_eq!(both[0]["trial"]["id"], *best);
     let twice = home.run(&["compare", "s1", best.as_str().expect("an id")]);
     assert!(twice.failed(1).contains("already compared"));
@@ -418,7 +398,7 @@ fn the_digits_example_keeps_its_promise() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/digits.toml");
     home.run(&["run", &examples.to_string_lossy()]).ok();
     assert!(begun.elapsed() < Duration::from_secs(180));
-    let detail = json(&home.run(&["show", "s1", "--json"]).ok());
+    let detail = home.json(&["show", "s1", "--json"]);
     let trials = detail["trials"].as_array().expect("trials");
     let schedulers: std::collections::BTreeSet<_> = trials
         .iter()
@@ -440,25 +420,24 @@ fn the_digits_example_keeps_its_promise() {
 fn the_saved_model_is_that_of_the_trial_it_names() {
     let home = Home::new();
     let library = test_library("attune-misbehave");
-    let file = study(&home, "budget = \"1s\"");
+    let file = small_study(&home, "budget = \"1s\"");
     let text = std::fs::read_to_string(&file).expect("the study file");
     home.file(
         "study.toml",
-        with_schedulers(&text, "[\"misbehave\", \"cosine\"]")
+        with_misbehaviour(&text, "hang", "metric")
             .replace("max_epochs = 9", "max_epochs = 100000")
             // The hanging ones have a result before they hang.
             .replace("[space]", "[steering]\nevery = \"5 epochs\"\n[space]"),
     );
-    let output = home
-        .attune()
-        .arg("--plugin")
-        .arg(library)
-        .args(["run", &file, "--parallel", "4"])
-        .env("ATTUNE_MISBEHAVE", "hang@metric")
-        .output()
-        .expect("the program starts");
-    let finished = Finished::from(output);
-    assert_eq!(finished.code, Some(0), "{}", finished.err);
+    home.run(&[
+        "--plugin",
+        &library.to_string_lossy(),
+        "run",
+        &file,
+        "--parallel",
+        "4",
+    ])
+    .ok();
     let model = std::fs::read(home.path().join("study.safetensors")).expect("a model");
     let header = String::from_utf8_lossy(&model[8..model.len().min(65536)]).into_owned();
     let named = header
@@ -466,7 +445,7 @@ fn the_saved_model_is_that_of_the_trial_it_names() {
         .nth(1)
         .expect("the card names its trial");
     let id = named.split('\\').next().expect("an id");
-    let trial = json(&home.run(&["show", id, "--json"]).ok())["trial"].take();
+    let trial = home.json(&["show", id, "--json"])["trial"].take();
     assert!(trial["metrics"]["test_accuracy"].is_number(), "{trial}");
     let epoch = header
         .split("epoch\\\":")

@@ -1,29 +1,29 @@
 //! `attune compare`: trials side by side.
 
-use super::{Screen, open_store, trial_detail};
+use super::{Screen, reach};
 use crate::cli::CompareArgs;
-use crate::convert;
 use crate::places::Places;
 use anyhow::{Context, bail};
-use attune_store::{Id, Store, TrialId};
+use attune_protocol::client::Client;
+use attune_store::{Id, TrialId};
 use attune_tui::summary::{self, Objective};
 use std::process::ExitCode;
 
-pub(crate) fn run(args: &CompareArgs, places: &Places) -> anyhow::Result<ExitCode> {
-    let store = open_store(places, "attune compare")?;
+pub(crate) async fn run(args: &CompareArgs, places: &Places) -> anyhow::Result<ExitCode> {
+    let client = reach::daemon(places).await?;
     let mut ids = Vec::new();
     for text in &args.ids {
-        let id = trial_meant(&store, text)?;
+        let id = trial_meant(&client, text).await?;
         if ids.contains(&id) {
             bail!("{text} stands for {id}, which is already compared; name another trial");
         }
         ids.push(id);
     }
-    let objective = common_objective(&store, &ids)?;
-    let trials = ids
-        .iter()
-        .map(|id| trial_detail(&store, *id))
-        .collect::<anyhow::Result<Vec<_>>>()?;
+    let mut trials = Vec::new();
+    for id in &ids {
+        trials.push(client.trial(&id.to_string()).await?);
+    }
+    let objective = common_objective(&client, &ids).await?;
     Screen::stdout().print(args.json, &trials, |width, style| {
         summary::compare(&trials, &objective, width, style)
     })?;
@@ -31,25 +31,29 @@ pub(crate) fn run(args: &CompareArgs, places: &Places) -> anyhow::Result<ExitCod
 }
 
 /// A trial by its id, or a study's best one.
-fn trial_meant(store: &Store, text: &str) -> anyhow::Result<TrialId> {
-    let study = match store.resolve(text)? {
+async fn trial_meant(client: &Client, text: &str) -> anyhow::Result<TrialId> {
+    let study = match text.parse()? {
         Id::Trial(id) => return Ok(id),
         Id::Study(id) => id,
     };
-    let trials = store.list_trials(study)?;
-    let trials = trials.iter().map(|(id, trial)| (*id, trial));
-    let (best, _) = convert::best(&store.study(study)?, trials)
+    let detail = client.study(&study.to_string()).await?;
+    let best = detail
+        .study
+        .best_trial
         .with_context(|| format!("study {study} has no trial with a result to compare"))?;
-    Ok(best)
+    match best.parse()? {
+        Id::Trial(id) => Ok(id),
+        Id::Study(_) => bail!("the daemon named {best} as the best trial of study {study}"),
+    }
 }
 
 /// The metric that all trials are judged by.
-fn common_objective(store: &Store, ids: &[TrialId]) -> anyhow::Result<Objective> {
+async fn common_objective(client: &Client, ids: &[TrialId]) -> anyhow::Result<Objective> {
     let mut common: Option<Objective> = None;
     for id in ids {
-        let study = store.study(id.study)?;
+        let study = client.study(&id.study.to_string()).await?.study;
         let objective = Objective {
-            direction: convert::direction(study.direction),
+            direction: study.direction,
             metric: study.metric,
         };
         match &common {

@@ -1,239 +1,296 @@
-//! What `fit` and `run` share: from a checked study file to a leaderboard and a saved model.
+//! What `fit` and `run` share: handing a study to a daemon, watching it, and fetching its model.
 
-use super::{INTERRUPTED, SOME_FAILED, Screen, audience, open_store, study_detail};
+use super::reach::{self, Embedded};
+use super::screen::{Audience, audience};
+use super::{INTERRUPTED, SOME_FAILED, Screen, control};
 use crate::cli::RunningArgs;
-use crate::convert;
-use crate::engine::{Coordinator, Cut, Ending, Interrupt, Plan, Workshop};
 use crate::places::Places;
-use crate::study::reader::nearest;
-use crate::study::space::StudySpace;
 use crate::study::spec::StudySpec;
-use crate::study::trial::Common;
 use anyhow::{Context, bail};
-use attune_loader::Plugins;
-use attune_protocol::{StudyDetail, TrialState};
-use attune_search::Direction;
-use attune_store::{PluginBuild, Store, StudyId};
+use attune_protocol::client::{Client, ClientError, Notice, Scope};
+use attune_protocol::{Event, NewStudy, StudyDetail, StudyState, StudySummary, TrialState};
 use attune_trainer::artifact::Model;
-use attune_trainer::data::{ColumnAction, DataOptions, Dataset, Shares, Table};
-use attune_trainer::metrics::Metric;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use tokio::sync::watch;
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::{self, MissedTickBehavior};
 
-pub(crate) fn launch(
-    spec: StudySpec,
-    table: &Table,
-    plugins: Plugins,
+/// How often the audience is told that time passes.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How long after the daemon is looked for it is looked for again, while it is away, and how often it
+/// may fail to start before that is told.
+const REVIVE_EVERY: Duration = Duration::from_millis(500);
+const MOST_FAILED_STARTS: u32 = 10;
+
+/// How a study is followed to its end.
+pub(crate) struct Follow {
+    pub(crate) budget: Option<Duration>,
+    pub(crate) json: bool,
+    /// Where the best model is saved, if it is wanted.
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// Runs a study, in the daemon that runs or is started for it, or inside this command.
+pub(crate) async fn launch(
+    client: Client,
+    embedded: Option<Embedded>,
+    spec: &StudySpec,
+    plugins: &[PathBuf],
     running: &RunningArgs,
     places: &Places,
-    holder: &str,
 ) -> anyhow::Result<ExitCode> {
-    attune_trainer::use_one_thread()?;
-    let descriptions: Vec<_> = plugins.schedulers().map(|s| s.description).collect();
-    let space = StudySpace::resolve(&spec, &descriptions)?;
-    let dataset = Arc::new(prepare(&spec, table)?);
-    let objective = objective(&spec, &dataset)?;
-    let out = model_path(&spec, running)?;
-    let notes = notes(&dataset);
+    let outcome = attended(&client, spec, plugins, running, places).await;
+    if let Some(embedded) = embedded {
+        // What went wrong with the study is what the user should hear of first.
+        let stopped = embedded.stop().await;
+        return outcome.and_then(|code| stopped.map(|()| code));
+    }
+    outcome
+}
+
+/// The daemon to run in, and the one inside this command if it is that.
+pub(crate) async fn host(
+    running: &RunningArgs,
+    places: &Places,
+) -> anyhow::Result<(Client, Option<Embedded>)> {
+    if running.embedded {
+        let (client, embedded) = Embedded::boot(places).await?;
+        return Ok((client, Some(embedded)));
+    }
+    Ok((reach::daemon(places).await?, None))
+}
+
+async fn attended(
+    client: &Client,
+    spec: &StudySpec,
+    plugins: &[PathBuf],
+    running: &RunningArgs,
+    places: &Places,
+) -> anyhow::Result<ExitCode> {
+    let out = model_path(spec, running)?;
+    let file = match spec.path.as_os_str().is_empty() {
+        true => PathBuf::new(),
+        false => absolute(&spec.path)?,
+    };
+    let study = NewStudy {
+        spec: spec.text.clone(),
+        file: file.to_string_lossy().into_owned(),
+        plugins: super::told_places(plugins)?,
+        parallel: running.parallel,
+    };
+    let created = control::submit(client, &study).await?;
+    for warning in &created.warnings {
+        eprintln!("warning: {}", attune_tui::clean(warning));
+    }
     if !running.json {
-        for note in &notes {
+        for note in &created.notes {
             eprintln!("{}", attune_tui::clean(note));
         }
     }
-
-    let store = open_store(places, holder)?;
-    let plan = Plan {
-        metric: objective.name().into(),
-        direction: if objective.minimized() {
-            Direction::Minimize
+    let id = created.study.id;
+    if running.detach {
+        if running.json {
+            let json = serde_json::json!({ "study": id });
+            println!("{json}");
         } else {
-            Direction::Maximize
-        },
-        parallel: parallel(&spec, running),
-        builds: builds(&plugins, &space.schedulers()),
-        notes,
-        space,
-        spec,
-    };
-    let common = Common::of(&plan.spec, objective);
-    let workshop = Arc::new(Workshop::new(plugins, dataset, common));
-    let ending = run(plan, &workshop, &store, running.json)?;
-
-    // The leaderboard comes first, so that it is seen even if the model cannot be saved; only JSON,
-    // which is printed once, waits for the test metrics.
-    let board = |detail: &StudyDetail| {
-        Screen::stdout().print(running.json, detail, |width, style| {
-            attune_tui::summary::leaderboard(detail, 20, width, style)
-        })
-    };
-    if !running.json {
-        board(&study_detail(&store, ending.study)?)?;
+            println!("{id}");
+        }
+        eprintln!(
+            "{id} runs in the background; `attune ls {id}` shows it, `attune pause {id}` holds it"
+        );
+        return Ok(ExitCode::SUCCESS);
     }
-    let model = save_best(&ending, &workshop, &store, &out)?;
-    let detail = study_detail(&store, ending.study)?;
-    if running.json {
-        board(&detail)?;
-    }
-    conclude(
-        running.json,
-        &detail,
-        &ending,
-        model.as_ref().map(|model| (model, out.as_path())),
-    )
-}
-
-/// Runs the coordinator on this thread, and trials on others.
-fn run(plan: Plan, workshop: &Arc<Workshop>, store: &Store, json: bool) -> anyhow::Result<Ending> {
-    let mut audience = audience(json, plan.spec.budget);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .max_blocking_threads(plan.parallel)
-        .enable_all()
-        .build()
-        .context("cannot start the coordinator's threads")?;
-    let ending = runtime.block_on(async {
-        let interrupt = listen_for_signals();
-        let coordinator = Coordinator::new(plan, Arc::clone(workshop), store, audience.as_mut())?;
-        coordinator.run(interrupt).await
-    });
-    // Whatever still trains was told to stop; nobody waits for it.
-    runtime.shutdown_background();
-    ending
-}
-
-/// The first Ctrl-C or SIGTERM asks the study to end; a second one ends the program at once.
-fn listen_for_signals() -> Interrupt {
-    let (sender, receiver) = watch::channel(None);
-    tokio::spawn(async move {
-        let why = signalled().await;
-        // The study may be over already.
-        let _ = sender.send(Some(why));
-        signalled().await;
-        std::process::exit(INTERRUPTED.into());
-    });
-    receiver
-}
-
-#[cfg(unix)]
-async fn signalled() -> String {
-    use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
-        return interrupted().await;
+    let how = Follow {
+        budget: spec.budget,
+        json: running.json,
+        out: Some(out),
     };
-    tokio::select! {
-        why = interrupted() => why,
-        _ = terminate.recv() => "the program was told to terminate".into(),
-    }
+    follow(client, places, &id, created.event, &how).await
 }
 
-#[cfg(not(unix))]
-async fn signalled() -> String {
-    interrupted().await
+/// How following a study ended.
+enum Ending {
+    /// It is over.
+    Over,
+    /// It was paused: by Ctrl-C here, or by somebody else.
+    Paused(Box<StudySummary>),
 }
 
-async fn interrupted() -> String {
-    match tokio::signal::ctrl_c().await {
-        Ok(()) => "interrupted with Ctrl-C".into(),
-        // Without a handler the system's own applies, which ends the program.
-        Err(_) => std::future::pending().await,
-    }
-}
-
-fn prepare(spec: &StudySpec, table: &Table) -> anyhow::Result<Dataset> {
-    let data = &spec.data;
-    Ok(Dataset::prepare(
-        table,
-        &DataOptions {
-            task: data.task,
-            shares: Shares {
-                train: 1.0 - data.valid - data.test,
-                valid: data.valid,
-                test: data.test,
-            },
-            seed: spec.seed,
-            ignore: data.ignore.clone(),
-            ..DataOptions::of_target(&data.target)
-        },
-    )?)
-}
-
-fn objective(spec: &StudySpec, dataset: &Dataset) -> anyhow::Result<Metric> {
-    let kind = dataset.task().kind();
-    let Some(name) = &spec.metric else {
-        return Ok(Metric::default_objective(kind));
+/// Watches a study to its end, and says what came of it.
+pub(crate) async fn follow(
+    client: &Client,
+    places: &Places,
+    id: &str,
+    after: u64,
+    how: &Follow,
+) -> anyhow::Result<ExitCode> {
+    let ending = {
+        let mut audience = audience(how.json, how.budget);
+        watch(client, places, id, after, audience.as_mut()).await?
     };
-    let known = Metric::of(kind);
-    let names = || known.iter().map(|metric| metric.name());
-    let found = known.iter().find(|metric| metric.name() == name);
-    found.copied().with_context(|| {
-        let hint = nearest(name, names())
-            .map(|right| format!("; did you mean `{right}`?"))
-            .unwrap_or_default();
-        let all: Vec<&str> = names().collect();
-        // What `fit` drafted is no file that could be named.
-        let place = match spec.path.as_os_str().is_empty() {
-            true => "--metric".into(),
-            false => spec.path.display().to_string(),
+    if let Ending::Paused(study) = ending {
+        let why = study.reason.unwrap_or_default();
+        let board = surely(places, || client.study(id)).await?;
+        print_board(&board, how.json)?;
+        eprintln!(
+            "study {id} is paused ({}); everything so far is stored: `attune resume {id}` lets it \
+             go on",
+            attune_tui::clean(&why)
+        );
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    let detail = surely(places, || client.study(id)).await?;
+    // The leaderboard comes first, so that it is seen even if the model cannot be saved.
+    print_board(&detail, how.json)?;
+    let model = match &how.out {
+        Some(out) if detail.study.best_trial.is_some() => Some(
+            surely(places, || fetch_model(client, id, out))
+                .await
+                .map(|()| out.as_path())?,
+        ),
+        _ => None,
+    };
+    conclude(&detail, how, model)
+}
+
+/// Asks, and asks again where the daemon died meanwhile: it is started again.
+async fn surely<T, E, F>(places: &Places, mut ask: impl FnMut() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Into<anyhow::Error>,
+{
+    let mut failures = 0;
+    loop {
+        let error: anyhow::Error = match ask().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error.into(),
         };
-        format!(
-            "{place}: the metric `{name}` does not fit the target `{}`; it can be {}{hint}",
-            spec.data.target,
-            all.join(", ")
-        )
+        failures += 1;
+        let is_away = error.chain().any(|cause| {
+            let cause: Option<&ClientError> = cause.downcast_ref();
+            cause.is_some_and(|cause| !matches!(cause, ClientError::Problem(_)))
+        });
+        if !is_away || failures == MOST_FAILED_STARTS {
+            return Err(error);
+        }
+        // What is asked next tells whether it worked.
+        let _ = reach::daemon(places).await;
+    }
+}
+
+/// Starts the daemon whenever it does not run, for as long as nobody says that it is enough. Gives up
+/// with the reason where it does not start.
+async fn revive(places: Places) -> anyhow::Error {
+    let mut failures = 0;
+    loop {
+        match reach::daemon(&places).await {
+            // It may die again before the stream of events has reached it.
+            Ok(_) => failures = 0,
+            Err(error) => {
+                failures += 1;
+                if failures == MOST_FAILED_STARTS {
+                    return error;
+                }
+            }
+        }
+        time::sleep(REVIVE_EVERY).await;
+    }
+}
+
+fn print_board(detail: &StudyDetail, json: bool) -> anyhow::Result<()> {
+    Screen::stdout().print(json, detail, |width, style| {
+        attune_tui::summary::leaderboard(detail, 20, width, style)
     })
 }
 
-/// What was done to the data, a sentence each. Columns that were treated alike share one.
-fn notes(dataset: &Dataset) -> Vec<String> {
-    let mut treated: Vec<(String, Vec<&str>)> = Vec::new();
-    for report in dataset.report() {
-        let how = match report.action {
-            ColumnAction::Encoded => format!("used, {}", report.detail),
-            ColumnAction::Dropped => format!("left out, {}", report.detail),
-            ColumnAction::Predicted => format!("the target, {}", report.detail),
+/// Passes events on until the study is over or paused. The first Ctrl-C or SIGTERM pauses it; a
+/// second one ends this program at once. A daemon that dies is started again, and the study goes on.
+async fn watch(
+    client: &Client,
+    places: &Places,
+    id: &str,
+    after: u64,
+    audience: &mut dyn Audience,
+) -> anyhow::Result<Ending> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot hear Ctrl-C")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot hear SIGTERM")?;
+    let mut events = client
+        .events_after(Scope::Study(id.to_owned()), after)
+        .await?;
+    let mut ticks = time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_asked = false;
+    let mut revival = JoinSet::new();
+    loop {
+        let notice = tokio::select! {
+            notice = events.next() => notice,
+            _ = ticks.tick() => {
+                audience.tick();
+                continue;
+            }
+            Some(given_up) = revival.join_next() => {
+                let error: anyhow::Error = given_up.unwrap_or_else(anyhow::Error::from);
+                return Err(error.context(format!(
+                    "the daemon ended and does not start again; once it does, study {id} goes on"
+                )));
+            }
+            () = either(&mut interrupt, &mut terminate) => {
+                if is_asked {
+                    std::process::exit(INTERRUPTED.into());
+                }
+                is_asked = true;
+                let (client, id) = (client.clone(), id.to_owned());
+                // Beside the events: its end is told by one of them.
+                tokio::spawn(async move {
+                    if let Err(error) = client.pause_study(&id).await {
+                        eprintln!("warning: {error}");
+                    }
+                });
+                continue;
+            }
         };
-        match treated.iter_mut().find(|(known, _)| *known == how) {
-            Some((_, columns)) => columns.push(&report.column),
-            None => treated.push((how, vec![&report.column])),
+        match notice {
+            Some(Ok(Notice::Event { event, .. })) => {
+                audience.tell(&event);
+                match event {
+                    Event::StudyEnded { study } if study.id == id => return Ok(Ending::Over),
+                    Event::StudyChanged { study } | Event::StudyStarted { study }
+                        if study.id == id && study.state == StudyState::Paused =>
+                    {
+                        return Ok(Ending::Paused(Box::new(study)));
+                    }
+                    Event::StudyRemoved { id: removed } if removed == id => {
+                        bail!("study {id} was removed while it ran");
+                    }
+                    _ => {}
+                }
+            }
+            Some(Ok(Notice::Disconnected(_))) => {
+                audience.tell(&Event::Warning {
+                    message: "the daemon is away; starting it again".into(),
+                });
+                if revival.is_empty() {
+                    revival.spawn(revive(places.clone()));
+                }
+            }
+            Some(Ok(Notice::Reconnected)) => revival = JoinSet::new(),
+            Some(Err(error)) => return Err(error.into()),
+            None => bail!(
+                "the daemon has closed the stream of events; `attune ls {id}` shows how the study does"
+            ),
         }
     }
-    let columns = treated
-        .iter()
-        .map(|(how, columns)| match columns.as_slice() {
-            [first, second, third, _, ..] => {
-                let others = columns.len() - 3;
-                format!("{first}, {second}, {third} and {others} more: {how}")
-            }
-            few => format!("{}: {how}", few.join(", ")),
-        });
-    dataset.notes().iter().cloned().chain(columns).collect()
 }
 
-fn parallel(spec: &StudySpec, running: &RunningArgs) -> usize {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    running
-        .parallel
-        .map(usize::from)
-        .or(spec.parallel)
-        .unwrap_or(cores)
-}
-
-fn builds(plugins: &Plugins, schedulers: &[String]) -> BTreeMap<String, PluginBuild> {
-    schedulers
-        .iter()
-        .filter_map(|name| {
-            let library = plugins.find(name).ok()?.library;
-            let build = PluginBuild {
-                name: library.description().name.clone(),
-                version: library.description().version.clone(),
-                build_hash: library.hash().to_owned(),
-            };
-            Some((name.clone(), build))
-        })
-        .collect()
+async fn either(one: &mut Signal, other: &mut Signal) {
+    tokio::select! {
+        _ = one.recv() => {}
+        _ = other.recv() => {}
+    }
 }
 
 /// Where the model goes: a file that is not there yet, or one of ours.
@@ -263,37 +320,36 @@ fn model_path(spec: &StudySpec, running: &RunningArgs) -> anyhow::Result<PathBuf
     Ok(path)
 }
 
-/// Measures the best trial on the test rows, which nothing was chosen by, stores that with it, and
-/// saves its model.
-fn save_best(
-    ending: &Ending,
-    workshop: &Workshop,
-    store: &Store,
-    out: &Path,
-) -> anyhow::Result<Option<Model>> {
-    let Some(best) = ending.best else {
-        return Ok(None);
+/// Saves the study's best model; whatever is at `out` stays until the new file is whole.
+pub(crate) async fn fetch_model(client: &Client, id: &str, out: &Path) -> anyhow::Result<()> {
+    let mut model = client.model(id).await?;
+    let name = out.file_name().unwrap_or_default().to_string_lossy();
+    let aside = out.with_file_name(format!(".{name}.part"));
+    let unwritable = || {
+        format!(
+            "cannot save the model as {}; `attune export {id} --format model --to FILE` fetches it",
+            out.display()
+        )
     };
-    let id = ending.study.trial(u32::try_from(best.0)?);
-    let mut record = store.trial(id)?;
-    let training = serde_json::json!({
-        "trial": id.to_string(),
-        "config": convert::trial(id, &record, "").config,
-        "plugin": record.plugin.as_ref().map(|plugin| &plugin.build_hash),
-        "attune": env!("CARGO_PKG_VERSION"),
-    });
-    let Some(model) = workshop.model(best, training) else {
-        return Ok(None);
+    let write = async {
+        let mut file = tokio::fs::File::create(&aside).await?;
+        while let Some(piece) = model.next().await {
+            file.write_all(&piece?).await?;
+        }
+        file.sync_all().await?;
+        tokio::fs::rename(&aside, out).await?;
+        anyhow::Ok(())
     };
-    let model = model.with_context(|| format!("trial {id}"))?;
-    for (metric, value) in &model.card().test {
-        record
-            .final_metrics
-            .insert(format!("test_{metric}"), *value);
+    let written = write.await;
+    if written.is_err() {
+        // Half a file helps nobody.
+        let _ = tokio::fs::remove_file(&aside).await;
     }
-    store.put_trial(id, &record)?;
-    model.save(out)?;
-    Ok(Some(model))
+    written.with_context(unwritable)
+}
+
+fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+    std::path::absolute(path).with_context(|| format!("cannot tell where {} lies", path.display()))
 }
 
 fn all_diverged(detail: &StudyDetail) -> bool {
@@ -317,21 +373,17 @@ fn suggested_comparison(detail: &StudyDetail) -> String {
 }
 
 /// Says what came of it, and which exit code that is.
-fn conclude(
-    json: bool,
-    detail: &StudyDetail,
-    ending: &Ending,
-    model: Option<(&Model, &Path)>,
-) -> anyhow::Result<ExitCode> {
-    let study: StudyId = ending.study;
-    if let Some((model, path)) = model.filter(|_| !json) {
-        let test: Vec<String> = model
-            .card()
-            .test
-            .iter()
-            .map(|(metric, value)| format!("{metric} {}", attune_tui::significant(*value)))
+fn conclude(detail: &StudyDetail, how: &Follow, model: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let study = &detail.study.id;
+    let best = detail.study.best_trial.as_deref();
+    if let (Some(path), Some(best), false) = (model, best, how.json) {
+        let trial = detail.trials.iter().find(|trial| trial.id == best);
+        let test: Vec<String> = trial
+            .into_iter()
+            .flat_map(|trial| &trial.metrics)
+            .filter_map(|(name, value)| Some((name.strip_prefix("test_")?, value)))
+            .map(|(name, value)| format!("{name} {}", attune_tui::significant(value.0)))
             .collect();
-        let best = detail.study.best_trial.as_deref().unwrap_or_default();
         if !test.is_empty() {
             eprintln!(
                 "best trial {best}, on test rows it never saw: {}",
@@ -363,17 +415,25 @@ fn conclude(
             failed.len() - 3
         );
     }
-    match &ending.cut {
-        Some(Cut::Interrupted(why)) => {
-            eprintln!("{why}; what was done so far is stored: `attune show {study}`");
-            Ok(ExitCode::from(INTERRUPTED))
-        }
-        _ if model.is_none() => bail!("no trial of study {study} came to a result"),
-        _ if all_diverged(detail) => bail!(
+    if detail.study.state == StudyState::Stopped {
+        let why = detail.study.reason.as_deref().unwrap_or("stopped");
+        eprintln!(
+            "{}; what was done so far is stored: `attune show {study}`",
+            attune_tui::clean(why)
+        );
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    if best.is_none() {
+        bail!("no trial of study {study} came to a result");
+    }
+    if all_diverged(detail) {
+        bail!(
             "every trial of study {study} diverged or failed; lower the learning rate, or set \
              `clip_norm`"
-        ),
-        _ if !failed.is_empty() => Ok(ExitCode::from(SOME_FAILED)),
-        _ => Ok(ExitCode::SUCCESS),
+        );
     }
+    Ok(match failed.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(SOME_FAILED),
+    })
 }

@@ -1,44 +1,88 @@
-//! One file a command. A command reads its arguments, asks the rooms, and prints.
+//! One file a command. A command reads its arguments, asks the daemon, and prints.
 
 mod compare;
+mod control;
+mod daemon;
+mod doctor;
+mod exchange;
 mod fit;
 mod launch;
 mod ls;
 mod plugin;
 mod predict;
+mod reach;
 mod run;
 mod screen;
 mod show;
+mod status;
+mod store;
 mod trace;
 
 use crate::cli::{Cli, Command};
-use crate::convert;
 use crate::places::Places;
 use crate::study::reader::nearest;
+use crate::worker;
 use anyhow::Context;
 use attune_loader::{Plugins, Scheduler};
-use attune_store::{Store, StudyId, TrialId};
-use screen::{Screen, audience};
+use screen::Screen;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// A study finished, but some of its trials failed.
 const SOME_FAILED: u8 = 3;
+/// A daemon was not started, because another one runs.
+const RUNS_ALREADY: u8 = 4;
 /// Somebody pressed Ctrl-C; everything so far is stored.
 const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let named = cli.plugins;
+    // These need no daemon, and no folders.
+    match &cli.command {
+        Command::Predict(args) => return predict::run(args),
+        Command::Worker(args) => return worker::run(args),
+        Command::Probe(args) => return worker::probe::run(args.memory),
+        _ => {}
+    }
     let places = Places::from_environment()?;
-    let plugins = || load_plugins(&places, &cli.plugins);
-    match cli.command {
-        Command::Fit(args) => fit::run(&args, &places, plugins()?),
-        Command::Predict(args) => predict::run(&args),
-        Command::Run(args) => run::run(&args, &places, plugins()?),
-        Command::Ls(args) => ls::run(&args, &places),
-        Command::Show(args) => show::run(&args, &places),
-        Command::Compare(args) => compare::run(&args, &places),
-        Command::Plugin(command) => plugin::run(command, &places, &cli.plugins),
-        Command::Trace(args) => trace::run(args, &plugins()?),
+    if let Command::Trace(args) = cli.command {
+        return trace::run(args, &load_plugins(&places, &named)?);
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("cannot start the threads that a command needs")?;
+    let outcome = runtime.block_on(talk(cli.command, &places, &named));
+    // Whatever still waits for an answer, nobody waits for any more.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// The commands that speak with the daemon, or are it.
+async fn talk(command: Command, places: &Places, named: &[PathBuf]) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Fit(args) => fit::run(&args, places, named).await,
+        Command::Run(args) => run::run(&args, places, named).await,
+        Command::Ls(args) => ls::run(&args, places).await,
+        Command::Show(args) => show::run(&args, places).await,
+        Command::Compare(args) => compare::run(&args, places).await,
+        Command::Plugin(command) => plugin::run(command, places, named).await,
+        Command::Daemon(command) => daemon::run(command, places).await,
+        Command::Status { json } => status::run(places, json).await,
+        Command::Pause(args) => control::pause(&args, places).await,
+        Command::Resume(args) => control::resume(&args, places).await,
+        Command::Stop(args) => control::stop(&args, places).await,
+        Command::Rm(args) => control::remove(&args, places).await,
+        Command::Steer(args) => control::steer(&args, places).await,
+        Command::Fork(args) => control::fork(&args, places).await,
+        Command::Export(args) => exchange::export(&args, places).await,
+        Command::Import(args) => exchange::import(&args, places).await,
+        Command::Store(command) => store::run(command, places).await,
+        Command::Doctor => doctor::run(places).await,
+        Command::Predict(_) | Command::Trace(_) | Command::Worker(_) | Command::Probe(_) => {
+            anyhow::bail!("this command needs no daemon")
+        }
     }
 }
 
@@ -68,27 +112,14 @@ fn find_scheduler<'p>(plugins: &'p Plugins, name: &str) -> anyhow::Result<Schedu
         })
 }
 
-/// Opens the store. `holder` is what somebody else who wants to is told.
-fn open_store(places: &Places, holder: &str) -> anyhow::Result<Store> {
-    let (store, report) = Store::open(places.store(), holder)?;
-    if !report.is_clean() {
-        eprintln!("warning: {report}");
-    }
-    store
-        .recover_orphans()
-        .context("cannot mark what a killed process left running")?;
-    Ok(store)
-}
-
-fn study_detail(store: &Store, id: StudyId) -> anyhow::Result<attune_protocol::StudyDetail> {
-    let trials = store.list_trials(id)?;
-    Ok(convert::study_detail(id, &store.study(id)?, &trials))
-}
-
-/// A trial with its curves.
-fn trial_detail(store: &Store, id: TrialId) -> anyhow::Result<attune_protocol::TrialDetail> {
-    let study = store.study(id.study)?;
-    let summary = convert::trial(id, &store.trial(id)?, &study.metric);
-    let steps = store.read_steps(id, ..)?;
-    Ok(convert::trial_detail(summary, &store.epochs(id)?, &steps))
+/// Paths as the daemon, which runs in another folder, understands them.
+fn told_places(paths: &[PathBuf]) -> anyhow::Result<Vec<String>> {
+    paths
+        .iter()
+        .map(|path| {
+            let absolute = std::path::absolute(path)
+                .with_context(|| format!("cannot tell where {} lies", path.display()))?;
+            Ok(absolute.to_string_lossy().into_owned())
+        })
+        .collect()
 }

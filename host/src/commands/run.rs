@@ -1,16 +1,18 @@
 //! `attune run`: a study file.
 
-use super::launch::launch;
+use super::launch::{host, launch};
 use crate::cli::RunArgs;
 use crate::places::Places;
 use crate::study::spec::StudySpec;
-use attune_loader::Plugins;
-use attune_trainer::data::Table;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub(crate) fn run(args: &RunArgs, places: &Places, plugins: Plugins) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    args: &RunArgs,
+    places: &Places,
+    plugins: &[PathBuf],
+) -> anyhow::Result<ExitCode> {
     let spec = StudySpec::read(&args.study)?;
-    let table = Table::read(&spec.data.path)?;
-    let holder = format!("attune run {}", args.study.display());
-    launch(spec, &table, plugins, &args.running, places, &holder)
+    let (client, embedded) = host(&args.running, places).await?;
+    launch(client, embedded, &spec, plugins, &args.running, places).await
 }

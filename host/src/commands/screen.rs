@@ -8,7 +8,14 @@ use serde::Serialize;
 use std::io::{self, IsTerminal, Stderr, Write};
 use std::time::{Duration, Instant};
 
-use crate::engine::Audience;
+/// Whoever watches a running study.
+pub(crate) trait Audience {
+    /// Something happened, and is stored.
+    fn tell(&mut self, event: &Event);
+
+    /// Time passes; called several times a second.
+    fn tick(&mut self) {}
+}
 
 /// Columns of a page whose reader is no terminal and which `COLUMNS` says nothing of.
 const PAGE_COLUMNS: usize = 120;

@@ -1,18 +1,18 @@
 //! `attune show`: a study or a trial.
 
-use super::{Screen, open_store, study_detail, trial_detail};
+use super::{Screen, reach};
 use crate::cli::ShowArgs;
 use crate::places::Places;
 use attune_store::Id;
 use attune_tui::summary;
 use std::process::ExitCode;
 
-pub(crate) fn run(args: &ShowArgs, places: &Places) -> anyhow::Result<ExitCode> {
-    let store = open_store(places, "attune show")?;
+pub(crate) async fn run(args: &ShowArgs, places: &Places) -> anyhow::Result<ExitCode> {
+    let client = reach::daemon(places).await?;
     let screen = Screen::stdout();
-    match store.resolve(&args.id)? {
+    match args.id.parse()? {
         Id::Study(id) => {
-            let detail = study_detail(&store, id)?;
+            let detail = client.study(&id.to_string()).await?;
             screen.print(args.json, &detail, |width, style| {
                 let mut page = summary::leaderboard(&detail, usize::MAX, width, style);
                 if !detail.notes.is_empty() {
@@ -21,12 +21,18 @@ pub(crate) fn run(args: &ShowArgs, places: &Places) -> anyhow::Result<ExitCode> 
                 for note in &detail.notes {
                     page.push_str(&format!("  {}\n", attune_tui::clean(note)));
                 }
+                if !detail.changes.is_empty() {
+                    page.push_str("\nchanged while it ran\n");
+                }
+                for change in &detail.changes {
+                    page.push_str(&format!("  {}\n", attune_tui::clean(change)));
+                }
                 page.push_str(&format!("\nstudy file\n{}", indented(&detail.spec)));
                 page
             })?;
         }
         Id::Trial(id) => {
-            let detail = trial_detail(&store, id)?;
+            let detail = client.trial(&id.to_string()).await?;
             screen.print(args.json, &detail, |width, style| {
                 summary::trial_page(&detail, width, style)
             })?;

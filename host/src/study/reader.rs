@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// What is wrong with a study file, and where.
+/// What is wrong with a study file or the configuration, and where.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{}:{line}: {message}", path.display())]
 pub(crate) struct SpecError {
@@ -20,7 +20,7 @@ pub(crate) struct SpecError {
     pub(crate) message: String,
 }
 
-/// The text of a study file, for turning byte offsets into lines.
+/// The text of a file, for turning byte offsets into lines.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'d> {
     pub(crate) path: &'d Path,
@@ -37,12 +37,17 @@ impl<'d> Source<'d> {
     }
 
     pub(crate) fn error(self, at: Range<usize>, message: impl Into<String>) -> SpecError {
-        let before = self.text.get(..at.start).unwrap_or(self.text);
         SpecError {
             path: self.path.to_owned(),
-            line: before.matches('\n').count() + 1,
+            line: self.line(&at),
             message: message.into(),
         }
+    }
+
+    /// The line of a place in the text, counted from 1.
+    fn line(self, at: &Range<usize>) -> usize {
+        let before = self.text.get(..at.start).unwrap_or(self.text);
+        before.matches('\n').count() + 1
     }
 }
 
@@ -129,6 +134,11 @@ impl<'d> Entry<'d> {
     /// Where the key stands in the text.
     pub(crate) fn place(&self) -> Range<usize> {
         self.at.clone()
+    }
+
+    /// The line of the key, counted from 1.
+    pub(crate) fn line(&self) -> usize {
+        self.source.line(&self.at)
     }
 
     pub(crate) fn error(&self, message: impl Into<String>) -> SpecError {

@@ -1,5 +1,17 @@
 //! What the integration tests share: the built program, the built plugins, a folder of one's own.
-#![allow(dead_code, unreachable_pub, clippy::expect_used)] // Each test crate uses some of it.
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::panic
+)] // Each test crate uses some of it.
+
+mod home;
+mod study;
+
+pub use home::{Home, signal, wait_for, wait_until};
+pub use study::{outcome, small_study};
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -71,51 +83,6 @@ fn build(packages: &[&str]) {
         .status()
         .expect("cargo runs");
     assert!(status.success(), "building {packages:?} failed");
-}
-
-/// A home of one's own for the program, removed with the value.
-pub struct Home {
-    folder: tempfile::TempDir,
-}
-
-impl Home {
-    pub fn new() -> Self {
-        plugins_dir();
-        Home {
-            folder: tempfile::tempdir().expect("a temporary folder"),
-        }
-    }
-
-    pub fn path(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// Writes a file into the home and gives its path.
-    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
-        let path = self.path().join(name);
-        std::fs::write(&path, content).expect("a file in the home");
-        path
-    }
-
-    /// The program with this home, its working folder there.
-    pub fn attune(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_attune"));
-        command
-            .env("ATTUNE_HOME", self.path().join("home"))
-            .env_remove("ATTUNE_MISBEHAVE")
-            .current_dir(self.path());
-        command
-    }
-
-    /// Runs the program to its end.
-    pub fn run<S: AsRef<std::ffi::OsStr>>(&self, args: &[S]) -> Finished {
-        let output = self
-            .attune()
-            .args(args)
-            .output()
-            .expect("the program starts");
-        Finished::from(output)
-    }
 }
 
 /// What a finished program left.

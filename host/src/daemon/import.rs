@@ -1,0 +1,171 @@
+//! Takes in a study that ran elsewhere: it can be looked at, compared and learnt from, and not
+//! trained on.
+
+use super::{invalid, not_found, unavailable};
+use crate::{clock, convert};
+use attune_protocol::{ImportedStudy, ImportedTrial, Problem, StudySummary};
+use attune_store::{
+    Batch, Best, Direction, Steps, Store, StudyId, StudyRecord, StudyState, TrialRecord, TrialState,
+};
+use std::collections::BTreeMap;
+
+/// Stores it under a new id. Its study record comes last, so that what a crash leaves half done is
+/// not there.
+pub(super) fn import(store: &Store, study: ImportedStudy) -> Result<StudySummary, Problem> {
+    let ImportedStudy {
+        study: about,
+        spec,
+        source,
+        trials,
+    } = study;
+    let direction = match about.direction {
+        attune_protocol::Direction::Minimize => Direction::Minimize,
+        attune_protocol::Direction::Maximize => Direction::Maximize,
+    };
+    let mut record = StudyRecord {
+        name: about.name,
+        // Until all of it is there.
+        state: StudyState::Failed,
+        spec,
+        seed: about.seed,
+        metric: about.metric,
+        direction,
+        planned_trials: u32::try_from(trials.len()).unwrap_or(u32::MAX),
+        notes: vec![format!("imported from {source}")],
+        created_unix_ms: about.created_unix_ms,
+        ended_unix_ms: about.ended_unix_ms.or_else(|| Some(clock::unix_ms())),
+        attune_version: env!("CARGO_PKG_VERSION").into(),
+        reason: Some("its import was cut short; remove it and import again".into()),
+        file: String::new(),
+        data_hash: String::new(),
+        parallel: 0,
+        plugins: BTreeMap::new(),
+        seconds: about.seconds.0,
+        changes: Vec::new(),
+        origin: None,
+        imported: Some(source),
+        swapped: BTreeMap::new(),
+    };
+    let id = store.create_study(&record).map_err(unavailable)?;
+    for (number, trial) in trials.into_iter().enumerate() {
+        let number = u32::try_from(number).map_err(|_| invalid("too many trials"))?;
+        add(store, id, number, trial, &record.metric, direction)?;
+    }
+    record.state = StudyState::Done;
+    record.reason = None;
+    store.put_study(id, &record).map_err(unavailable)?;
+    let trials = store.list_trials(id).map_err(not_found)?;
+    Ok(convert::study(
+        id,
+        &record,
+        trials.iter().map(|(id, trial)| (*id, trial)),
+    ))
+}
+
+fn add(
+    store: &Store,
+    study: StudyId,
+    number: u32,
+    imported: ImportedTrial,
+    metric: &str,
+    direction: Direction,
+) -> Result<(), Problem> {
+    let id = study.trial(number);
+    let ImportedTrial {
+        trial,
+        epochs,
+        steps,
+    } = imported;
+    let rows = steps.steps.len();
+    if let Some((name, _)) = steps
+        .columns
+        .iter()
+        .find(|(_, values)| values.len() != rows)
+    {
+        return Err(invalid(format!(
+            "trial {}: the column `{name}` has another length than its {rows} steps",
+            trial.id
+        )));
+    }
+    let objective = convert::on_valid(metric);
+    let mut best_metrics: BTreeMap<String, Best> = BTreeMap::new();
+    for (epoch, metrics) in &epochs {
+        for (name, value) in metrics {
+            let better = |best: &Best| match (name == &objective, direction) {
+                (true, Direction::Maximize) => value.0 > best.value,
+                _ => value.0 < best.value,
+            };
+            if best_metrics.get(name).is_none_or(better) {
+                let best = Best {
+                    value: value.0,
+                    epoch: *epoch,
+                };
+                best_metrics.insert(name.clone(), best);
+            }
+        }
+    }
+    if let Some(value) = trial.value {
+        let epoch = trial.best_epoch.unwrap_or(trial.epochs);
+        let value = value.0;
+        best_metrics.insert(objective, Best { value, epoch });
+    }
+    let state = match trial.state {
+        attune_protocol::TrialState::Done => TrialState::Done,
+        attune_protocol::TrialState::Stopped => TrialState::Stopped,
+        attune_protocol::TrialState::Diverged => TrialState::Diverged,
+        attune_protocol::TrialState::Failed => TrialState::Failed,
+        // Nobody here trains it, whatever somebody elsewhere did.
+        _ => TrialState::Lost,
+    };
+    let record = TrialRecord {
+        state,
+        config: trial
+            .config
+            .iter()
+            .map(|(name, told)| (name.clone(), convert::stored(&convert::value(told))))
+            .collect(),
+        seed: trial.seed,
+        plugin: None,
+        started_unix_ms: None,
+        ended_unix_ms: Some(clock::unix_ms()),
+        epochs: trial.epochs,
+        max_epochs: trial.max_epochs,
+        steps: trial.steps,
+        seconds: trial.seconds.0,
+        reason: trial.reason,
+        final_metrics: trial
+            .metrics
+            .iter()
+            .map(|(name, v)| (name.clone(), v.0))
+            .collect(),
+        best_metrics,
+        warnings: trial.warnings,
+        attempt: 1,
+        deaths: Vec::new(),
+        outcomes: Vec::new(),
+        checkpoints: Vec::new(),
+        model: None,
+        interventions: Vec::new(),
+    };
+    let mut batch = Batch::new().put_trial(id, &record);
+    for (epoch, metrics) in &epochs {
+        let metrics = metrics
+            .iter()
+            .map(|(name, value)| (name.clone(), value.0))
+            .collect();
+        batch = batch.put_epoch(id, *epoch, &metrics);
+    }
+    if rows > 0 {
+        let mut table = Steps::new(steps.steps);
+        for (name, values) in steps.columns {
+            let values: Vec<f64> = values.into_iter().map(|value| value.0).collect();
+            // Losses are 32-bit numbers, whatever form they came in.
+            table = match name == "loss" {
+                true => table.with_f32("loss", values.iter().map(|v| *v as f32).collect()),
+                false => table.with_f64(&name, values),
+            };
+        }
+        batch = batch.append_steps(id, table);
+    }
+    store.apply(batch).map_err(unavailable)
+}

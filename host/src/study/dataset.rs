@@ -1,0 +1,111 @@
+//! From a study's data file to what its trials train on.
+
+use super::reader::nearest;
+use super::spec::StudySpec;
+use anyhow::Context;
+use attune_trainer::data::{ColumnAction, DataError, DataOptions, Dataset, Shares, Table};
+use attune_trainer::metrics::Metric;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// The largest data file that is read: the trainer takes no larger table either.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// Reads a data file once, into its table and the BLAKE3 hash of its content in hexadecimal: so the
+/// hash is that of what is trained on, whoever writes to the file meanwhile.
+pub(crate) fn read(path: &Path) -> Result<(Table, String), DataError> {
+    let name = path.display().to_string();
+    let unreadable = |error: io::Error| DataError::Unreadable {
+        file: name.clone(),
+        reason: error.to_string(),
+    };
+    let file = File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    let mut bytes = Vec::with_capacity(size.min(MAX_BYTES) as usize);
+    // A pipe has no size, and a file may grow while it is read.
+    let mut few = file.take(MAX_BYTES + 1);
+    few.read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(DataError::TooLarge {
+            file: name,
+            found: size.max(MAX_BYTES + 1),
+            unit: "bytes",
+            cap: MAX_BYTES,
+        });
+    }
+    let hash = blake3::hash(&bytes).to_hex().to_string();
+    Ok((Table::parse(&name, &bytes)?, hash))
+}
+
+/// The rows of a table as the study wants them split, encoded and scaled.
+pub(crate) fn prepare(spec: &StudySpec, table: &Table) -> Result<Dataset, DataError> {
+    let data = &spec.data;
+    Dataset::prepare(
+        table,
+        &DataOptions {
+            task: data.task,
+            shares: Shares {
+                train: 1.0 - data.valid - data.test,
+                valid: data.valid,
+                test: data.test,
+            },
+            seed: spec.seed,
+            ignore: data.ignore.clone(),
+            ..DataOptions::of_target(&data.target)
+        },
+    )
+}
+
+/// What the study optimises.
+pub(crate) fn objective(spec: &StudySpec, dataset: &Dataset) -> anyhow::Result<Metric> {
+    let kind = dataset.task().kind();
+    let Some(name) = &spec.metric else {
+        return Ok(Metric::default_objective(kind));
+    };
+    let known = Metric::of(kind);
+    let names = || known.iter().map(|metric| metric.name());
+    let found = known.iter().find(|metric| metric.name() == name);
+    found.copied().with_context(|| {
+        let hint = nearest(name, names())
+            .map(|right| format!("; did you mean `{right}`?"))
+            .unwrap_or_default();
+        let all: Vec<&str> = names().collect();
+        // What `fit` drafted is no file that could be named.
+        let place = match spec.path.as_os_str().is_empty() {
+            true => "--metric".into(),
+            false => spec.path.display().to_string(),
+        };
+        format!(
+            "{place}: the metric `{name}` does not fit the target `{}`; it can be {}{hint}",
+            spec.data.target,
+            all.join(", ")
+        )
+    })
+}
+
+/// What was done to the data, a sentence each. Columns that were treated alike share one.
+pub(crate) fn notes(dataset: &Dataset) -> Vec<String> {
+    let mut treated: Vec<(String, Vec<&str>)> = Vec::new();
+    for report in dataset.report() {
+        let how = match report.action {
+            ColumnAction::Encoded => format!("used, {}", report.detail),
+            ColumnAction::Dropped => format!("left out, {}", report.detail),
+            ColumnAction::Predicted => format!("the target, {}", report.detail),
+        };
+        match treated.iter_mut().find(|(known, _)| *known == how) {
+            Some((_, columns)) => columns.push(&report.column),
+            None => treated.push((how, vec![&report.column])),
+        }
+    }
+    let columns = treated
+        .iter()
+        .map(|(how, columns)| match columns.as_slice() {
+            [first, second, third, _, ..] => {
+                let others = columns.len() - 3;
+                format!("{first}, {second}, {third} and {others} more: {how}")
+            }
+            few => format!("{}: {how}", few.join(", ")),
+        });
+    dataset.notes().iter().cloned().chain(columns).collect()
+}

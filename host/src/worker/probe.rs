@@ -1,0 +1,140 @@
+//! One question that only a process that may die can answer, and its answer.
+//!
+//! The daemon maps no library and reads no data. It starts `attune probe`, writes one [`Question`]
+//! as JSON to its stdin, and reads one answer from its stdout. What kills the probe is the
+//! daemon's to explain.
+
+use super::process;
+use crate::study::dataset;
+use crate::study::spec::StudySpec;
+use anyhow::{Context, ensure};
+use attune_loader::{Candidate, LoadedLibrary};
+use attune_plugin_api::describe::Library;
+use serde::{Deserialize, Serialize};
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The longest question: a study file and a little more.
+const MAX_QUESTION: u64 = 4 << 20;
+
+/// What a probe is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Question {
+    /// What does this library hold?
+    Describe {
+        /// The library as it was found.
+        path: PathBuf,
+        /// Its private copy.
+        copy: PathBuf,
+        /// The hash of its content.
+        hash: String,
+    },
+    /// What is this study's data like?
+    Inspect {
+        /// The study file's text.
+        spec: String,
+        /// Where it lies, or would lie.
+        file: PathBuf,
+    },
+}
+
+/// What there is to answer, or why there is nothing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Reply<T> {
+    /// The answer.
+    Known(T),
+    /// What is wrong, and what to do.
+    Unknown {
+        /// It.
+        error: String,
+    },
+}
+
+/// What a library holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Described {
+    /// Its schedulers.
+    pub(crate) library: Library,
+    /// What built it.
+    pub(crate) fingerprint: String,
+}
+
+/// What a study's data are like.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Inspected {
+    /// The objective.
+    pub(crate) metric: String,
+    /// Whether less of it is better.
+    pub(crate) minimize: bool,
+    /// What was done to the data, a sentence each.
+    pub(crate) notes: Vec<String>,
+    /// The hash of the data file.
+    pub(crate) data_hash: String,
+    /// Its rows.
+    pub(crate) rows: usize,
+}
+
+/// Answers the question on stdin. Exit code 0 says that there is an answer, be it an error.
+pub(crate) fn run(memory: Option<u64>) -> anyhow::Result<ExitCode> {
+    process::offer_to_the_oom_killer();
+    process::limit_memory(memory)?;
+    let mut text = String::new();
+    std::io::stdin()
+        .take(MAX_QUESTION + 1)
+        .read_to_string(&mut text)
+        .context("cannot read the question")?;
+    ensure!(
+        text.len() as u64 <= MAX_QUESTION,
+        "the question is longer than {MAX_QUESTION} bytes"
+    );
+    let question = serde_json::from_str(&text).context("the question is none")?;
+    let answer = match &question {
+        Question::Describe { path, copy, hash } => to_json(describe(path, copy, hash)),
+        Question::Inspect { spec, file } => to_json(inspect(spec, file)),
+    };
+    let answer = answer.context("the answer cannot be written as JSON")?;
+    std::io::stdout().write_all(&answer)?;
+    std::io::stdout().flush()?;
+    // Not by returning: nothing that a library left behind is to run once there is an answer.
+    std::process::exit(0)
+}
+
+fn to_json<T: Serialize>(answer: anyhow::Result<T>) -> serde_json::Result<Vec<u8>> {
+    serde_json::to_vec(&match answer {
+        Ok(known) => Reply::Known(known),
+        Err(error) => Reply::Unknown {
+            error: format!("{error:#}"),
+        },
+    })
+}
+
+fn describe(path: &Path, copy: &Path, hash: &str) -> anyhow::Result<Described> {
+    let library = LoadedLibrary::open(&Candidate {
+        path: path.to_owned(),
+        copy: copy.to_owned(),
+        hash: hash.to_owned(),
+        named: false,
+    })
+    .with_context(|| format!("cannot load the plugin {}", path.display()))?;
+    Ok(Described {
+        library: library.description().clone(),
+        fingerprint: library.fingerprint().to_owned(),
+    })
+}
+
+fn inspect(spec: &str, file: &Path) -> anyhow::Result<Inspected> {
+    let spec = StudySpec::parse(file, spec)?;
+    let (table, data_hash) = dataset::read(&spec.data.path)?;
+    let data = dataset::prepare(&spec, &table)?;
+    let objective = dataset::objective(&spec, &data)?;
+    Ok(Inspected {
+        metric: objective.name().into(),
+        minimize: objective.minimized(),
+        notes: dataset::notes(&data),
+        data_hash,
+        rows: table.rows(),
+    })
+}

@@ -1,0 +1,153 @@
+//! What a study came to, as far as its seed decides it: every record and every step, times left out.
+
+use crate::ground::{ID, all_files, seed};
+use attune_store::{Id, Store};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What came of a study, under names for people. Floats are written so that no two are alike.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    parts: BTreeMap<String, String>,
+    /// The files of models that are left: those of the best trial.
+    models: BTreeMap<String, Vec<u8>>,
+    /// The attempts of each trial's last lease.
+    pub attempts: Vec<u64>,
+    pub deaths: usize,
+}
+
+impl Outcome {
+    /// Opens the store of a daemon that has stopped.
+    pub fn read(state: &Path) -> Self {
+        let files = all_files(&state.join("state/checkpoints"));
+        let models = files
+            .into_iter()
+            .filter(|file| file.ends_with("model.safetensors"));
+        let models: BTreeMap<String, Vec<u8>> = models
+            .map(|file| (file.display().to_string(), std::fs::read(file).unwrap()))
+            .map(|(file, bytes)| (file[state.as_os_str().len()..].to_owned(), bytes))
+            .collect();
+        let (store, report) = Store::open(state.join("state/store"), "a test").unwrap();
+        assert!(report.is_clean(), "{report}");
+        let Id::Study(id) = ID.parse().unwrap() else {
+            panic!("a study");
+        };
+        let study = store.study(id).unwrap();
+        let mut parts = BTreeMap::new();
+        let mut put = |name: String, value: String| drop(parts.insert(name, value));
+        put(
+            "study".into(),
+            format!(
+                "{:?} {:?} {}",
+                study.state, study.reason, study.planned_trials
+            ),
+        );
+        let (mut attempts, mut deaths) = (Vec::new(), 0);
+        for (id, trial) in store.list_trials(id).unwrap() {
+            attempts.push(trial.attempt);
+            deaths += trial.deaths.len();
+            let outcomes = trial.outcomes.iter();
+            let outcomes: Vec<_> = outcomes.map(|o| (o.kind, o.epoch, o.value)).collect();
+            // Whether a model that was beaten was ever written depends on who trained beside it.
+            let left = models
+                .keys()
+                .any(|file| file.contains(&format!("/{}/model", id.number)));
+            let test = trial.model.as_ref().filter(|_| left);
+            let test = test.map(|model| (&model.test, model.bytes));
+            put(
+                format!("{id} record"),
+                format!(
+                    "{:?} {:?} {:?} {:?} {} {} {} {:?} {:?} {:?} {:?} {outcomes:?} {test:?} {:?}",
+                    trial.state,
+                    trial.config,
+                    trial.seed,
+                    trial.plugin,
+                    trial.epochs,
+                    trial.max_epochs,
+                    trial.steps,
+                    trial.reason,
+                    trial.final_metrics,
+                    trial.best_metrics,
+                    trial.warnings,
+                    trial.interventions,
+                ),
+            );
+            put(
+                format!("{id} epochs"),
+                format!("{:?}", store.epochs(id).unwrap()),
+            );
+            let steps = store.read_steps(id, ..).unwrap();
+            put(format!("{id} step numbers"), format!("{:?}", steps.steps));
+            for column in steps.columns {
+                put(
+                    format!("{id} {}", column.name),
+                    format!("{:?}", column.values),
+                );
+            }
+        }
+        Outcome {
+            parts,
+            models,
+            attempts,
+            deaths,
+        }
+    }
+
+    /// Whether there is enough in it to be told apart.
+    pub fn is_worth_it(&self) {
+        let all: String = self.parts.values().map(String::as_str).collect();
+        assert!(self.models.len() == 1 && self.parts.len() > 100);
+        assert!(
+            all.contains("Stopped") && all.contains("Done"),
+            "rungs decide"
+        );
+    }
+
+    /// The other is the same, bit for bit, whatever happened on the way.
+    #[track_caller]
+    pub fn is(&self, expected: &Outcome) {
+        let names = expected.parts.keys().chain(self.parts.keys());
+        for name in names {
+            let (found, wanted) = (self.parts.get(name), expected.parts.get(name));
+            if found == wanted {
+                continue;
+            }
+            let (found, wanted) = (
+                found.map_or("nothing", String::as_str),
+                wanted.map_or("nothing", String::as_str),
+            );
+            let same = found.bytes().zip(wanted.bytes());
+            let at = same.take_while(|(a, b)| a == b).count();
+            let around = |text: &str| {
+                let bytes = text.as_bytes();
+                let range = at.saturating_sub(80)..(at + 200).min(bytes.len());
+                String::from_utf8_lossy(&bytes[range]).into_owned()
+            };
+            panic!(
+                "{name} differs at byte {at} (lengths {}, {}); seed {}\nfound:  {}\nwanted: {}",
+                found.len(),
+                wanted.len(),
+                seed(),
+                around(found),
+                around(wanted)
+            );
+        }
+        let files = |outcome: &Outcome| outcome.models.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(
+            files(self),
+            files(expected),
+            "models are left; seed {}",
+            seed()
+        );
+        assert!(
+            self.models == expected.models,
+            "the model differs; seed {}",
+            seed()
+        );
+    }
+
+    /// The bytes of the best model.
+    pub fn model(&self) -> &[u8] {
+        self.models.values().next().map_or(&[], Vec::as_slice)
+    }
+}

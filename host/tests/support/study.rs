@@ -1,0 +1,42 @@
+//! A small study, and all that it came to.
+
+use super::Home;
+use serde_json::Value;
+
+const WINE: &str = include_str!("../../../examples/data/wine.csv");
+
+/// A small study over a real table: `study.toml` in this home, with these lines at its top.
+pub fn small_study(home: &Home, more: &str) -> String {
+    home.file("wine.csv", WINE);
+    let text = format!(
+        "seed = 5\n{more}\n[data]\npath = \"wine.csv\"\ntarget = \"cultivar\"\n\
+         [fidelity]\nmin_epochs = 2\nmax_epochs = 9\n\
+         [space]\nscheduler = [\"greedy\", \"cosine\", \"hypergradient\", \"plateau\"]\n\
+         lr = \"search\"\nwidth = [8, 16]\nbatch_size = 16\ndropout = 0.2\n"
+    );
+    home.file("study.toml", text).to_string_lossy().into_owned()
+}
+
+/// All that a study came to: its leaderboard and every curve, without times, ids, and what happened
+/// to its workers on the way.
+#[track_caller]
+pub fn outcome(home: &Home, study: &str) -> Value {
+    let mut detail = home.json(&["show", study, "--json"]);
+    let trials = detail["trials"].as_array_mut().expect("trials").clone();
+    let whole: Vec<Value> = trials
+        .into_iter()
+        .map(|mut trial| {
+            let id = trial["id"].as_str().expect("an id").to_owned();
+            let mut curves = home.json(&["show", &id, "--json"]);
+            trial["id"] = id.split_once('.').expect("STUDY.TRIAL").1.into();
+            for by_chance in ["seconds", "checkpoints", "deaths"] {
+                trial[by_chance] = Value::Null;
+            }
+            trial["curves"] = [curves["epoch_curves"].take(), curves["step_curves"].take()]
+                .to_vec()
+                .into();
+            trial
+        })
+        .collect();
+    whole.into()
+}

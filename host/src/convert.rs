@@ -5,6 +5,8 @@ use attune_protocol as wire;
 use attune_protocol::Number;
 use attune_store as disk;
 use attune_store::{StudyId, TrialId};
+use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use std::collections::BTreeMap;
 
 /// The most points of a curve that are told; more than any screen or plot has columns for.
@@ -43,82 +45,126 @@ pub(crate) fn study_summary(
     }
 }
 
-/// A study at a glance, from its record and its trials' records.
-pub(crate) fn study<'t>(
+/// Counts a study's trials, one after another in the order of their numbers, to what can be said of
+/// it at a glance.
+pub(crate) struct Census<'s> {
     id: StudyId,
-    record: &disk::StudyRecord,
-    trials: impl Iterator<Item = (TrialId, &'t disk::TrialRecord)> + Clone,
-) -> wire::StudySummary {
-    let best = best(record, trials.clone());
-    let mut counts = wire::TrialCounts {
-        planned: record.planned_trials,
-        ..wire::TrialCounts::default()
-    };
-    for (_, trial) in trials {
+    record: &'s disk::StudyRecord,
+    objective: String,
+    counts: wire::TrialCounts,
+    best: Option<(TrialId, f64)>,
+}
+
+impl<'s> Census<'s> {
+    pub(crate) fn of(id: StudyId, record: &'s disk::StudyRecord) -> Self {
+        Census {
+            id,
+            record,
+            objective: on_valid(&record.metric),
+            counts: wire::TrialCounts {
+                planned: record.planned_trials,
+                ..wire::TrialCounts::default()
+            },
+            best: None,
+        }
+    }
+
+    pub(crate) fn count(&mut self, id: TrialId, trial: &disk::TrialRecord) {
         use disk::TrialState::*;
         match trial.state {
-            Queued | Running | Paused | Lost => counts.running += 1,
-            Done => counts.done += 1,
-            Stopped => counts.stopped += 1,
-            Diverged => counts.diverged += 1,
-            Failed => counts.failed += 1,
+            Queued | Running | Paused | Lost => self.counts.running += 1,
+            Done => self.counts.done += 1,
+            Stopped => self.counts.stopped += 1,
+            Diverged => self.counts.diverged += 1,
+            Failed => self.counts.failed += 1,
+        }
+        // Of one that ended without a model nothing could be saved, as where a person stopped it.
+        let counts = trial.model.is_some()
+            || trial.ended_unix_ms.is_none()
+            || self.record.imported.is_some();
+        let value = trial.best_metrics.get(&self.objective);
+        let value = value.filter(|_| counts).map(|best| best.value);
+        let direction = direction(self.record.direction);
+        if let Some(value) = value.filter(|value| !value.is_nan())
+            && self
+                .best
+                .is_none_or(|(_, best)| direction.better(value, best))
+        {
+            self.best = Some((id, value));
         }
     }
-    study_summary(id, record, counts, best)
+
+    /// The best trial so far; the lower number where two are equal.
+    pub(crate) fn best(&self) -> Option<TrialId> {
+        self.best.map(|(id, _)| id)
+    }
+
+    pub(crate) fn summary(&self) -> wire::StudySummary {
+        study_summary(self.id, self.record, self.counts, self.best)
+    }
 }
 
-/// The best trial of a study and its value; the lower number where two are equal.
-pub(crate) fn best<'t>(
-    study: &disk::StudyRecord,
-    trials: impl Iterator<Item = (TrialId, &'t disk::TrialRecord)>,
-) -> Option<(TrialId, f64)> {
-    let direction = direction(study.direction);
-    let objective = on_valid(&study.metric);
-    trials
-        .filter_map(|(id, trial)| Some((id, trial.best_metrics.get(&objective)?.value)))
-        .filter(|(_, value)| !value.is_nan())
-        .reduce(|best, next| {
-            if direction.better(next.1, best.1) {
-                next
+/// A study's trials in the order of a leaderboard: best first, and those without a value last.
+/// Each is kept as the JSON that is told of it, a tenth of what it takes in memory otherwise.
+pub(crate) struct Board {
+    direction: wire::Direction,
+    metric: String,
+    trials: Vec<(f64, serde_json::Result<Box<RawValue>>)>,
+}
+
+impl Board {
+    pub(crate) fn of(record: &disk::StudyRecord) -> Self {
+        Board {
+            direction: direction(record.direction),
+            metric: record.metric.clone(),
+            trials: Vec::new(),
+        }
+    }
+
+    pub(crate) fn add(&mut self, id: TrialId, record: &disk::TrialRecord) {
+        let told = trial(id, record, &self.metric);
+        let value = told.value.map_or(f64::NAN, |value| value.0);
+        self.trials.push((value, to_raw_value(&told)));
+    }
+
+    /// A [`wire::StudyDetail`] with these trials.
+    ///
+    /// # Errors
+    /// Never, as far as we know: a trial that cannot be written as JSON.
+    pub(crate) fn detail(
+        mut self,
+        study: wire::StudySummary,
+        record: disk::StudyRecord,
+    ) -> serde_json::Result<ToldStudy> {
+        let direction = self.direction;
+        self.trials.sort_by(|(a, _), (b, _)| {
+            if direction.better(*a, *b) {
+                std::cmp::Ordering::Less
+            } else if direction.better(*b, *a) {
+                std::cmp::Ordering::Greater
             } else {
-                best
+                std::cmp::Ordering::Equal
             }
+        });
+        let trials = self.trials.into_iter().map(|(_, told)| told);
+        Ok(ToldStudy {
+            study,
+            trials: trials.collect::<Result<_, _>>()?,
+            changes: record.changes.into_iter().flat_map(|c| c.summary).collect(),
+            spec: record.spec,
+            notes: record.notes,
         })
+    }
 }
 
-/// A study with its trials, best first.
-pub(crate) fn study_detail(
-    id: StudyId,
-    record: &disk::StudyRecord,
-    trials: &[(TrialId, disk::TrialRecord)],
-) -> wire::StudyDetail {
-    let direction = direction(record.direction);
-    let mut told: Vec<wire::TrialSummary> = trials
-        .iter()
-        .map(|(id, trial)| self::trial(*id, trial, &record.metric))
-        .collect();
-    let value = |trial: &wire::TrialSummary| trial.value.map_or(f64::NAN, |value| value.0);
-    told.sort_by(|a, b| {
-        let (a, b) = (value(a), value(b));
-        if direction.better(a, b) {
-            std::cmp::Ordering::Less
-        } else if direction.better(b, a) {
-            std::cmp::Ordering::Greater
-        } else {
-            std::cmp::Ordering::Equal
-        }
-    });
-    wire::StudyDetail {
-        study: study(id, record, trials.iter().map(|(id, trial)| (*id, trial))),
-        spec: record.spec.clone(),
-        trials: told,
-        notes: record.notes.clone(),
-        changes: record
-            .changes
-            .iter()
-            .flat_map(|change| change.summary.clone())
-            .collect(),
-    }
+/// A [`wire::StudyDetail`] on its way out.
+#[derive(Serialize)]
+pub(crate) struct ToldStudy {
+    study: wire::StudySummary,
+    spec: String,
+    trials: Vec<Box<RawValue>>,
+    notes: Vec<String>,
+    changes: Vec<String>,
 }
 
 /// A trial at a glance. `metric` is the study's objective.

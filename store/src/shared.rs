@@ -251,8 +251,19 @@ impl Shared {
         keys: Range<Vec<u8>>,
         id: impl Fn(&Key) -> Option<I>,
     ) -> Result<Vec<(I, R)>, Error> {
-        let index = self.index();
         let mut listed = Vec::new();
+        self.each(keys, id, |id, record| listed.push((id, record)))?;
+        Ok(listed)
+    }
+
+    /// As [`Shared::list`], with one record at a time in memory.
+    pub(crate) fn each<I, R: Record>(
+        &self,
+        keys: Range<Vec<u8>>,
+        id: impl Fn(&Key) -> Option<I>,
+        mut look: impl FnMut(I, R),
+    ) -> Result<(), Error> {
+        let index = self.index();
         for entry in index.forwards(keys)? {
             let (key, bytes) = entry?;
             let decoded = Key::decode(&key).and_then(|key| Some((id(&key)?, key)));
@@ -262,9 +273,9 @@ impl Shared {
                     reason: "its key is malformed".to_owned(),
                 });
             };
-            listed.push((id, decode(&key, &bytes)?));
+            look(id, decode(&key, &bytes)?);
         }
-        Ok(listed)
+        Ok(())
     }
 
     /// The journal's files, and how much of the last one is written.

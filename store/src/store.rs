@@ -240,6 +240,19 @@ impl Store {
         self.shared.list(Key::trials(study), trial_of)
     }
 
+    /// Shows a study's trials one after another, in the order of their numbers: of thousands only
+    /// one is in memory.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn each_trial(
+        &self,
+        study: StudyId,
+        look: impl FnMut(TrialId, TrialRecord),
+    ) -> Result<(), Error> {
+        self.shared.each(Key::trials(study), trial_of, look)
+    }
+
     /// The metrics of a trial's epochs in order.
     ///
     /// # Errors

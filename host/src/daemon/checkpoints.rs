@@ -1,6 +1,6 @@
 //! What checkpoints and models take on the disk, and which go first when it is too much.
 
-use crate::convert;
+use crate::convert::Census;
 use attune_store::{Checkpoint, KeptAs, Store, StudyId, TrialId, TrialRecord};
 use std::path::Path;
 
@@ -58,9 +58,10 @@ pub(super) fn sweep(store: &Store, study: StudyId, folder: &Path) -> anyhow::Res
     };
     let record = store.study(study)?;
     let trials = store.list_trials(study)?;
+    let mut census = Census::of(study, &record);
     let with_model = trials.iter().filter(|(_, trial)| trial.model.is_some());
-    let with_model = with_model.map(|(id, trial)| (*id, trial));
-    let best = convert::best(&record, with_model).map(|(id, _)| id);
+    with_model.for_each(|(id, trial)| census.count(*id, trial));
+    let best = census.best();
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(number) = name.to_str().and_then(|name| name.parse().ok()) else {

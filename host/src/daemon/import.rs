@@ -2,6 +2,7 @@
 //! trained on.
 
 use super::{invalid, not_found, unavailable};
+use crate::convert::Census;
 use crate::{clock, convert};
 use attune_protocol::{ImportedStudy, ImportedTrial, Problem, StudySummary};
 use attune_store::{
@@ -54,12 +55,10 @@ pub(super) fn import(store: &Store, study: ImportedStudy) -> Result<StudySummary
     record.state = StudyState::Done;
     record.reason = None;
     store.put_study(id, &record).map_err(unavailable)?;
-    let trials = store.list_trials(id).map_err(not_found)?;
-    Ok(convert::study(
-        id,
-        &record,
-        trials.iter().map(|(id, trial)| (*id, trial)),
-    ))
+    let mut census = Census::of(id, &record);
+    let counted = store.each_trial(id, |id, trial| census.count(id, &trial));
+    counted.map_err(not_found)?;
+    Ok(census.summary())
 }
 
 fn add(

@@ -9,6 +9,7 @@ use super::reception::Reception;
 use super::study::Halt;
 use super::trial::file;
 use super::{internal, invalid, not_found, unavailable};
+use crate::convert::{Board, Census, ToldStudy};
 use crate::places::Places;
 use crate::{clock, convert};
 use attune_protocol::endpoint::POSTCARD;
@@ -16,9 +17,9 @@ use attune_protocol::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use attune_protocol::{
     Backup, Created, DaemonStatus, Event, Fork, Forked, ImportedStudy, LookForPlugins, NewStudy,
     Number, PluginInfo, Problem, ProblemCode, ResumeStudy, Resumed, Steer, StepRows, StepsQuery,
-    StoreReport, StudyDetail, StudyState, StudySummary, TrialDetail, TrialSummary, Zoom, ZoomQuery,
+    StoreReport, StudyState, StudySummary, TrialDetail, TrialSummary, Zoom, ZoomQuery,
 };
-use attune_store::{Id, Store, StudyId, TrialId};
+use attune_store::{Id, Store, StudyId, StudyRecord, TrialId};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -328,11 +329,7 @@ async fn studies(State(house): App) -> Answered<Vec<StudySummary>> {
         store
             .list_studies()?
             .into_iter()
-            .map(|(id, record)| {
-                let trials = store.list_trials(id)?;
-                let trials = trials.iter().map(|(id, trial)| (*id, trial));
-                Ok(convert::study(id, &record, trials))
-            })
+            .map(|(id, record)| Ok(census(store, id, &record)?.summary()))
             .collect()
     });
     Ok(Json(studies.await?))
@@ -342,13 +339,31 @@ async fn create_study(State(house): App, Body(new): Body<NewStudy>) -> Answered<
     Ok(Json(house.reception.create(new).await?))
 }
 
-async fn study(State(house): App, StudyIn(id): StudyIn) -> Answered<StudyDetail> {
-    let detail = read(&house, move |store| {
+/// Answers with a [`StudyDetail`](attune_protocol::StudyDetail).
+async fn study(State(house): App, StudyIn(id): StudyIn) -> Answered<ToldStudy> {
+    let told = read(&house, move |store| {
         let record = store.study(id)?;
-        let trials = store.list_trials(id)?;
-        Ok(convert::study_detail(id, &record, &trials))
+        let (mut census, mut board) = (Census::of(id, &record), Board::of(&record));
+        store.each_trial(id, |id, trial| {
+            census.count(id, &trial);
+            board.add(id, &trial);
+        })?;
+        let summary = census.summary();
+        Ok(board.detail(summary, record))
     });
-    Ok(Json(detail.await?))
+    let told = told.await?.map_err(|error| internal(&error.into()))?;
+    Ok(Json(told))
+}
+
+/// A study and its trials, counted.
+fn census<'s>(
+    store: &Store,
+    id: StudyId,
+    record: &'s StudyRecord,
+) -> Result<Census<'s>, attune_store::Error> {
+    let mut census = Census::of(id, record);
+    store.each_trial(id, |id, trial| census.count(id, &trial))?;
+    Ok(census)
 }
 
 async fn remove_study(State(house): App, StudyIn(id): StudyIn) -> Answered<serde_json::Value> {
@@ -389,8 +404,11 @@ async fn halt(house: &Arc<House>, id: StudyId, halt: Halt) -> Answered<StudySumm
     match tokio::time::timeout(within, rest).await {
         Ok(Some(study)) => Ok(Json(study)),
         _ => {
-            let Json(detail) = study(State(Arc::clone(house)), StudyIn(id)).await?;
-            Ok(Json(detail.study))
+            let summary = read(house, move |store| {
+                let record = store.study(id)?;
+                Ok(census(store, id, &record)?.summary())
+            });
+            Ok(Json(summary.await?))
         }
     }
 }
@@ -406,9 +424,7 @@ async fn resume_study(
 async fn model(State(house): App, StudyIn(id): StudyIn) -> Result<Response, Refusal> {
     let best = read(&house, move |store| {
         let record = store.study(id)?;
-        let trials = store.list_trials(id)?;
-        let trials = trials.iter().map(|(id, trial)| (*id, trial));
-        Ok(convert::best(&record, trials).map(|(id, _)| id))
+        Ok(census(store, id, &record)?.best())
     });
     let best = best.await?;
     let best = best.ok_or_else(|| not_found(format!("study {id} has no trial with a result")))?;
@@ -730,21 +746,22 @@ async fn standing(house: &Arc<House>, of: Option<StudyId>) -> Vec<Event> {
             if of.is_some_and(|of| of != id) {
                 continue;
             }
-            let trials = store.list_trials(id)?;
-            let study = convert::study(id, &record, trials.iter().map(|(id, t)| (*id, t)));
             let is_over = record.ended_unix_ms.is_some();
             if is_over && of.is_none() {
                 continue;
             }
+            let (mut census, mut open) = (Census::of(id, &record), Vec::new());
+            store.each_trial(id, |id, trial| {
+                census.count(id, &trial);
+                if trial.ended_unix_ms.is_none() {
+                    open.push(convert::trial(id, &trial, &record.metric));
+                }
+            })?;
+            let study = census.summary();
             events.push(Event::StudyStarted {
                 study: study.clone(),
             });
-            let open = trials
-                .iter()
-                .filter(|(_, trial)| trial.ended_unix_ms.is_none());
-            events.extend(open.map(|(id, trial)| Event::TrialStarted {
-                trial: convert::trial(*id, trial, &record.metric),
-            }));
+            events.extend(open.into_iter().map(|trial| Event::TrialStarted { trial }));
             if is_over {
                 events.push(Event::StudyEnded { study });
             }

@@ -52,7 +52,11 @@ pub(crate) struct Census<'s> {
     record: &'s disk::StudyRecord,
     objective: String,
     counts: wire::TrialCounts,
-    best: Option<(TrialId, f64)>,
+    /// Whether any has a model. If so, one that ended without, because it failed or was cut off, is
+    /// not the best: nothing of it could be saved.
+    is_any_kept: bool,
+    best_kept: Option<(TrialId, f64)>,
+    best_of_all: Option<(TrialId, f64)>,
 }
 
 impl<'s> Census<'s> {
@@ -65,7 +69,9 @@ impl<'s> Census<'s> {
                 planned: record.planned_trials,
                 ..wire::TrialCounts::default()
             },
-            best: None,
+            is_any_kept: false,
+            best_kept: None,
+            best_of_all: None,
         }
     }
 
@@ -78,29 +84,35 @@ impl<'s> Census<'s> {
             Diverged => self.counts.diverged += 1,
             Failed => self.counts.failed += 1,
         }
-        // Of one that ended without a model nothing could be saved, as where a person stopped it.
-        let counts = trial.model.is_some()
-            || trial.ended_unix_ms.is_none()
-            || self.record.imported.is_some();
+        self.is_any_kept |= trial.model.is_some();
         let value = trial.best_metrics.get(&self.objective);
-        let value = value.filter(|_| counts).map(|best| best.value);
+        let Some(value) = value.map(|best| best.value).filter(|value| !value.is_nan()) else {
+            return;
+        };
         let direction = direction(self.record.direction);
-        if let Some(value) = value.filter(|value| !value.is_nan())
-            && self
-                .best
-                .is_none_or(|(_, best)| direction.better(value, best))
-        {
-            self.best = Some((id, value));
+        let consider = |best: &mut Option<(TrialId, f64)>| {
+            if best.is_none_or(|(_, best)| direction.better(value, best)) {
+                *best = Some((id, value));
+            }
+        };
+        if trial.model.is_some() || trial.ended_unix_ms.is_none() {
+            consider(&mut self.best_kept);
+        }
+        if trial.state != Failed {
+            consider(&mut self.best_of_all);
         }
     }
 
-    /// The best trial so far; the lower number where two are equal.
-    pub(crate) fn best(&self) -> Option<TrialId> {
-        self.best.map(|(id, _)| id)
+    /// The best trial so far and its value; the lower number where two are equal.
+    pub(crate) fn best(&self) -> Option<(TrialId, f64)> {
+        match self.is_any_kept {
+            true => self.best_kept,
+            false => self.best_of_all,
+        }
     }
 
     pub(crate) fn summary(&self) -> wire::StudySummary {
-        study_summary(self.id, self.record, self.counts, self.best)
+        study_summary(self.id, self.record, self.counts, self.best())
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn sweep(store: &Store, study: StudyId, folder: &Path) -> anyhow::Res
     let mut census = Census::of(study, &record);
     let with_model = trials.iter().filter(|(_, trial)| trial.model.is_some());
     with_model.for_each(|(id, trial)| census.count(*id, trial));
-    let best = census.best();
+    let best = census.best().map(|(id, _)| id);
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(number) = name.to_str().and_then(|name| name.parse().ok()) else {

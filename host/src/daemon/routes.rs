@@ -424,7 +424,7 @@ async fn resume_study(
 async fn model(State(house): App, StudyIn(id): StudyIn) -> Result<Response, Refusal> {
     let best = read(&house, move |store| {
         let record = store.study(id)?;
-        Ok(census(store, id, &record)?.best())
+        Ok(census(store, id, &record)?.best().map(|(id, _)| id))
     });
     let best = best.await?;
     let best = best.ok_or_else(|| not_found(format!("study {id} has no trial with a result")))?;

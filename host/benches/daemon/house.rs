@@ -1,0 +1,107 @@
+//! A home with a daemon in it, and studies that are run there.
+
+use crate::support::Home;
+use attune_protocol::client::{Address, Client, Notice, Scope};
+use attune_protocol::{Event, NewStudy, StudyDetail};
+use std::time::{Duration, Instant};
+
+/// A daemon of its own.
+pub struct House {
+    pub home: Home,
+    pub client: Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A study that has ended.
+pub struct Ran {
+    pub id: String,
+    /// From handing it in until its end was told.
+    pub took: Duration,
+    /// From its first trial's begin to its last one's end.
+    pub trained: Duration,
+    pub detail: StudyDetail,
+}
+
+impl House {
+    /// With these files in its folder, and its daemon started.
+    pub fn new(files: &[(&str, &str)]) -> Self {
+        let home = Home::new();
+        for (name, content) in files {
+            home.file(name, content);
+        }
+        home.run(&["daemon", "start"]).ok();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let socket = home.attune_home().join("run/attune.sock");
+        House {
+            client: Client::new(Address::Unix(socket)).within(Duration::from_secs(120)),
+            home,
+            runtime,
+        }
+    }
+
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Runs a study to its end.
+    pub fn run(&self, spec: &str, parallel: u16) -> Ran {
+        self.block_on(async {
+            let study = NewStudy {
+                spec: spec.to_owned(),
+                file: self.home.path().join("study.toml").display().to_string(),
+                plugins: Vec::new(),
+                parallel: Some(parallel),
+            };
+            let began = Instant::now();
+            let created = self.client.create_study(&study).await.unwrap();
+            let id = created.study.id;
+            let scope = Scope::Study(id.clone());
+            let mut events = self
+                .client
+                .events_after(scope, created.event)
+                .await
+                .unwrap();
+            let (mut first, mut last) = (None, None);
+            loop {
+                let Notice::Event { event, .. } = events.next().await.unwrap().unwrap() else {
+                    panic!("the daemon went away");
+                };
+                match event {
+                    Event::TrialStarted { .. } => _ = first.get_or_insert_with(Instant::now),
+                    Event::TrialEnded { .. } => last = Some(Instant::now()),
+                    Event::StudyEnded { .. } => break,
+                    _ => {}
+                }
+            }
+            let took = began.elapsed();
+            let trained = last.zip(first).map(|(last, first)| last - first);
+            Ran {
+                detail: self.client.study(&id).await.unwrap(),
+                id,
+                took,
+                trained: trained.unwrap_or_default(),
+            }
+        })
+    }
+}
+
+/// The middle of some figures.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
+}
+
+/// The machine that this was measured on.
+pub fn machine() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpus
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("unknown", |line| line.trim_start_matches(['\t', ' ', ':']));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    format!("{cores} cores, {model}")
+}

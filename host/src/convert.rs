@@ -67,14 +67,21 @@ pub(crate) fn study<'t>(
     study_summary(id, record, counts, best)
 }
 
-/// The best trial of a study and its value; the lower number where two are equal.
+/// The best trial of a study and its value; the lower number where two are equal. One that has ended
+/// without a model, because it failed or was cut off, is not the best while others have one: nothing
+/// of it could be saved.
 pub(crate) fn best<'t>(
     study: &disk::StudyRecord,
-    trials: impl Iterator<Item = (TrialId, &'t disk::TrialRecord)>,
+    trials: impl Iterator<Item = (TrialId, &'t disk::TrialRecord)> + Clone,
 ) -> Option<(TrialId, f64)> {
     let direction = direction(study.direction);
     let objective = on_valid(&study.metric);
+    let is_any_kept = trials.clone().any(|(_, trial)| trial.model.is_some());
     trials
+        .filter(|(_, trial)| match is_any_kept {
+            true => trial.model.is_some() || trial.ended_unix_ms.is_none(),
+            false => trial.state != disk::TrialState::Failed,
+        })
         .filter_map(|(id, trial)| Some((id, trial.best_metrics.get(&objective)?.value)))
         .filter(|(_, value)| !value.is_nan())
         .reduce(|best, next| {

@@ -198,6 +198,8 @@ pub struct PluginInfo {
 pub struct Quarantine {
     /// Since when, in milliseconds since 1970.
     pub unix_ms: u64,
+    /// The name under which the library is released.
+    pub name: String,
     /// Why.
     pub reason: String,
 }

@@ -933,9 +933,14 @@ impl State {
             return;
         }
         let trials: Vec<String> = struck.iter().map(ToString::to_string).collect();
+        // A study that went on in another daemon knows its libraries as private copies, which are
+        // called by their hashes.
+        let build = self.studies.get(&trial.study);
+        let build = build.and_then(|study| study.build(hash));
+        let name = build.map_or_else(|| library_stem(path), |build| build.name.clone());
         let quarantine = Quarantine {
             unix_ms: clock::unix_ms(),
-            name: plugin_name(path),
+            name: plugin_name(&name),
             path: path.to_owned(),
             reason: format!(
                 "it killed the workers of trials {}; the last one: {how}",
@@ -1286,16 +1291,20 @@ fn in_quarantine(quarantine: &Quarantine) -> String {
     format!("the plugin {name} is in quarantine: {reason}; `attune plugin release {name}` lifts it")
 }
 
-/// A library's file name without what the system puts around it.
-pub(crate) fn plugin_name(path: &str) -> String {
-    let stem = Path::new(path)
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let stem = stem.strip_prefix("lib").unwrap_or(&stem);
-    stem.strip_prefix("attune_plugin_")
-        .unwrap_or(stem)
+/// A plugin's name from that of its crate, or of its library's file without what the system puts
+/// around it: usually the two are the same but for their hyphens.
+pub(super) fn plugin_name(name: &str) -> String {
+    let name = name.replace('_', "-");
+    name.strip_prefix("attune-plugin-")
+        .unwrap_or(&name)
         .to_owned()
+}
+
+/// A library's file name without what the system puts around it.
+pub(super) fn library_stem(path: &str) -> String {
+    let stem = Path::new(path).file_stem().unwrap_or_default();
+    let stem = stem.to_string_lossy();
+    stem.strip_prefix("lib").unwrap_or(&stem).to_owned()
 }
 
 /// Makes a checkpoint another study's own, so that neither's end takes it from the other.

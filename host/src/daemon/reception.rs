@@ -4,7 +4,7 @@
 //! from training.
 
 use super::catalogue::{Catalogue, Found};
-use super::engine::{Ask, Engine, ForkStart};
+use super::engine::{Ask, Engine, ForkStart, library_stem, plugin_name};
 use super::hub::Hub;
 use super::study::{More, Schedulers, resolve};
 use super::trial::file;
@@ -144,7 +144,8 @@ impl Reception {
         let mut catalogue = self.catalogue.lock().await;
         let builds = catalogue.builds(&record).await;
         drop(catalogue);
-        let schedulers = builds.map_err(|error| conflict(format!("{error:#}")))?;
+        let schedulers =
+            builds.map_err(|error| conflict(format!("study {id} cannot go on: {error:#}")))?;
         if let Some(spec) = &spec {
             let searched = searched(&schedulers, &record);
             resolve(spec, &searched).map_err(|error| {
@@ -353,7 +354,8 @@ impl Reception {
         for (hash, quarantine) in quarantined {
             let told = attune_protocol::Quarantine {
                 unix_ms: quarantine.unix_ms,
-                reason: quarantine.reason.clone(),
+                name: quarantine.name,
+                reason: quarantine.reason,
             };
             match plugins.iter_mut().find(|plugin| plugin.hash == hash) {
                 Some(plugin) => plugin.quarantine = Some(told),
@@ -416,7 +418,7 @@ impl Reception {
         for fatal in &found.fatal {
             let quarantine = Quarantine {
                 unix_ms: clock::unix_ms(),
-                name: super::engine::plugin_name(&fatal.path),
+                name: plugin_name(&library_stem(&fatal.path)),
                 path: fatal.path.clone(),
                 reason: format!(
                     "it killed the process that asked what it holds: {}",

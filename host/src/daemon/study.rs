@@ -592,7 +592,11 @@ impl Study {
             return Ok(());
         };
         let until = trial.until;
-        release(trial, outbox);
+        release(
+            trial,
+            || format!("trial {id} came to the end of its training first"),
+            outbox,
+        );
         let epoch = u64::from(trial.record.epochs);
         let (outcome, model) = match end {
             End::Reached { .. } if until != Some(trial.record.epochs) => {
@@ -734,7 +738,11 @@ impl Study {
         let Some(mut trial) = self.trials.remove(&number) else {
             return;
         };
-        release(&mut trial, outbox);
+        release(
+            &mut trial,
+            || format!("trial {id} has ended ({})", convert::trial_state(state)),
+            outbox,
+        );
         trial.end(state, reason);
         self.tally.count(state);
         let before = self.best;
@@ -783,7 +791,11 @@ impl Study {
         let Some(trial) = self.trials.get_mut(&number) else {
             return Ok(false);
         };
-        release(trial, outbox);
+        let unsteered = || {
+            let how = blame.unwrap_or("it is gone, and the trial goes back to the queue");
+            format!("nothing was changed in trial {id}, since its worker died first: {how}")
+        };
+        release(trial, unsteered, outbox);
         trial.warm_on = None;
         trial.record.state = match trial.paused {
             true => TrialState::Paused,
@@ -1095,6 +1107,16 @@ impl Study {
         self.library_of(scheduler)
     }
 
+    /// The plugin that a library of this hash holds, where the study uses it.
+    pub(super) fn build(&self, hash: &str) -> Option<&PluginBuild> {
+        let mut builds = self
+            .record
+            .plugins
+            .values()
+            .chain(self.record.swapped.values());
+        builds.find(|build| build.build_hash == hash)
+    }
+
     /// The library of a scheduler that the study may use.
     pub(super) fn library_of(&self, scheduler: &str) -> Option<&LibraryFile> {
         self.schedulers.get(scheduler).map(|(_, library)| library)
@@ -1159,11 +1181,11 @@ fn trials(count: usize) -> String {
     }
 }
 
-/// Lets go of a trial's lease. Whoever still waits for a person's wish is told.
-fn release(trial: &mut Trial, outbox: &mut Outbox) {
+/// Lets go of a trial's lease. A person who still waits for their wish is told why it was not done.
+fn release(trial: &mut Trial, why: impl FnOnce() -> String, outbox: &mut Outbox) {
     let steering = trial.lease.take().and_then(|held| held.steer);
     if let Some(steering) = steering {
-        let problem = super::conflict("the trial is not in training any more");
+        let problem = super::conflict(why());
         outbox.then(move || drop(steering.reply.send(Err(problem))));
     }
 }

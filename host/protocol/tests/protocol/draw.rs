@@ -157,7 +157,7 @@ structs! {
     ImportedTrial { trial, epochs, steps }
     ImportedStudy { study, spec, source, trials }
     PluginInfo { path, hash, library, fingerprint, error, quarantine }
-    Quarantine { unix_ms, reason }
+    Quarantine { unix_ms, name, reason }
     StoreReport { lines, damage }
     Backup { path }
     LookForPlugins { places }

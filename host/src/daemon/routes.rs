@@ -380,7 +380,14 @@ async fn halt(house: &Arc<House>, id: StudyId, halt: Halt) -> Answered<StudySumm
                     }
                     _ => {}
                 },
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Ok(_) => {}
+                // What was missed may have been the very event that is waited for.
+                Err(RecvError::Lagged(_)) => {
+                    let Json(detail) = study(State(Arc::clone(house)), StudyIn(id)).await.ok()?;
+                    if detail.study.state != StudyState::Running {
+                        return Some(detail.study);
+                    }
+                }
                 Err(RecvError::Closed) => return None,
             }
         }
@@ -407,11 +414,16 @@ async fn model(State(house): App, StudyIn(id): StudyIn) -> Result<Response, Refu
     let best = read(&house, move |store| {
         let record = store.study(id)?;
         let trials = store.list_trials(id)?;
-        let trials = trials.iter().map(|(id, trial)| (*id, trial));
-        Ok(convert::best(&record, trials).map(|(id, _)| id))
+        let kept = trials.iter().filter(|(_, trial)| trial.model.is_some());
+        let kept = kept.map(|(id, trial)| (*id, trial));
+        Ok(convert::best(&record, kept).map(|(id, _)| id))
     });
     let best = best.await?;
-    let best = best.ok_or_else(|| not_found(format!("study {id} has no trial with a result")))?;
+    let best = best.ok_or_else(|| {
+        not_found(format!(
+            "study {id} has no model: none of its trials has come to a rung or to its end"
+        ))
+    })?;
     let folder = house.places.checkpoints().join(id.to_string());
     let path = file::model(&folder, best.number);
     let bytes = tokio::fs::read(&path).await.map_err(|error| {

@@ -55,6 +55,9 @@ pub struct ResumeStudy {
     /// A study file whose space, number of trials and budget are used from now on.
     #[serde(default)]
     pub spec: Option<String>,
+    /// Where that file lies; where the study's own does if not given.
+    #[serde(default)]
+    pub file: Option<String>,
     /// Trials at the same time.
     #[serde(default)]
     pub parallel: Option<u16>,
@@ -198,6 +201,8 @@ pub struct PluginInfo {
 pub struct Quarantine {
     /// Since when, in milliseconds since 1970.
     pub unix_ms: u64,
+    /// The name under which the library is released.
+    pub name: String,
     /// Why.
     pub reason: String,
 }

@@ -127,10 +127,9 @@ async fn daemon(client: &Client, places: &Places, findings: &mut Findings) -> an
     }
     for plugin in client.plugins().await? {
         if let Some(quarantine) = &plugin.quarantine {
-            let name = crate::daemon::plugin_name(&plugin.path);
             findings.wrong(&format!(
-                "the plugin {} is in quarantine: {}; `attune plugin release {name}` lifts it",
-                plugin.path, quarantine.reason
+                "the plugin {} is in quarantine: {}; `attune plugin release {}` lifts it",
+                plugin.path, quarantine.reason, quarantine.name
             ))?;
         } else if let Some(error) = &plugin.error {
             findings.wrong(&format!("cannot load the plugin {}: {error}", plugin.path))?;

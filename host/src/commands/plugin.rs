@@ -72,11 +72,10 @@ fn ls(plugins: &[PluginInfo], name: Option<String>, json: bool) -> anyhow::Resul
         let path = attune_tui::clean(&plugin.path);
         if let Some(quarantine) = &plugin.quarantine {
             has_errors = true;
-            let name = crate::daemon::plugin_name(&plugin.path);
             eprintln!(
-                "error: the plugin {path} is in quarantine: {}; `attune plugin release {name}` \
-                 lifts it",
-                attune_tui::clean(&quarantine.reason)
+                "error: the plugin {path} is in quarantine: {}; `attune plugin release {}` lifts it",
+                attune_tui::clean(&quarantine.reason),
+                attune_tui::clean(&quarantine.name)
             );
         } else if let Some(error) = &plugin.error {
             has_errors = true;

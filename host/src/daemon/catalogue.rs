@@ -17,8 +17,9 @@ use std::sync::Arc;
 /// Everything known of plugins.
 pub(super) struct Catalogue {
     scanner: Scanner,
-    /// What the probes said, by the hash of the library's content.
-    known: BTreeMap<String, Result<Arc<Known>, String>>,
+    /// What the probes said, by the hash of the library's content. Refusals are not remembered: a
+    /// private copy that is gone is made anew by the next look, and a quarantine is lifted.
+    known: BTreeMap<String, Arc<Known>>,
     prober: Prober,
     /// Where private copies lie.
     cache: PathBuf,
@@ -157,13 +158,17 @@ impl Catalogue {
         found: &mut Found,
     ) -> Result<Arc<Known>, String> {
         if let Some(known) = self.known.get(&candidate.hash) {
-            return known.clone();
+            return Ok(known.clone());
         }
-        let described = match self.prober.describe(candidate).await {
-            Verdict::Answer((library, fingerprint)) => Ok(Arc::new(Known {
-                library,
-                fingerprint,
-            })),
+        match self.prober.describe(candidate).await {
+            Verdict::Answer((library, fingerprint)) => {
+                let known = Arc::new(Known {
+                    library,
+                    fingerprint,
+                });
+                self.known.insert(candidate.hash.clone(), known.clone());
+                Ok(known)
+            }
             Verdict::Refused(why) => Err(why),
             Verdict::Died(how) => {
                 let path = candidate.path.to_string_lossy().into_owned();
@@ -172,14 +177,11 @@ impl Catalogue {
                     path,
                     how: how.clone(),
                 });
-                // Not remembered: once the quarantine is lifted it is asked again.
-                return Err(format!("it was put into quarantine: {how}"));
+                Err(format!("it was put into quarantine: {how}"))
             }
             // A machine that is out of memory says nothing about a plugin.
-            Verdict::NotAsked(why) => return Err(why),
-        };
-        self.known.insert(candidate.hash.clone(), described.clone());
-        described
+            Verdict::NotAsked(why) => Err(why),
+        }
     }
 
     /// The schedulers of a study as it was made: the same builds, from their private copies, also
@@ -228,7 +230,7 @@ impl Catalogue {
         schedulers
             .iter()
             .filter_map(|(name, (_, file))| {
-                let known = self.known.get(&file.hash)?.as_ref().ok()?;
+                let known = self.known.get(&file.hash)?;
                 let build = PluginBuild {
                     name: known.library.name.clone(),
                     version: known.library.version.clone(),

@@ -18,7 +18,9 @@ use attune_protocol::{
     DaemonStatus, Event, Problem, Steer, StudyStatus, StudySummary, TrialSummary, WorkerStatus,
 };
 use attune_search::TrialNumber;
-use attune_store::{Error, Id, PluginBuild, Quarantine, Store, StudyId, StudyRecord, TrialId};
+use attune_store::{
+    Best, Error, Id, PluginBuild, Quarantine, Store, StudyId, StudyRecord, TrialId,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,6 +98,8 @@ pub(super) struct ForkStart {
     pub(super) seed: u64,
     pub(super) max_epochs: u32,
     pub(super) plugin: Option<PluginBuild>,
+    /// The best of each metric so far, which goes on to count.
+    pub(super) best: BTreeMap<String, Best>,
 }
 
 /// What can be done to one trial.
@@ -547,6 +551,12 @@ impl State {
                 "trial {id} has ended ({state}); `attune fork {id}` goes on from its checkpoint"
             )));
         }
+        if let (TrialAsk::Resume, Some(held)) = (what, study.trials.get(&trial))
+            && !held.paused
+        {
+            let state = crate::convert::trial_state(held.record.state);
+            return Err(conflict(format!("trial {id} is not paused; it is {state}")));
+        }
         match what {
             TrialAsk::Pause => study.pause_trial(trial, &mut self.outbox),
             TrialAsk::Resume => study.resume_trial(trial, &mut self.outbox),
@@ -933,9 +943,14 @@ impl State {
             return;
         }
         let trials: Vec<String> = struck.iter().map(ToString::to_string).collect();
+        // A study that went on in another daemon knows its libraries as private copies, which are
+        // called by their hashes.
+        let build = self.studies.get(&trial.study);
+        let build = build.and_then(|study| study.build(hash));
+        let name = build.map_or_else(|| library_stem(path), |build| build.name.clone());
         let quarantine = Quarantine {
             unix_ms: clock::unix_ms(),
-            name: plugin_name(path),
+            name: plugin_name(&name),
             path: path.to_owned(),
             reason: format!(
                 "it killed the workers of trials {}; the last one: {how}",
@@ -1223,9 +1238,7 @@ impl State {
         let training: u32 = studies.iter().map(|study| study.running).sum();
         let idle = match (&self.stalled, studies.len(), training) {
             (Some((_, why)), _, _) => Some(format!("nothing can be stored: {why}")),
-            (None, 0, _) => {
-                Some("no study is under way; `attune ls` lists those that can be resumed".into())
-            }
+            (None, 0, _) => Some("no study is under way".into()),
             (None, _, 0) => Some(
                 studies
                     .iter()
@@ -1286,16 +1299,20 @@ fn in_quarantine(quarantine: &Quarantine) -> String {
     format!("the plugin {name} is in quarantine: {reason}; `attune plugin release {name}` lifts it")
 }
 
-/// A library's file name without what the system puts around it.
-pub(crate) fn plugin_name(path: &str) -> String {
-    let stem = Path::new(path)
-        .file_stem()
-        .unwrap_or_default()
-        .to_string_lossy();
-    let stem = stem.strip_prefix("lib").unwrap_or(&stem);
-    stem.strip_prefix("attune_plugin_")
-        .unwrap_or(stem)
+/// A plugin's name from that of its crate, or of its library's file without what the system puts
+/// around it: usually the two are the same but for their hyphens.
+pub(super) fn plugin_name(name: &str) -> String {
+    let name = name.replace('_', "-");
+    name.strip_prefix("attune-plugin-")
+        .unwrap_or(&name)
         .to_owned()
+}
+
+/// A library's file name without what the system puts around it.
+pub(super) fn library_stem(path: &str) -> String {
+    let stem = Path::new(path).file_stem().unwrap_or_default();
+    let stem = stem.to_string_lossy();
+    stem.strip_prefix("lib").unwrap_or(&stem).to_owned()
 }
 
 /// Makes a checkpoint another study's own, so that neither's end takes it from the other.

@@ -324,7 +324,6 @@ fn about(
     }
 }
 
-pub(crate) use engine::plugin_name;
 pub(crate) use listen::make_credentials;
 
 fn invalid(error: impl std::fmt::Display) -> Problem {

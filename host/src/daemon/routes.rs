@@ -316,6 +316,22 @@ async fn status(State(house): App) -> Answered<DaemonStatus> {
     let folder = house.places.store();
     let bytes = tokio::task::spawn_blocking(move || super::checkpoints::bytes(&folder)).await;
     status.store_bytes = bytes.unwrap_or(0);
+    if let (true, Some(idle)) = (status.studies.is_empty(), &mut status.idle) {
+        let paused = read(&house, |store| {
+            let mut studies = store.list_studies()?;
+            studies.retain(|(_, study)| study.state == attune_store::StudyState::Paused);
+            Ok(studies)
+        });
+        for (id, study) in paused.await? {
+            let why = study
+                .reason
+                .as_deref()
+                .unwrap_or("for no reason that is known");
+            idle.push_str(&format!(
+                "; {id} is paused ({why}): `attune resume {id}` lets it go on"
+            ));
+        }
+    }
     Ok(Json(status))
 }
 
@@ -353,6 +369,14 @@ async fn study(State(house): App, StudyIn(id): StudyIn) -> Answered<ToldStudy> {
     });
     let told = told.await?.map_err(|error| internal(&error.into()))?;
     Ok(Json(told))
+}
+
+async fn summary(house: &Arc<House>, id: StudyId) -> Result<StudySummary, Refusal> {
+    read(house, move |store| {
+        let record = store.study(id)?;
+        Ok(census(store, id, &record)?.summary())
+    })
+    .await
 }
 
 /// A study and its trials, counted.
@@ -395,7 +419,14 @@ async fn halt(house: &Arc<House>, id: StudyId, halt: Halt) -> Answered<StudySumm
                     }
                     _ => {}
                 },
-                Ok(_) | Err(RecvError::Lagged(_)) => {}
+                Ok(_) => {}
+                // What was missed may have been the very event that is waited for.
+                Err(RecvError::Lagged(_)) => {
+                    let study = summary(house, id).await.ok()?;
+                    if study.state != StudyState::Running {
+                        return Some(study);
+                    }
+                }
                 Err(RecvError::Closed) => return None,
             }
         }
@@ -403,13 +434,7 @@ async fn halt(house: &Arc<House>, id: StudyId, halt: Halt) -> Answered<StudySumm
     let within = std::time::Duration::from_secs(20);
     match tokio::time::timeout(within, rest).await {
         Ok(Some(study)) => Ok(Json(study)),
-        _ => {
-            let summary = read(house, move |store| {
-                let record = store.study(id)?;
-                Ok(census(store, id, &record)?.summary())
-            });
-            Ok(Json(summary.await?))
-        }
+        _ => Ok(Json(summary(house, id).await?)),
     }
 }
 
@@ -424,10 +449,20 @@ async fn resume_study(
 async fn model(State(house): App, StudyIn(id): StudyIn) -> Result<Response, Refusal> {
     let best = read(&house, move |store| {
         let record = store.study(id)?;
-        Ok(census(store, id, &record)?.best().map(|(id, _)| id))
+        let mut kept = Census::of(id, &record);
+        store.each_trial(id, |id, trial| {
+            if trial.model.is_some() {
+                kept.count(id, &trial);
+            }
+        })?;
+        Ok(kept.best().map(|(id, _)| id))
     });
     let best = best.await?;
-    let best = best.ok_or_else(|| not_found(format!("study {id} has no trial with a result")))?;
+    let best = best.ok_or_else(|| {
+        not_found(format!(
+            "study {id} has no model: none of its trials has come to a rung or to its end"
+        ))
+    })?;
     let folder = house.places.checkpoints().join(id.to_string());
     let path = file::model(&folder, best.number);
     let bytes = tokio::fs::read(&path).await.map_err(|error| {

@@ -215,7 +215,7 @@ impl Study {
     }
 
     fn go_on_by(&mut self, spec: StudySpec, seq: u64) -> anyhow::Result<()> {
-        let is_other_space = spec.space != self.spec.space || spec.search != self.spec.search;
+        let is_other_space = !spec.searches_the_same(&self.spec);
         let searcher = if is_other_space {
             self.space = resolve(&spec, &searched(&self.schedulers, &self.record))?;
             // Another stream than the first searcher's, so that its points are others too.
@@ -286,7 +286,8 @@ impl Study {
     /// Makes the one trial of a fork, which has the seed of the trial that it was forked from.
     pub(super) fn begin_with(&mut self, fork: ForkStart, outbox: &mut Outbox) {
         let ForkStart { config, seed, .. } = fork;
-        let trial = Trial::suggested(&config, seed, fork.max_epochs, fork.plugin);
+        let mut trial = Trial::suggested(&config, seed, fork.max_epochs, fork.plugin);
+        trial.record.best_metrics = fork.best;
         outbox.put_trial(self.id.trial(0), &trial.record);
         self.trials.insert(TrialNumber(0), trial);
     }
@@ -592,7 +593,11 @@ impl Study {
             return Ok(());
         };
         let until = trial.until;
-        release(trial, outbox);
+        release(
+            trial,
+            || format!("trial {id} came to the end of its training first"),
+            outbox,
+        );
         let epoch = u64::from(trial.record.epochs);
         let (outcome, model) = match end {
             End::Reached { .. } if until != Some(trial.record.epochs) => {
@@ -734,7 +739,11 @@ impl Study {
         let Some(mut trial) = self.trials.remove(&number) else {
             return;
         };
-        release(&mut trial, outbox);
+        release(
+            &mut trial,
+            || format!("trial {id} has ended ({})", convert::trial_state(state)),
+            outbox,
+        );
         trial.end(state, reason);
         self.tally.count(state);
         let before = self.best;
@@ -783,7 +792,11 @@ impl Study {
         let Some(trial) = self.trials.get_mut(&number) else {
             return Ok(false);
         };
-        release(trial, outbox);
+        let unsteered = || {
+            let how = blame.unwrap_or("it is gone, and the trial goes back to the queue");
+            format!("nothing was changed in trial {id}, since its worker died first: {how}")
+        };
+        release(trial, unsteered, outbox);
         trial.warm_on = None;
         trial.record.state = match trial.paused {
             true => TrialState::Paused,
@@ -1095,6 +1108,16 @@ impl Study {
         self.library_of(scheduler)
     }
 
+    /// The plugin that a library of this hash holds, where the study uses it.
+    pub(super) fn build(&self, hash: &str) -> Option<&PluginBuild> {
+        let mut builds = self
+            .record
+            .plugins
+            .values()
+            .chain(self.record.swapped.values());
+        builds.find(|build| build.build_hash == hash)
+    }
+
     /// The library of a scheduler that the study may use.
     pub(super) fn library_of(&self, scheduler: &str) -> Option<&LibraryFile> {
         self.schedulers.get(scheduler).map(|(_, library)| library)
@@ -1159,11 +1182,11 @@ fn trials(count: usize) -> String {
     }
 }
 
-/// Lets go of a trial's lease. Whoever still waits for a person's wish is told.
-fn release(trial: &mut Trial, outbox: &mut Outbox) {
+/// Lets go of a trial's lease. A person who still waits for their wish is told why it was not done.
+fn release(trial: &mut Trial, why: impl FnOnce() -> String, outbox: &mut Outbox) {
     let steering = trial.lease.take().and_then(|held| held.steer);
     if let Some(steering) = steering {
-        let problem = super::conflict("the trial is not in training any more");
+        let problem = super::conflict(why());
         outbox.then(move || drop(steering.reply.send(Err(problem))));
     }
 }

@@ -367,6 +367,7 @@ pub(crate) fn gist(last_words: &str) -> Option<&str> {
             && !line.starts_with(char::is_whitespace)
             && !line.starts_with("stack backtrace:")
             && !line.starts_with("note: ")
+            && !line.starts_with("skipping backtrace printing")
     })
 }
 
@@ -877,6 +878,24 @@ mod tests {
         let hangs = shell("echo stuck >&2; trap '' TERM; echo $$; exec >&-; exec sleep 1000");
         let error = run_once(&hangs, b"", SHORT, 100).await.unwrap_err();
         assert!(matches!(error, OnceError::TimedOut { .. }), "{error}");
+    }
+
+    /// As Rust says them, with a backtrace asked for and without.
+    #[test]
+    fn the_gist_of_last_words_is_what_happened() {
+        for (said, expected) in [
+            ("", None),
+            ("why\n\n", Some("why")),
+            ("why\nnote: run with `RUST_BACKTRACE=1`\n", Some("why")),
+            ("why\nstack backtrace:\n   0: there\n", Some("why")),
+            (
+                "memory allocation of 9 bytes failed\nskipping backtrace printing to avoid \
+                 potential recursion\n",
+                Some("memory allocation of 9 bytes failed"),
+            ),
+        ] {
+            assert_eq!(gist(said), expected, "{said}");
+        }
     }
 
     #[test]

@@ -21,12 +21,14 @@
 //! library's initialiser, which runs while the library is mapped, as the constructors of a C++
 //! plugin's globals do. A load drops the scheduler that it replaces.
 //!
-//! Two more variables limit when it acts:
+//! Three more variables limit when it acts:
 //! - `ATTUNE_MISBEHAVE_AT=N`: from step N of the scheduler on. Saving, loading and dropping count as
 //!   at the last step that the scheduler saw; `open`, `describe` and `configure` are at no step and
 //!   happen anyway.
 //! - `ATTUNE_MISBEHAVE_ONCE=FILE`: only where FILE is not there, and makes it first. So a trial that
 //!   kills its worker succeeds when it is tried again. It limits the parameters' wish too.
+//! - `ATTUNE_MISBEHAVE_IF=FILE`: only while FILE is there. So a library that was found sound kills
+//!   whoever loads it later. It limits the parameters' wish too.
 //!
 //! # By its parameters
 //! A process that was started earlier does not share its client's environment, and one study may want

@@ -145,7 +145,7 @@ structs! {
     Progress { trial, epoch, step, metrics, rate }
     NewStudy { spec, file, plugins, parallel }
     Created { study, notes, warnings, event }
-    ResumeStudy { trials, budget, spec, parallel }
+    ResumeStudy { trials, budget, spec, file, parallel }
     Resumed { study, changes, event }
     Fork { at, scheduler, set }
     Forked { study, step, event }
@@ -157,7 +157,7 @@ structs! {
     ImportedTrial { trial, epochs, steps }
     ImportedStudy { study, spec, source, trials }
     PluginInfo { path, hash, library, fingerprint, error, quarantine }
-    Quarantine { unix_ms, reason }
+    Quarantine { unix_ms, name, reason }
     StoreReport { lines, damage }
     Backup { path }
     LookForPlugins { places }

@@ -29,3 +29,4 @@ mod outcome;
 mod kills;
 mod points;
 mod stopped;
+mod torn;

@@ -140,8 +140,13 @@ impl Ground {
 
     /// Starts the study, and returns once it is acknowledged.
     pub fn run(&self) -> Watching {
-        let watching = self.begin();
-        wait("the study is there", || self.study());
+        let mut watching = self.begin();
+        wait("the study is there", || {
+            let is_there = watching.is_there();
+            let study = self.study();
+            assert!(is_there || study.is_some(), "{}", watching.said());
+            study
+        });
         watching
     }
 

@@ -26,6 +26,7 @@ mod support;
 mod ground;
 mod outcome;
 
+mod disk;
 mod kills;
 mod points;
 mod stopped;

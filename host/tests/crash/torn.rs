@@ -238,6 +238,8 @@ impl<'g> Half<'g> {
         } else {
             assert_eq!(fetched.code, Some(0), "{told}: {}", fetched.err);
             assert!(fs::read(&model).unwrap() == expected.model(), "{told}");
+            let differ = ends.differences(expected);
+            assert!(differ.is_empty(), "{told}: {differ:?}; {all_said}");
             ends.is(expected);
         }
         // What is still damaged, because nobody needed it any more, is named too.

@@ -34,7 +34,8 @@ pub struct LoadedLibrary {
 pub enum LibraryError {
     /// The private copy cannot be read, or is not what it was.
     #[error(
-        "its private copy {} {problem}; try again: the next search for plugins makes it anew",
+        "its private copy {} {problem}; the next search for plugins that finds the library makes it \
+         anew",
         copy.display()
     )]
     Copy {
@@ -116,7 +117,7 @@ impl LoadedLibrary {
     /// # Errors
     /// [`LibraryError`].
     pub fn open(candidate: &Candidate) -> Result<Self, LibraryError> {
-        check_copy(candidate)?;
+        candidate.check()?;
         let copy = &candidate.copy;
         let handshake = map_and_read_handshake(copy)?;
         let fingerprint = check_handshake(&handshake)?;
@@ -256,19 +257,25 @@ pub fn read_description(json: &str) -> Result<Library, LibraryError> {
     Ok(library)
 }
 
-fn check_copy(candidate: &Candidate) -> Result<(), LibraryError> {
-    let damaged = |problem: String| LibraryError::Copy {
-        copy: candidate.copy.clone(),
-        problem,
-    };
-    let bytes = file::read(&candidate.copy).map_err(|error| match error {
-        FileError::Unreadable(source) => damaged(format!("cannot be read ({source})")),
-        _ => damaged("was changed".into()),
-    })?;
-    if file::hash(&bytes) != candidate.hash {
-        return Err(damaged("was changed".into()));
+impl Candidate {
+    /// Whether the private copy is still what it was made as.
+    ///
+    /// # Errors
+    /// [`LibraryError::Copy`].
+    pub fn check(&self) -> Result<(), LibraryError> {
+        let damaged = |problem: String| LibraryError::Copy {
+            copy: self.copy.clone(),
+            problem,
+        };
+        let bytes = file::read(&self.copy).map_err(|error| match error {
+            FileError::Unreadable(source) => damaged(format!("cannot be read ({source})")),
+            _ => damaged("was changed".into()),
+        })?;
+        match file::hash(&bytes) == self.hash {
+            true => Ok(()),
+            false => Err(damaged("was changed".into())),
+        }
     }
-    Ok(())
 }
 
 /// What built it, where the ABI is ours.

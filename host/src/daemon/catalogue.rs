@@ -23,6 +23,8 @@ pub(super) struct Catalogue {
     prober: Prober,
     /// Where private copies lie.
     cache: PathBuf,
+    /// Where libraries are looked for that nobody named.
+    usual: Vec<Place>,
 }
 
 struct Known {
@@ -57,23 +59,26 @@ pub(super) struct Found {
 }
 
 impl Catalogue {
-    pub(super) fn new(cache: PathBuf, prober: Prober) -> Self {
+    pub(super) fn new(cache: PathBuf, usual: Vec<Place>, prober: Prober) -> Self {
         Catalogue {
             scanner: Scanner::new(&cache),
             known: BTreeMap::new(),
             prober,
             cache,
+            usual,
         }
     }
 
-    /// Looks into these places. `quarantined` gives the reason for which a library, by its hash, is
-    /// not to be touched.
+    /// Looks into what somebody `named`, and into the usual places. `quarantined` gives the reason for
+    /// which a library, by its hash, is not to be touched.
     pub(super) async fn look(
         &mut self,
-        places: &[Place],
+        named: &[PathBuf],
         quarantined: &BTreeMap<String, String>,
     ) -> Found {
-        let (candidates, errors) = self.scanner.scan(places);
+        let named = named.iter().map(Place::named);
+        let places: Vec<Place> = named.chain(self.usual.iter().cloned()).collect();
+        let (candidates, errors) = self.scanner.scan(&places);
         let mut found = Found::default();
         for error in errors {
             found.plugins.push(PluginInfo {
@@ -198,16 +203,17 @@ impl Catalogue {
                 named: false,
             };
             let mut found = Found::default();
-            let known = self
-                .described(&candidate, &mut found)
-                .await
-                .map_err(|why| {
-                    anyhow::anyhow!(
-                        "the scheduler `{scheduler}` of {} {} cannot be used any more: {why}",
-                        build.name,
-                        build.version
-                    )
-                })?;
+            let known = match self.made_whole(&candidate) {
+                Ok(()) => self.described(&candidate, &mut found).await,
+                Err(why) => Err(why),
+            };
+            let known = known.map_err(|why| {
+                anyhow::anyhow!(
+                    "the scheduler `{scheduler}` of {} {} cannot be used any more: {why}",
+                    build.name,
+                    build.version
+                )
+            })?;
             let description = known
                 .library
                 .schedulers
@@ -223,6 +229,24 @@ impl Catalogue {
             schedulers.insert(scheduler.clone(), (description, library_file(&candidate)));
         }
         Ok(schedulers)
+    }
+
+    /// Makes a private copy anew that is damaged or gone, where a library of that build still lies in
+    /// a usual place.
+    fn made_whole(&mut self, candidate: &Candidate) -> Result<(), String> {
+        let Err(damage) = candidate.check() else {
+            return Ok(());
+        };
+        tracing::warn!(%damage, "a plugin's private copy is looked for");
+        // What is wrong with other libraries is told where they are asked for.
+        drop(self.scanner.scan(&self.usual));
+        candidate.check().map_err(|_| {
+            format!(
+                "its private copy {} is damaged or gone, and no plugin folder holds that build any \
+                 more; put its library back, and resume the study",
+                candidate.copy.display()
+            )
+        })
     }
 
     /// Which build holds each of these schedulers, as histories record it.

@@ -1,7 +1,11 @@
-//! What checkpoints and models take on the disk, and which go first when it is too much.
+//! What checkpoints and models take on the disk, which go first when it is too much, and whether
+//! they are as they were written.
 
+use super::trial::file;
 use crate::convert::Census;
-use attune_store::{Checkpoint, KeptAs, Store, StudyId, TrialId, TrialRecord};
+use attune_store::{Checkpoint, Error, KeptAs, Store, StudyId, StudyRecord, TrialId, TrialRecord};
+use attune_trainer::artifact::{Model, ModelError};
+use attune_trainer::trial::{Checkpoint as Saved, CheckpointError};
 use std::path::Path;
 
 /// Bytes of all files in and below a folder.
@@ -56,12 +60,8 @@ pub(super) fn sweep(store: &Store, study: StudyId, folder: &Path) -> anyhow::Res
         // It has none.
         return Ok(());
     };
-    let record = store.study(study)?;
     let trials = store.list_trials(study)?;
-    let mut census = Census::of(study, &record);
-    let with_model = trials.iter().filter(|(_, trial)| trial.model.is_some());
-    with_model.for_each(|(id, trial)| census.count(*id, trial));
-    let best = census.best().map(|(id, _)| id);
+    let best = best(study, &store.study(study)?, &trials);
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Some(number) = name.to_str().and_then(|name| name.parse().ok()) else {
@@ -98,12 +98,95 @@ fn is_needed(name: &str, trial: Option<&TrialRecord>, is_best: bool) -> bool {
             .any(|known| known == step);
     }
     if name == "model.safetensors" {
-        // A trial that has not ended may still become the best one.
-        return trial.is_some_and(|trial| {
-            trial.model.is_some() && (is_best || trial.ended_unix_ms.is_none())
-        });
+        return trial.is_some_and(|trial| keeps_model(trial, is_best));
     }
     true
+}
+
+/// A trial that has not ended may still become the best one.
+fn keeps_model(trial: &TrialRecord, is_best: bool) -> bool {
+    trial.model.is_some() && (is_best || trial.ended_unix_ms.is_none())
+}
+
+/// The best trial of those that have a model.
+fn best(id: StudyId, study: &StudyRecord, trials: &[(TrialId, TrialRecord)]) -> Option<TrialId> {
+    let mut census = Census::of(id, study);
+    let with_model = trials.iter().filter(|(_, trial)| trial.model.is_some());
+    with_model.for_each(|(id, trial)| census.count(*id, trial));
+    census.best().map(|(id, _)| id)
+}
+
+/// What a look at all files found.
+#[derive(Debug, Default)]
+pub(super) struct Verified {
+    pub(super) read: u64,
+    pub(super) bytes: u64,
+    /// What is not as it was written, a sentence each.
+    pub(super) damage: Vec<String>,
+}
+
+/// Reads every checkpoint and model that is stored, wherever its trial is by now.
+///
+/// # Errors
+/// The store's.
+pub(super) fn verify(store: &Store, folder: &Path) -> Result<Verified, Error> {
+    let mut verified = Verified::default();
+    for (study, record) in store.list_studies()? {
+        let trials = store.list_trials(study)?;
+        let best = best(study, &record, &trials);
+        let folder = folder.join(study.to_string());
+        for (id, trial) in &trials {
+            let mut note = |read: Result<u64, String>, is_needed: &dyn Fn(&TrialRecord) -> bool| {
+                match read {
+                    Ok(bytes) => {
+                        verified.read += 1;
+                        verified.bytes += bytes;
+                    }
+                    // It may have been replaced or deleted since the record was read.
+                    Err(_) if !store.trial(*id).is_ok_and(|now| is_needed(&now)) => {}
+                    Err(damage) => verified.damage.push(format!("trial {id}: {damage}")),
+                }
+            };
+            for checkpoint in &trial.checkpoints {
+                let path = file::checkpoint(&folder, id.number, checkpoint.step);
+                let is_kept = |now: &TrialRecord| now.checkpoints.contains(checkpoint);
+                note(look_at_checkpoint(&path, checkpoint.step), &is_kept);
+            }
+            if keeps_model(trial, best == Some(*id)) {
+                let path = file::model(&folder, id.number);
+                let read = model(&path).map(|bytes| bytes.len() as u64);
+                let is_kept = |now: &TrialRecord| now.ended_unix_ms == trial.ended_unix_ms;
+                note(read.map_err(|error| error.to_string()), &is_kept);
+            }
+        }
+    }
+    Ok(verified)
+}
+
+/// The length of a checkpoint that is whole.
+fn look_at_checkpoint(path: &Path, step: u64) -> Result<u64, String> {
+    let looked = Saved::read(path).and_then(|bytes| {
+        let saved = Saved::peek(&bytes)?;
+        let reason = format!("it holds step {}, not {step}", saved.step());
+        match saved.step() == step {
+            true => Ok(bytes.len() as u64),
+            false => Err(CheckpointError::Damaged { reason }),
+        }
+    });
+    looked.map_err(|error| format!("the checkpoint {} cannot be used: {error}", path.display()))
+}
+
+/// The content of a model's file that is whole.
+///
+/// # Errors
+/// What is wrong with it.
+pub(super) fn model(path: &Path) -> Result<Vec<u8>, ModelError> {
+    let bytes = std::fs::read(path).map_err(|error| ModelError::Unreadable {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })?;
+    Model::from_bytes(&bytes, path)?;
+    Ok(bytes)
 }
 
 /// Takes checkpoints out of the list until enough is freed; gives their steps.

@@ -198,6 +198,8 @@ struct State {
     outbox: Outbox,
     /// A round that could not be written, and since when.
     stalled: Option<(Outbox, String)>,
+    /// When that was tried last.
+    tried_at: Instant,
     deferred: VecDeque<Ask>,
     stopping_since: Option<Instant>,
     idle_since: Instant,
@@ -245,6 +247,7 @@ impl State {
             strikes: BTreeMap::new(),
             outbox: Outbox::default(),
             stalled: None,
+            tried_at: now,
             deferred: VecDeque::new(),
             stopping_since: None,
             idle_since: now,
@@ -307,7 +310,12 @@ impl State {
 
     fn run(&mut self, asks: &Receiver<Ask>) -> anyhow::Result<()> {
         loop {
-            let first = match self.deferred.pop_front().filter(|_| self.stalled.is_none()) {
+            // Only taken where it can be done: whoever asked waits for the answer.
+            let deferred = match self.stalled {
+                Some(_) => None,
+                None => self.deferred.pop_front(),
+            };
+            let first = match deferred {
                 Some(ask) => Ok(ask),
                 None => asks.recv_timeout(match self.stalled {
                     Some(_) => AGAIN,
@@ -333,6 +341,11 @@ impl State {
                 self.move_on();
             }
             self.commit()?;
+            if let (Some((_, why)), Some(_)) = (&self.stalled, self.stopping_since) {
+                // What is not stored was not answered either, so the next daemon goes on without it.
+                tracing::warn!("the daemon ends though nothing can be stored: {why}");
+                return Ok(());
+            }
             if self.is_over() {
                 return Ok(());
             }
@@ -340,8 +353,9 @@ impl State {
     }
 
     fn take(&mut self, ask: Ask) {
-        if self.stalled.is_some() && !matches!(ask, Ask::Status(_)) {
-            if self.deferred.len() < QUEUE {
+        if self.stalled.is_some() && !matches!(ask, Ask::Status(_) | Ask::Stop) {
+            // Nobody tells a second time that a worker is gone.
+            if self.deferred.len() < QUEUE || matches!(ask, Ask::Gone(_)) {
                 self.deferred.push_back(ask);
             }
             return;
@@ -1047,6 +1061,8 @@ impl State {
                     tracing::error!(study = %id, error = format!("{error:#}"), "cannot settle a study");
                 }
                 self.studies.remove(&id);
+                // Now its checkpoints may go.
+                self.counted_at = None;
                 self.outbox.then(|| breakpoint::pass("daemon-settled"));
                 self.sweep(id);
             }
@@ -1129,12 +1145,19 @@ impl State {
         }
     }
 
+    fn is_stopping(&self) -> bool {
+        self.stopping_since.is_some()
+    }
+
     fn is_over(&self) -> bool {
         self.stopping_since.is_some() && self.studies.is_empty() && self.stalled.is_none()
     }
 
     /// Stores the round, and only then answers and tells.
     fn commit(&mut self) -> anyhow::Result<()> {
+        if self.tried_at.elapsed() < AGAIN && self.stalled.is_some() && !self.is_stopping() {
+            return Ok(());
+        }
         let round = match self.stalled.take() {
             Some((round, _)) => round,
             None if self.outbox.is_empty() => return Ok(()),
@@ -1148,6 +1171,7 @@ impl State {
                 Ok(())
             }
             Err(error @ Error::NotWritten { .. }) => {
+                self.tried_at = Instant::now();
                 tracing::error!(%error, "cannot write; everything waits");
                 // Nobody is silent by their own fault while nothing is answered.
                 let now = Instant::now();
@@ -1179,6 +1203,10 @@ impl State {
         });
         match collected {
             Ok(collected) => {
+                if !collected.is_empty() {
+                    // What is left is counted once the files are gone.
+                    self.counted_at = None;
+                }
                 for (id, record, steps) in collected {
                     let folder = self.means.checkpoints.join(id.study.to_string());
                     for step in steps {
@@ -1324,6 +1352,10 @@ fn take_over(checkpoint: &Path, own: &Path) -> anyhow::Result<()> {
         std::fs::copy(checkpoint, own)?;
     }
     std::fs::File::open(own)?.sync_all()?;
+    // The file's name, and that of its folder, which may be new, and that of the study's.
+    for folder in own.ancestors().skip(1).take(3) {
+        std::fs::File::open(folder)?.sync_all()?;
+    }
     Ok(())
 }
 

@@ -96,6 +96,8 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
     let (store, report) = open_store(places).await?;
     if !report.is_clean() {
         tracing::warn!("{report}");
+    } else if let Some(torn) = &report.torn {
+        tracing::warn!("{torn}");
     }
     let store = Arc::new(store);
     let boot = store.next_boot()?;
@@ -115,7 +117,11 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
         memory: config.worker_memory,
         load_within: config.load_timeout,
     };
-    let mut catalogue = catalogue::Catalogue::new(places.plugin_copies(), prober);
+    let mut catalogue = catalogue::Catalogue::new(
+        places.plugin_copies(),
+        places.plugin_places(&config.plugins),
+        prober,
+    );
 
     let mut restored = Vec::new();
     for (id, record) in store.list_studies()? {
@@ -142,6 +148,8 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
     if let Some(listen) = &config.listen {
         doors.push(Door::tcp(listen).await?);
     }
+    // The socket is ours, so whoever wrote these is gone.
+    staff.clear_up();
     let listens = doors.iter().skip(1).map(Door::place).collect();
     listen::raise_file_limit();
     let (close, closing) = watch::channel(false);
@@ -177,7 +185,6 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
             store: Arc::clone(&store),
             hub: Arc::clone(&hub),
             places: places.clone(),
-            plugins: config.plugins.clone(),
             catalogue: tokio::sync::Mutex::new(catalogue),
         },
         engine: engine.clone(),

@@ -14,7 +14,6 @@ use crate::study::settings::{self, name};
 use crate::study::spec::{StudySpec, parse_duration};
 use crate::study::trial::direction_of;
 use crate::{clock, convert};
-use attune_loader::Place;
 use attune_plugin_api::Param;
 use attune_plugin_api::param::{self, Value};
 use attune_protocol::{
@@ -35,8 +34,6 @@ pub(super) struct Reception {
     pub(super) store: Arc<Store>,
     pub(super) hub: Arc<Hub>,
     pub(super) places: Places,
-    /// Plugin places of the configuration.
-    pub(super) plugins: Vec<PathBuf>,
     pub(super) catalogue: Mutex<Catalogue>,
 }
 
@@ -474,9 +471,7 @@ impl Reception {
                 (hash, how)
             })
             .collect();
-        let mut places: Vec<Place> = named.iter().map(Place::named).collect();
-        places.extend(self.places.plugin_places(&self.plugins));
-        let found = catalogue.look(&places, &reasons).await;
+        let found = catalogue.look(named, &reasons).await;
         for fatal in &found.fatal {
             let quarantine = Quarantine {
                 unix_ms: clock::unix_ms(),

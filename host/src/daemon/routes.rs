@@ -465,12 +465,10 @@ async fn model(State(house): App, StudyIn(id): StudyIn) -> Result<Response, Refu
     })?;
     let folder = house.places.checkpoints().join(id.to_string());
     let path = file::model(&folder, best.number);
-    let bytes = tokio::fs::read(&path).await.map_err(|error| {
-        not_found(format!(
-            "the model of trial {best} is not there: {}: {error}",
-            path.display()
-        ))
-    })?;
+    let read = tokio::task::spawn_blocking(move || super::checkpoints::model(&path)).await;
+    let bytes = read
+        .map_err(|error| internal(&error.into()))?
+        .map_err(|error| not_found(format!("trial {best}: {error}")))?;
     let form = [(header::CONTENT_TYPE, "application/octet-stream")];
     Ok((form, bytes).into_response())
 }
@@ -580,8 +578,13 @@ async fn zoom(
 }
 
 async fn verify_store(State(house): App) -> Answered<StoreReport> {
-    let found = read(&house, |store| Ok((store.verify()?, store.stats()?))).await?;
-    let (verified, stats) = found;
+    let folder = house.places.checkpoints();
+    let found = read(&house, move |store| {
+        let files = super::checkpoints::verify(store, &folder)?;
+        Ok((store.verify()?, store.stats()?, files))
+    });
+    let (verified, stats, files) = found.await?;
+    let damage = verified.damaged.iter().map(ToString::to_string);
     Ok(Json(StoreReport {
         lines: vec![
             format!(
@@ -592,8 +595,12 @@ async fn verify_store(State(house): App) -> Answered<StoreReport> {
                 "{} studies, {} trials, {} epochs, {} steps",
                 stats.studies, stats.trials, stats.epochs, stats.step_rows
             ),
+            format!(
+                "read {} checkpoints and models of {} bytes",
+                files.read, files.bytes
+            ),
         ],
-        damage: verified.damaged.iter().map(ToString::to_string).collect(),
+        damage: damage.chain(files.damage).collect(),
     }))
 }
 

@@ -12,7 +12,7 @@ use crate::worker::watchdog::HUNG;
 use anyhow::Context;
 use attune_protocol::work::LeaseId;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
@@ -27,6 +27,10 @@ const OUT_OF_MEMORY: &str = "memory allocation of ";
 
 /// Ends of workers that wait to be understood.
 const ENDS: usize = 64;
+
+/// A flight file's name, around its worker's number.
+const FLIGHT_PREFIX: &str = "worker-";
+const FLIGHT_SUFFIX: &str = ".flight";
 
 /// How a worker ended.
 pub(super) struct Gone {
@@ -93,6 +97,17 @@ impl Staff {
             }
         });
         staff
+    }
+
+    /// Removes the flight files that the workers of an earlier daemon left, which did not live to.
+    pub(super) fn clear_up(&self) {
+        let entries = std::fs::read_dir(&self.outfit.folder);
+        for entry in entries.into_iter().flatten().flatten() {
+            if is_flight_file(&entry.file_name()) {
+                // What cannot be removed costs some hundred bytes.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Whom to tell how workers end.
@@ -194,13 +209,21 @@ impl Staff {
     }
 
     fn recorder(&self, id: u64) -> PathBuf {
-        self.outfit.folder.join(format!("worker-{id}.flight"))
+        let name = format!("{FLIGHT_PREFIX}{id}{FLIGHT_SUFFIX}");
+        self.outfit.folder.join(name)
     }
 
     fn hands(&self) -> MutexGuard<'_, Hands> {
         // Nothing that can panic is done while it is held.
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn is_flight_file(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    let rest = name.strip_prefix(FLIGHT_PREFIX);
+    let id = rest.and_then(|rest| rest.strip_suffix(FLIGHT_SUFFIX));
+    id.is_some_and(|id| id.parse::<u64>().is_ok())
 }
 
 fn explain(id: u64, exited: &Exited, flight: Option<Flight>, outfit: &Outfit) -> Gone {

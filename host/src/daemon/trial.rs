@@ -156,10 +156,15 @@ impl Trial {
         let first = piece.first_step.max(record.steps);
         rows.steps.extend((first..).take(losses.len()));
         rows.losses.extend(losses.iter().map(|loss| loss.0));
-        rows.rates.resize_with(piece.rates.len(), Vec::new);
-        for (column, rates) in rows.rates.iter_mut().zip(&piece.rates) {
-            let rates = rates.get(known..).unwrap_or_default();
-            column.extend(rates.iter().map(|rate| rate.0));
+        // A piece of epochs alone has no columns, and takes none from the pieces before it.
+        let columns = rows.rates.len().max(piece.rates.len());
+        rows.rates.resize_with(columns, Vec::new);
+        let (before, after) = (rows.steps.len() - losses.len(), rows.steps.len());
+        for (group, column) in rows.rates.iter_mut().enumerate() {
+            let rates = piece.rates.get(group).and_then(|rates| rates.get(known..));
+            column.resize(before, f64::NAN);
+            column.extend(rates.unwrap_or_default().iter().map(|rate| rate.0));
+            column.resize(after, f64::NAN);
         }
         record.steps = first + losses.len() as u64;
 
@@ -299,5 +304,53 @@ pub(crate) mod file {
 
     pub(crate) fn model(study: &Path, trial: u32) -> PathBuf {
         folder(study, trial).join("model.safetensors")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attune_protocol::Single;
+
+    fn piece(first_step: u64, losses: &[f32], rates: &[&[f64]], epoch: Option<u32>) -> Piece {
+        Piece {
+            first_step,
+            losses: losses.iter().map(|loss| Single(*loss)).collect(),
+            rates: rates
+                .iter()
+                .map(|column| column.iter().map(|rate| Number(*rate)).collect())
+                .collect(),
+            epochs: epoch
+                .map(|epoch| EpochReport {
+                    epoch,
+                    step: first_step,
+                    metrics: BTreeMap::new(),
+                    rate: Number(0.1),
+                    best: false,
+                    seconds: Number(1.0),
+                })
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn every_step_of_a_round_keeps_its_rates() {
+        let mut trial = Trial::suggested(&FullConfig::new(), 1, 9, None);
+        let mut rows = Rows::default();
+        let mut grow = |piece: Piece| trial.grow(&piece, "valid_loss", &mut rows).len();
+        assert_eq!(grow(piece(0, &[1.0, 0.9], &[&[0.1, 0.2]], None)), 0);
+        // The end of an epoch whose last step was reported already.
+        assert_eq!(grow(piece(0, &[], &[], Some(1))), 1);
+        // Trained again from a checkpoint of step 1, and one step more, with another group.
+        assert_eq!(
+            grow(piece(1, &[0.9, 0.8], &[&[0.2, 0.3], &[7.0, 8.0]], Some(1))),
+            0
+        );
+        assert_eq!(rows.steps, [0, 1, 2]);
+        assert_eq!(rows.losses, [1.0, 0.9, 0.8]);
+        assert_eq!(rows.rates[0], [0.1, 0.2, 0.3]);
+        assert!(rows.rates[1][..2].iter().all(|rate| rate.is_nan()));
+        assert_eq!(rows.rates[1][2..], [8.0]);
     }
 }

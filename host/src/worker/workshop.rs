@@ -8,6 +8,7 @@ use super::material::Material;
 use super::report::{self, Reporter};
 use super::warm::Warm;
 use super::writer::{Paper, Snapshot, Writer};
+use attune_loader::{LibraryError, LoadReason};
 use attune_protocol::work::{End, Intervention, News, Report};
 use attune_protocol::{KeptAs, Steer};
 use attune_trainer::artifact::Model;
@@ -153,6 +154,11 @@ impl Workshop {
         };
         let mut bench = match made {
             Ok(bench) => bench,
+            Err(error) if lacks_copy(&error) => {
+                // No fault of the trial's: every other one would end like it.
+                let reason = report::sentence(format!("{error:#}"));
+                return Some(self.paper(job, reporter, End::Unusable { reason }));
+            }
             Err(error) => return Some(self.failed(job, reporter, &error)),
         };
         if let Some(warnings) = bench.new_warnings() {
@@ -213,7 +219,10 @@ impl Workshop {
                         let reason = report::sentence(format!(
                             "what was done to it at step {step} cannot be done again: {error:#}"
                         ));
-                        return Outcome::End(End::Failed { reason });
+                        return Outcome::End(match lacks_copy(&error) {
+                            true => End::Unusable { reason },
+                            false => End::Failed { reason },
+                        });
                     }
                 }
             }
@@ -424,6 +433,14 @@ fn model(job: &Job, bench: &Bench) -> Result<Model, TrialError> {
         "plugin": library.map(|library| &library.hash),
         "attune": env!("CARGO_PKG_VERSION"),
     }))
+}
+
+/// Whether the private copy of a plugin is damaged or gone.
+fn lacks_copy(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let reason = cause.downcast_ref();
+        matches!(reason, Some(LoadReason::Library(LibraryError::Copy { .. })))
+    })
 }
 
 fn end_of(error: &TrialError) -> End {

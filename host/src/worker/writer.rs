@@ -106,6 +106,7 @@ fn write(mut paper: Paper) -> anyhow::Result<Option<End>> {
     }
     if let Some(snapshot) = paper.checkpoint.take() {
         let path = checkpoint_path(&paper.folder, snapshot.step);
+        breakpoint::pass("worker-before-checkpoint");
         Checkpoint::write(&path, &snapshot.bytes)?;
         breakpoint::pass("worker-checkpoint-written");
         paper.reporter.tell(News::Checkpoint(work::Checkpoint {

@@ -140,8 +140,13 @@ impl Ground {
 
     /// Starts the study, and returns once it is acknowledged.
     pub fn run(&self) -> Watching {
-        let watching = self.begin();
-        wait("the study is there", || self.study());
+        let mut watching = self.begin();
+        wait("the study is there", || {
+            let is_there = watching.is_there();
+            let study = self.study();
+            assert!(is_there || study.is_some(), "{}", watching.said());
+            study
+        });
         watching
     }
 
@@ -342,12 +347,18 @@ impl Acknowledged {
     /// Takes a look at the study.
     #[track_caller]
     pub fn look(&mut self, study: &StudyDetail) {
+        if let Some(taken_back) = self.taken_back(study) {
+            panic!("{taken_back}; seed {}", seed());
+        }
+    }
+
+    /// Takes a look at the study, and says what is gone that was there.
+    pub fn taken_back(&mut self, study: &StudyDetail) -> Option<String> {
         self.polls += 1;
-        assert!(
-            study.trials.len() >= self.trials.len(),
-            "a trial vanished; seed {}",
-            seed()
-        );
+        if study.trials.len() < self.trials.len() {
+            return Some("a trial vanished".into());
+        }
+        let mut taken_back = None;
         for trial in &study.trials {
             let ended = is_over(trial.state).then_some(trial.state);
             let now = (trial.steps, trial.epochs, ended, trial.deaths.len());
@@ -357,13 +368,11 @@ impl Acknowledged {
                 && now.1 >= before.1
                 && now.3 >= before.3
                 && (before.2.is_none() || now == before);
-            assert!(
-                kept,
-                "{}: {before:?} became {now:?}; seed {}",
-                trial.id,
-                seed()
-            );
+            if !kept {
+                taken_back = Some(format!("{}: {before:?} became {now:?}", trial.id));
+            }
         }
+        taken_back
     }
 }
 

@@ -10,7 +10,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
 use rustix::process::Signal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// The most kills of one study: with more it would hardly move.
@@ -18,6 +18,9 @@ const KILLS_A_STUDY: usize = 25;
 
 /// How long a point that was armed may stay so; the study may never pass it again.
 const ARMED: Duration = Duration::from_secs(3);
+
+/// After so many others a kill is tried again that found nothing to kill.
+const SOON: usize = 3;
 
 /// A trial whose workers die three times is given up, so that is as often as one may die in a test.
 const DEATHS: usize = 2;
@@ -69,7 +72,7 @@ fn plan(random: &mut ChaCha8Rng, kills: usize) -> Vec<Kill> {
         .chain([Kill::Daemon, Kill::Starting, Kill::Worker])
         .collect();
     let kinds = plan.clone();
-    while plan.len() < 2 * kills {
+    while plan.len() < kills {
         plan.push(match random.random_range(0..10) {
             0..4 => Kill::Daemon,
             4..5 => Kill::Starting,
@@ -77,9 +80,8 @@ fn plan(random: &mut ChaCha8Rng, kills: usize) -> Vec<Kill> {
             _ => kinds[random.random_range(0..kinds.len())],
         });
     }
-    // The ones that are wanted come first; the others are for those that found nothing to kill.
-    plan[..kills].shuffle(random);
-    plan.truncate(2 * kills);
+    plan.shuffle(random);
+    plan.truncate(kills);
     plan
 }
 
@@ -128,12 +130,14 @@ impl<'a> Siege<'a> {
     }
 
     fn carry_out(mut self, plan: &[Kill], expected: &crate::outcome::Outcome) {
-        let wanted = self.tally.kills() + plan.len() / 2;
+        let wanted = self.tally.kills() + plan.len();
         let at_the_end = self.random.random_bool(0.5).then(|| {
             let point = AT_THE_END[self.random.random_range(0..AT_THE_END.len())];
             (point, self.ground.arm(point, "kill 1"))
         });
-        for kill in plan {
+        let mut plan: VecDeque<Kill> = plan.iter().copied().collect();
+        let mut tries = 2 * plan.len();
+        while let Some(kill) = plan.pop_front() {
             if self.tally.kills() >= wanted || !self.watching.is_there() {
                 break;
             }
@@ -143,9 +147,17 @@ impl<'a> Siege<'a> {
                 self.look();
                 None
             });
-            match self.kill(*kill) {
+            match self.kill(kill) {
                 Some(kind) => self.count(kind),
-                None => self.tally.in_vain += 1,
+                None => {
+                    self.tally.in_vain += 1;
+                    tries -= 1;
+                    // There may be something to kill in a moment.
+                    plan.insert(plan.len().min(SOON), kill);
+                }
+            }
+            if tries == 0 {
+                break;
             }
         }
         let mut watching = self.watching;

@@ -26,6 +26,8 @@ mod support;
 mod ground;
 mod outcome;
 
+mod disk;
 mod kills;
 mod points;
 mod stopped;
+mod torn;

@@ -1,7 +1,7 @@
 //! What a study came to, as far as its seed decides it: every record and every step, times left out.
 
-use crate::ground::{ID, all_files, seed};
-use attune_store::{Id, Store};
+use crate::ground::{ID, all_files, seed, wait};
+use attune_store::{Error, Id, Store};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -27,7 +27,13 @@ impl Outcome {
             .map(|file| (file.display().to_string(), std::fs::read(file).unwrap()))
             .map(|(file, bytes)| (file[state.as_os_str().len()..].to_owned(), bytes))
             .collect();
-        let (store, report) = Store::open(state.join("state/store"), "a test").unwrap();
+        // A process that ends has lost its name before it lets go of its files.
+        let (store, report) = wait("the daemon lets go of the store", || {
+            match Store::open(state.join("state/store"), "a test") {
+                Err(Error::InUse { .. }) => None,
+                opened => Some(opened.unwrap()),
+            }
+        });
         assert!(report.is_clean(), "{report}");
         let Id::Study(id) = ID.parse().unwrap() else {
             panic!("a study");
@@ -103,6 +109,46 @@ impl Outcome {
         );
     }
 
+    /// Without what was warned of a damage: each warning, quoted as it is, that contains these words.
+    pub fn without_warnings_of(mut self, damage: &str) -> Self {
+        for text in self.parts.values_mut() {
+            while let Some(at) = text.find(damage) {
+                // A quote within a warning is escaped.
+                let is_end = |at: &usize| {
+                    text[..*at].chars().rev().take_while(|c| *c == '\\').count() % 2 == 0
+                };
+                let quotes: Vec<usize> = text.match_indices('"').map(|(at, _)| at).collect();
+                let mut ends = quotes.into_iter().filter(is_end);
+                let begin = ends.clone().take_while(|quote| *quote < at).last().unwrap();
+                let mut end = ends.find(|quote| *quote > at).unwrap() + 1;
+                if text[end..].starts_with(", ") {
+                    end += 2;
+                }
+                text.replace_range(begin..end, "");
+                *text = text.replace(", ]", "]");
+            }
+        }
+        self
+    }
+
+    /// The names of the parts that are not the same.
+    pub fn differences(&self, other: &Outcome) -> Vec<String> {
+        let names = self.parts.keys().chain(other.parts.keys());
+        let mut names: Vec<String> = names
+            .filter(|name| self.parts.get(*name) != other.parts.get(*name))
+            .cloned()
+            .collect();
+        names.dedup();
+        names
+    }
+
+    /// As [`Outcome::is`], whatever became of the best model's file.
+    #[track_caller]
+    pub fn is_but_for_the_model(mut self, expected: &Outcome) {
+        self.models.clone_from(&expected.models);
+        self.is(expected);
+    }
+
     /// The other is the same, bit for bit, whatever happened on the way.
     #[track_caller]
     pub fn is(&self, expected: &Outcome) {
@@ -144,6 +190,11 @@ impl Outcome {
             "the model differs; seed {}",
             seed()
         );
+    }
+
+    /// Where the best model lies, in the home.
+    pub fn best_model(&self) -> &str {
+        self.models.keys().next().map_or("", String::as_str)
     }
 
     /// The bytes of the best model.

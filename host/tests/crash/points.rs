@@ -11,8 +11,9 @@ pub const DAEMON: [&str; 4] = [
 ];
 
 /// Points of workers.
-pub const WORKER: [&str; 6] = [
+pub const WORKER: [&str; 7] = [
     "worker-before-report",
+    "worker-before-checkpoint",
     "worker-checkpoint-written",
     "worker-before-model",
     "worker-model-written",

@@ -108,7 +108,7 @@ fn a_worker_of_a_daemon_that_is_gone_is_nobody() {
 }
 
 /// A process of this home that stands still.
-fn stopped_process(ground: &Ground) -> Option<u32> {
+pub fn stopped_process(ground: &Ground) -> Option<u32> {
     ground.processes().into_iter().find(|pid| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
         stat.rsplit(')')

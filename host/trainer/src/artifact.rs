@@ -3,7 +3,7 @@
 //! One `.safetensors` file. Its tensors are the layers' weights, `layers.0.weight` of shape
 //! (inputs, outputs) and `layers.0.bias`; its metadata has one key, `attune`, with the card as
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
-//! order of their names, which is all that follows the file's header.
+//! order of their names, which is all that follows the file's header, and at its end its own.
 
 use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
 use crate::metrics::{Scores, most_likely};
@@ -18,6 +18,8 @@ use std::path::Path;
 const FORMAT: u32 = 1;
 /// The metadata key of the card.
 const KEY: &str = "attune";
+/// What stands before the checksum of the card, at the card's end.
+const SEAL: &str = ",\"card_crc32\":";
 
 /// What a model is and how it came about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -227,7 +229,7 @@ impl Model {
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        let card = serde_json::to_string(&self.card).map_err(|error| error.to_string())?;
+        let card = seal(&serde_json::to_string(&self.card).map_err(|error| error.to_string())?);
         let groups = self.network.groups().iter();
         encode(
             KEY,
@@ -238,7 +240,11 @@ impl Model {
         )
     }
 
-    fn from_bytes(bytes: &[u8], path: &Path) -> Result<Model, ModelError> {
+    /// Takes the content of a model's file apart; the path is for the errors.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Model, ModelError> {
         let not_a_model = |reason: String| ModelError::NotAModel {
             path: path.display().to_string(),
             reason,
@@ -254,6 +260,9 @@ impl Model {
                 found: format,
                 known: FORMAT,
             });
+        }
+        if !is_sealed(&file.card) {
+            return Err(not_a_model("its card is damaged".into()));
         }
         let card: ModelCard = serde_json::from_str(&file.card).map_err(read)?;
         if crc32fast::hash(file.data) != card.weights_crc32 {
@@ -292,6 +301,18 @@ impl Model {
 #[derive(Deserialize)]
 struct Format {
     format: u32,
+}
+
+/// A card with its checksum as the last entry. What is checked is the text: numbers that are read
+/// and written again may end in other digits.
+fn seal(card: &str) -> String {
+    let entries = card.strip_suffix('}').unwrap_or(card);
+    format!("{entries}{SEAL}{}}}", crc32fast::hash(entries.as_bytes()))
+}
+
+fn is_sealed(card: &str) -> bool {
+    card.rsplit_once(SEAL)
+        .is_some_and(|(entries, _)| seal(entries) == card)
 }
 
 /// The checksum of the tensors as they stand in a file, where they are ordered by name.

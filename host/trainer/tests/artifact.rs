@@ -125,6 +125,27 @@ fn columns_may_come_in_any_order_and_the_target_may_be_missing() {
     assert!(error.to_string().starts_with("c.csv has no column `länge`"));
 }
 
+/// A model's file with another card, whose checksum is right.
+fn rewritten(model: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
+    let length = u64::from_le_bytes(*model.first_chunk().unwrap()) as usize;
+    let (header, weights) = model[8..].split_at(length);
+    let mut header: serde_json::Value = serde_json::from_slice(header).unwrap();
+    let card = &mut header["__metadata__"]["attune"];
+    let (entries, _) = card
+        .as_str()
+        .unwrap()
+        .rsplit_once(",\"card_crc32\":")
+        .unwrap();
+    let entries = change(entries);
+    let checksum = crc32fast::hash(entries.as_bytes());
+    *card = format!("{entries},\"card_crc32\":{checksum}}}").into();
+    let mut header = serde_json::to_string(&header).unwrap();
+    // Tensors begin where a number of eight bytes can.
+    header.push_str(&" ".repeat(header.len().wrapping_neg() % 8));
+    let length = (header.len() as u64).to_le_bytes();
+    [&length, header.as_bytes(), weights].concat()
+}
+
 #[test]
 fn files_that_are_no_models_are_refused_with_a_reason() {
     let folder = folder();
@@ -159,10 +180,9 @@ fn files_that_are_no_models_are_refused_with_a_reason() {
     }
     assert!(message(&replaced("attune", "other_")).contains("it has no `attune` entry"));
     assert!(message(&replaced("format\\\":1", "format\\\":9")).contains("has format 9, but"));
-    assert!(
-        message(&replaced("hidden\\\":[8]", "hidden\\\":[9]"))
-            .contains("but the card says f32 of shape")
-    );
+    assert!(message(&replaced("hidden\\\":[8]", "hidden\\\":[9]")).contains("its card is damaged"));
+    let other_hidden = |card: &str| card.replacen("hidden\":[8]", "hidden\":[9]", 1);
+    assert!(message(&rewritten(&good, other_hidden)).contains("but the card says f32 of shape"));
 
     let weights = &good[8 + header_length..];
     for place in [0, weights.len() / 2, weights.len() - 1] {
@@ -172,13 +192,13 @@ fn files_that_are_no_models_are_refused_with_a_reason() {
     }
     let mut not_finite = weights.to_vec();
     not_finite[weights.len() - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
-    let header = std::str::from_utf8(&good[8..8 + header_length]).unwrap();
     let [old, new] =
-        [weights, &not_finite].map(|weights| format!("crc32\\\":{}", crc32fast::hash(weights)));
-    assert!(header.contains(&old), "{header}");
-    let header = header.replacen(&old, &new, 1);
-    let length = (header.len() as u64).to_le_bytes();
-    let bytes = [&length, header.as_bytes(), &not_finite].concat();
+        [weights, &not_finite].map(|weights| format!("crc32\":{}", crc32fast::hash(weights)));
+    let header = rewritten(&good, |card| {
+        assert!(card.contains(&old), "{card}");
+        card.replacen(&old, &new, 1)
+    });
+    let bytes = [&header[..header.len() - weights.len()], &not_finite].concat();
     assert!(message(&bytes).contains("numbers that are not finite"));
 
     let missing = Model::load(Path::new("nowhere/model")).unwrap_err();

@@ -57,6 +57,8 @@ pub(crate) fn study<'t>(
     for (_, trial) in trials {
         use disk::TrialState::*;
         match trial.state {
+            // Nobody here goes on with it.
+            Lost if record.imported.is_some() => counts.failed += 1,
             Queued | Running | Paused | Lost => counts.running += 1,
             Done => counts.done += 1,
             Stopped => counts.stopped += 1,

@@ -20,6 +20,7 @@ pub struct NewStudy {
     pub plugins: Vec<String>,
     /// Trials at the same time, whatever the text says.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1024)]
     pub parallel: Option<u16>,
 }
 
@@ -57,6 +58,7 @@ pub struct ResumeStudy {
     pub spec: Option<String>,
     /// Trials at the same time.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1024)]
     pub parallel: Option<u16>,
 }
 

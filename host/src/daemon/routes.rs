@@ -8,10 +8,10 @@ use super::hub::{Hub, Published};
 use super::reception::Reception;
 use super::study::Halt;
 use super::trial::file;
-use super::{internal, invalid, not_found, unavailable};
+use super::{conflict, internal, invalid, not_found, unavailable};
 use crate::places::Places;
 use crate::{clock, convert};
-use attune_protocol::endpoint::POSTCARD;
+use attune_protocol::endpoint::{JSON, POSTCARD};
 use attune_protocol::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use attune_protocol::{
     Backup, Created, DaemonStatus, Event, Fork, Forked, ImportedStudy, LookForPlugins, NewStudy,
@@ -139,6 +139,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        form_of(request.headers(), &[JSON])?;
         let bytes = body(request, state).await?;
         let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
         let parsed = serde_json::from_slice(bytes);
@@ -157,13 +158,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Either<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let (compact, answer_compact) = {
-            let headers = request.headers();
-            (
-                is_compact(headers, header::CONTENT_TYPE),
-                is_compact(headers, header::ACCEPT),
-            )
-        };
+        let compact = form_of(request.headers(), &[JSON, POSTCARD])? == POSTCARD;
+        let answer_compact = accepts_compact(request.headers());
         let bytes = body(request, state).await?;
         let wrong = |error: String| {
             Refusal(invalid(format!(
@@ -179,9 +175,27 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Either<T> {
     }
 }
 
-fn is_compact(headers: &HeaderMap, name: header::HeaderName) -> bool {
+/// Which of the forms that can be read here a body says it has; the first one where it says nothing.
+fn form_of(headers: &HeaderMap, read: &[&'static str]) -> Result<&'static str, Refusal> {
+    let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    let form = said(header::CONTENT_TYPE).map_or(read.first().copied(), |said| {
+        let essence = said.split(';').next().unwrap_or("").trim();
+        let is_it = |form: &&&str| form.eq_ignore_ascii_case(essence);
+        read.iter().find(is_it).copied()
+    });
+    let is_plain = said(header::CONTENT_ENCODING).is_none_or(|said| said == "identity");
+    form.filter(|_| is_plain).ok_or_else(|| {
+        let message = format!(
+            "a body in that form is not read; send it as it is, with `content-type: {}`",
+            read.join("` or `")
+        );
+        Refusal(Problem::new(ProblemCode::UnsupportedMedia, message))
+    })
+}
+
+fn accepts_compact(headers: &HeaderMap) -> bool {
     headers
-        .get(name)
+        .get(header::ACCEPT)
         .is_some_and(|value| value.as_bytes() == POSTCARD.as_bytes())
 }
 
@@ -305,6 +319,7 @@ fn not_read(error: attune_store::Error) -> Problem {
     match error {
         Error::NoSuchStudy { .. } | Error::NoSuchTrial { .. } => not_found(error),
         Error::NotAnId { .. } => invalid(error),
+        Error::NotEmpty { .. } => conflict(error),
         Error::NotWritten { .. } => unavailable(error),
         error => internal(&error.into()),
     }
@@ -411,11 +426,12 @@ async fn model(State(house): App, StudyIn(id): StudyIn) -> Result<Response, Refu
         Ok(convert::best(&record, trials).map(|(id, _)| id))
     });
     let best = best.await?;
-    let best = best.ok_or_else(|| not_found(format!("study {id} has no trial with a result")))?;
+    let best =
+        best.ok_or_else(|| conflict(format!("study {id} has no trial with a result yet")))?;
     let folder = house.places.checkpoints().join(id.to_string());
     let path = file::model(&folder, best.number);
     let bytes = tokio::fs::read(&path).await.map_err(|error| {
-        not_found(format!(
+        conflict(format!(
             "the model of trial {best} is not there: {}: {error}",
             path.display()
         ))
@@ -570,7 +586,12 @@ async fn backup_store(State(house): App, Body(to): Body<Backup>) -> Answered<Sto
             to.path
         ))));
     }
-    let copied = read(&house, move |store| store.backup(path)).await?;
+    let copied = read(&house, move |store| {
+        Ok(store
+            .backup(&path)
+            .map_err(|error| not_copied(error, &path)))
+    });
+    let copied = copied.await??;
     Ok(Json(StoreReport {
         lines: vec![format!(
             "copied {} files of {} bytes to {}",
@@ -578,6 +599,26 @@ async fn backup_store(State(house): App, Body(to): Body<Backup>) -> Answered<Sto
         )],
         damage: Vec::new(),
     }))
+}
+
+/// What is wrong with the place that somebody named is theirs to mend.
+fn not_copied(error: attune_store::Error, to: &std::path::Path) -> Problem {
+    use attune_store::Error;
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    match error {
+        Error::Io {
+            ref path,
+            ref source,
+            ..
+        } if path.starts_with(to) => match source.kind() {
+            StorageFull | QuotaExceeded => unavailable(format!(
+                "the disk of {} is full, so nothing was copied; name a folder on another one",
+                to.display()
+            )),
+            _ => conflict(error),
+        },
+        error => not_read(error),
+    }
 }
 
 async fn openapi() -> Json<serde_json::Value> {
@@ -620,7 +661,7 @@ async fn brief(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let brief: Brief = house.engine.ask(|reply| Ask::Brief(id, reply)).await?;
-    either(&brief, is_compact(&headers, header::ACCEPT))
+    either(&brief, accepts_compact(&headers))
 }
 
 async fn exchange(
@@ -759,6 +800,6 @@ async fn metrics(State(house): App) -> Result<Response, Refusal> {
     let Json(status) = status(State(Arc::clone(&house))).await?;
     let Json(studies) = studies(State(house)).await?;
     let text = super::metrics::text(&status, &studies, clock::unix_ms());
-    let form = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    let form = [(header::CONTENT_TYPE, super::metrics::FORM)];
     Ok((form, text).into_response())
 }

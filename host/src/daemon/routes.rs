@@ -46,6 +46,10 @@ const MAX_ROWS: u32 = 100_000;
 /// How many rows where nobody says how many.
 const USUAL_ROWS: u32 = 10_000;
 
+/// The most stretches of a curve in one answer, and how many where nobody says how many.
+const MAX_POINTS: u32 = 10_000;
+const USUAL_POINTS: u32 = 1_000;
+
 /// What every handler may use.
 pub(super) struct House {
     pub(super) reception: Reception,
@@ -142,13 +146,22 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         form_of(request.headers(), &[JSON])?;
         let bytes = body(request, state).await?;
         let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
-        let parsed = serde_json::from_slice(bytes);
-        parsed.map(Body).map_err(|error| {
-            Refusal(invalid(format!(
-                "the body is not what this path takes: {error}"
-            )))
-        })
+        from_json(bytes).map(Body)
     }
+}
+
+/// Reads a body; each is an object, though serde would take the values alone, in order, as well.
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal(invalid("the body is not a JSON object")));
+    }
+    serde_json::from_slice(bytes).map_err(not_taken)
+}
+
+fn not_taken(error: impl std::fmt::Display) -> Refusal {
+    Refusal(invalid(format!(
+        "the body is not what this path takes: {error}"
+    )))
 }
 
 /// A body in JSON or postcard, and the form in which to answer.
@@ -161,15 +174,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Either<T> {
         let compact = form_of(request.headers(), &[JSON, POSTCARD])? == POSTCARD;
         let answer_compact = accepts_compact(request.headers());
         let bytes = body(request, state).await?;
-        let wrong = |error: String| {
-            Refusal(invalid(format!(
-                "the body is not what this path takes: {error}"
-            )))
-        };
-        let parsed = if compact {
-            postcard::from_bytes(&bytes).map_err(|error| wrong(error.to_string()))?
-        } else {
-            serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?
+        let parsed = match compact {
+            true => postcard::from_bytes(&bytes).map_err(not_taken)?,
+            false => from_json(&bytes)?,
         };
         Ok(Either(parsed, answer_compact))
     }
@@ -254,18 +261,39 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerIn {
     }
 }
 
+/// A plugin in a path.
+struct PluginIn(String);
+
 /// A study or trial in a path.
 struct StudyIn(StudyId);
 struct TrialIn(TrialId);
+
+async fn text_in<S: Send + Sync>(
+    parts: &mut axum::http::request::Parts,
+    state: &S,
+) -> Result<String, Refusal> {
+    let text = Path::<String>::from_request_parts(parts, state).await;
+    let Path(text) = text.map_err(|error| Refusal(invalid(error.body_text())))?;
+    Ok(text)
+}
 
 async fn id_in<S: Send + Sync>(
     parts: &mut axum::http::request::Parts,
     state: &S,
 ) -> Result<Id, Refusal> {
-    let Path(text) = Path::<String>::from_request_parts(parts, state)
-        .await
-        .map_err(|error| Refusal(invalid(error)))?;
+    let text = text_in(parts, state).await?;
     text.parse().map_err(|error| Refusal(invalid(error)))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PluginIn {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        state: &S,
+    ) -> Result<Self, Refusal> {
+        text_in(parts, state).await.map(PluginIn)
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for StudyIn {
@@ -502,7 +530,7 @@ async fn steps(
     TrialIn(id): TrialIn,
     Asked(StepsQuery { from, limit }): Asked<StepsQuery>,
 ) -> Answered<StepRows> {
-    let limit = u64::from(limit.unwrap_or(USUAL_ROWS).clamp(1, MAX_ROWS));
+    let limit = u64::from(within("limit", limit.unwrap_or(USUAL_ROWS), MAX_ROWS)?);
     let from = from.unwrap_or(0);
     let rows = read(&house, move |store| {
         let last = store.trial(id)?.steps;
@@ -530,7 +558,8 @@ async fn zoom(
     TrialIn(id): TrialIn,
     Asked(query): Asked<ZoomQuery>,
 ) -> Answered<Zoom> {
-    let points = query.points.unwrap_or(1_000) as usize;
+    let points = query.points.unwrap_or(USUAL_POINTS);
+    let points = within("points", points, MAX_POINTS)? as usize;
     let (from, to) = (query.from.unwrap_or(0), query.to.unwrap_or(u64::MAX));
     let column = query.column.clone();
     let curve = read(&house, move |store| {
@@ -542,6 +571,16 @@ async fn zoom(
         name: query.column,
         buckets: buckets.iter().map(convert::bucket).collect(),
     }))
+}
+
+/// A number of things to be answered, if it is one that may be asked for.
+fn within(name: &str, asked: u32, most: u32) -> Result<u32, Refusal> {
+    match (1..=most).contains(&asked) {
+        true => Ok(asked),
+        false => Err(Refusal(invalid(format!(
+            "`{name}` is {asked}, but must be a whole number from 1 to {most}"
+        )))),
+    }
 }
 
 async fn verify_store(State(house): App) -> Answered<StoreReport> {
@@ -636,7 +675,7 @@ async fn look_for_plugins(
     Ok(Json(house.reception.plugins(&look.places).await?))
 }
 
-async fn release(State(house): App, Path(which): Path<String>) -> Answered<Vec<PluginInfo>> {
+async fn release(State(house): App, PluginIn(which): PluginIn) -> Answered<Vec<PluginInfo>> {
     Ok(Json(house.reception.release(&which).await?))
 }
 

@@ -97,7 +97,12 @@ fn nothing_that_is_asked_is_answered_as_the_daemons_mistake() {
     let log = home.run(&["daemon", "logs", "-n", "10000"]).ok();
     assert!(!log.contains("panicked"), "seed {seed}:\n{log}");
     assert!(!log.contains("ERROR"), "seed {seed}:\n{log}");
-    // A study that is asked for properly runs as ever.
+    // A study that is asked for properly runs as ever, once it need not wait for endless ones.
+    for study in home.json(&["ls", "--json"]).as_array().unwrap() {
+        if study["state"] == "running" {
+            home.run(&["stop", study["id"].as_str().unwrap()]).ok();
+        }
+    }
     let file = small_study(&home, "trials = 2");
     home.run(&["run", &file]).ok();
 }

@@ -164,6 +164,17 @@ pub(crate) fn trial(id: TrialId, record: &disk::TrialRecord, metric: &str) -> wi
     }
 }
 
+/// A plugin's build as [`trial`] tells it, back in its parts.
+pub(crate) fn plugin_build(told: &str) -> Option<disk::PluginBuild> {
+    let (name, rest) = told.split_once(' ')?;
+    let (version, hash) = rest.rsplit_once(" (")?;
+    Some(disk::PluginBuild {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        build_hash: hash.strip_suffix(')')?.to_owned(),
+    })
+}
+
 /// A trial with its curves.
 pub(crate) fn trial_detail(
     summary: wire::TrialSummary,

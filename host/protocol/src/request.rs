@@ -171,6 +171,12 @@ pub struct ImportedStudy {
     /// Its study file, or nothing.
     #[serde(default)]
     pub spec: String,
+    /// What was done to its data, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// What was changed while it ran, a sentence each.
+    #[serde(default)]
+    pub changes: Vec<String>,
     /// Where it comes from, such as a file's path.
     pub source: String,
     /// Its trials in order.

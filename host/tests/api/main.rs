@@ -17,6 +17,7 @@ mod support;
 mod draw;
 mod wire;
 
+mod care;
 mod clients;
 mod events;
 mod fuzz;

@@ -78,6 +78,8 @@ impl<'s> Census<'s> {
     pub(crate) fn count(&mut self, id: TrialId, trial: &disk::TrialRecord) {
         use disk::TrialState::*;
         match trial.state {
+            // Nobody here goes on with it.
+            Lost if self.record.imported.is_some() => self.counts.failed += 1,
             Queued | Running | Paused | Lost => self.counts.running += 1,
             Done => self.counts.done += 1,
             Stopped => self.counts.stopped += 1,
@@ -218,6 +220,17 @@ pub(crate) fn trial(id: TrialId, record: &disk::TrialRecord, metric: &str) -> wi
             .collect(),
         checkpoints: record.checkpoints.iter().map(checkpoint).collect(),
     }
+}
+
+/// A plugin's build as [`trial`] tells it, back in its parts.
+pub(crate) fn plugin_build(told: &str) -> Option<disk::PluginBuild> {
+    let (name, rest) = told.split_once(' ')?;
+    let (version, hash) = rest.rsplit_once(" (")?;
+    Some(disk::PluginBuild {
+        name: name.to_owned(),
+        version: version.to_owned(),
+        build_hash: hash.strip_suffix(')')?.to_owned(),
+    })
 }
 
 /// A trial with its curves.

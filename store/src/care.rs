@@ -322,13 +322,13 @@ impl Shared {
     /// Copies the journal, from which everything can be rebuilt, into an empty folder.
     pub(crate) fn backup(&self, dir: &Path) -> Result<Backup, Error> {
         let _no_checkpoint = hold(&self.checkpointing);
-        let files = self.seal_journal()?;
         fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         let mut entries = fs::read_dir(dir).map_err(Error::io("list", dir))?;
         if entries.next().is_some() {
             let dir = dir.to_owned();
             return Err(Error::NotEmpty { dir });
         }
+        let files = self.seal_journal()?;
         // Half a backup must not look like a whole one.
         let aside = dir.join("journal.unfinished");
         let copied = copy(&files, &aside);

@@ -6,7 +6,12 @@
 //! them into `target/peers`. What the store alone does is measured by its own benches, `ingest` and
 //! `large`.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub
+)]
 
 mod house;
 mod listeners;

@@ -20,6 +20,7 @@ pub struct NewStudy {
     pub plugins: Vec<String>,
     /// Trials at the same time, whatever the text says.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1024)]
     pub parallel: Option<u16>,
 }
 
@@ -60,6 +61,7 @@ pub struct ResumeStudy {
     pub file: Option<String>,
     /// Trials at the same time.
     #[serde(default)]
+    #[schema(minimum = 1, maximum = 1024)]
     pub parallel: Option<u16>,
 }
 
@@ -172,6 +174,12 @@ pub struct ImportedStudy {
     /// Its study file, or nothing.
     #[serde(default)]
     pub spec: String,
+    /// What was done to its data, a sentence each.
+    #[serde(default)]
+    pub notes: Vec<String>,
+    /// What was changed while it ran, a sentence each.
+    #[serde(default)]
+    pub changes: Vec<String>,
     /// Where it comes from, such as a file's path.
     pub source: String,
     /// Its trials in order.

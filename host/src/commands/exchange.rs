@@ -27,7 +27,12 @@ pub(crate) async fn export(args: &ExportArgs, places: &Places) -> anyhow::Result
             args.study
         );
     };
-    let study = client.study(&id.to_string()).await?;
+    let mut study = client.study(&id.to_string()).await?;
+    // By their numbers and not by rank: so they keep them wherever they are read.
+    study.trials.sort_by_key(|trial| match trial.id.parse() {
+        Ok(Id::Trial(id)) => id.number,
+        _ => u32::MAX,
+    });
     let format = match args.format {
         FormatArg::Jsonl => Format::Jsonl,
         FormatArg::Csv => Format::Csv,

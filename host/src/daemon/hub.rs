@@ -82,7 +82,7 @@ impl Hub {
         let missed = after.and_then(|after| {
             let first = kept.events.front().map_or(kept.next, |event| event.number);
             // A number from the future is one of an earlier daemon.
-            (after + 1 >= first && after <= last).then(|| {
+            (first - 1..=last).contains(&after).then(|| {
                 let missed = kept.events.iter().filter(|event| event.number > after);
                 missed.cloned().collect()
             })
@@ -135,6 +135,7 @@ mod tests {
             hub.listen(Some(start + 11)).missed.is_none(),
             "from the future"
         );
+        assert!(hub.listen(Some(u64::MAX)).missed.is_none());
         for number in 0..KEPT {
             hub.publish(None, warning(number.to_string()));
         }

@@ -6,7 +6,8 @@ use crate::convert::Census;
 use crate::{clock, convert};
 use attune_protocol::{ImportedStudy, ImportedTrial, Problem, StudySummary};
 use attune_store::{
-    Batch, Best, Direction, Steps, Store, StudyId, StudyRecord, StudyState, TrialRecord, TrialState,
+    Batch, Best, Change, Death, Direction, Steps, Store, StudyId, StudyRecord, StudyState,
+    TrialRecord, TrialState,
 };
 use std::collections::BTreeMap;
 
@@ -16,9 +17,22 @@ pub(super) fn import(store: &Store, study: ImportedStudy) -> Result<StudySummary
     let ImportedStudy {
         study: about,
         spec,
+        notes,
+        changes: summary,
         source,
         trials,
     } = study;
+    let mut told = vec![format!("imported from {source}")];
+    told.extend(notes);
+    let mut changes = Vec::new();
+    if !summary.is_empty() {
+        changes.push(Change {
+            unix_ms: about.created_unix_ms,
+            seq: 0,
+            spec: spec.clone(),
+            summary,
+        });
+    }
     let direction = match about.direction {
         attune_protocol::Direction::Minimize => Direction::Minimize,
         attune_protocol::Direction::Maximize => Direction::Maximize,
@@ -32,7 +46,7 @@ pub(super) fn import(store: &Store, study: ImportedStudy) -> Result<StudySummary
         metric: about.metric,
         direction,
         planned_trials: u32::try_from(trials.len()).unwrap_or(u32::MAX),
-        notes: vec![format!("imported from {source}")],
+        notes: told,
         created_unix_ms: about.created_unix_ms,
         ended_unix_ms: about.ended_unix_ms.or_else(|| Some(clock::unix_ms())),
         attune_version: env!("CARGO_PKG_VERSION").into(),
@@ -42,7 +56,7 @@ pub(super) fn import(store: &Store, study: ImportedStudy) -> Result<StudySummary
         parallel: 0,
         plugins: BTreeMap::new(),
         seconds: about.seconds.0,
-        changes: Vec::new(),
+        changes,
         origin: None,
         imported: Some(source),
         swapped: BTreeMap::new(),
@@ -124,7 +138,7 @@ fn add(
             .map(|(name, told)| (name.clone(), convert::stored(&convert::value(told))))
             .collect(),
         seed: trial.seed,
-        plugin: None,
+        plugin: convert::plugin_build(&trial.plugin),
         started_unix_ms: None,
         ended_unix_ms: Some(clock::unix_ms()),
         epochs: trial.epochs,
@@ -140,11 +154,15 @@ fn add(
         best_metrics,
         warnings: trial.warnings,
         attempt: 1,
-        deaths: Vec::new(),
+        deaths: trial.deaths.into_iter().map(death).collect(),
         outcomes: Vec::new(),
         checkpoints: Vec::new(),
         model: None,
-        interventions: Vec::new(),
+        interventions: trial
+            .interventions
+            .iter()
+            .map(convert::stored_intervention)
+            .collect(),
     };
     let mut batch = Batch::new().put_trial(id, &record);
     for (epoch, metrics) in &epochs {
@@ -167,4 +185,9 @@ fn add(
         batch = batch.append_steps(id, table);
     }
     store.apply(batch).map_err(unavailable)
+}
+
+/// When it was is not told.
+fn death(reason: String) -> Death {
+    Death { unix_ms: 0, reason }
 }

@@ -1,7 +1,13 @@
 //! The daemon's state as Prometheus reads it (text format 0.0.4).
+//!
+//! All of it is gauges: what is counted is what is stored, so that a new daemon goes on where the
+//! last one was, and only the time since its start begins anew.
 
 use attune_protocol::{DaemonStatus, StudySummary};
 use std::fmt::Write;
+
+/// The media type.
+pub(super) const FORM: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// All figures.
 pub(super) fn text(status: &DaemonStatus, studies: &[StudySummary], now_unix_ms: u64) -> String {
@@ -59,7 +65,8 @@ pub(super) fn text(status: &DaemonStatus, studies: &[StudySummary], now_unix_ms:
     for study in studies {
         let counts = study.trials;
         for (state, count) in [
-            ("running", counts.running),
+            // In training, waiting or paused.
+            ("open", counts.running),
             ("done", counts.done),
             ("stopped", counts.stopped),
             ("diverged", counts.diverged),
@@ -79,11 +86,20 @@ pub(super) fn text(status: &DaemonStatus, studies: &[StudySummary], now_unix_ms:
             let _ = writeln!(
                 text,
                 "attune_best{{study=\"{id}\",metric=\"{metric}\"}} {}",
-                best.0
+                number(best.0)
             );
         }
     }
     text
+}
+
+/// A number as the format writes it.
+fn number(value: f64) -> String {
+    match value {
+        f64::INFINITY => "+Inf".into(),
+        f64::NEG_INFINITY => "-Inf".into(),
+        value => value.to_string(),
+    }
 }
 
 /// A label's value, with what the format gives a meaning of its own escaped.
@@ -96,6 +112,14 @@ fn label(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_written_as_the_format_has_them() {
+        let values = [f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.5, 1e300];
+        let written = values.map(number);
+        assert_eq!(written[..4], ["+Inf", "-Inf", "NaN", "0.5"]);
+        assert_eq!(written[4].parse(), Ok(1e300));
+    }
 
     #[test]
     fn labels_cannot_break_a_line() {

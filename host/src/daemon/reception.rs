@@ -28,6 +28,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Mutex;
 
+/// The most trials of a study at the same time.
+const MAX_PARALLEL: u16 = 1024;
+
 /// Checks requests, and passes on those that are sound.
 pub(super) struct Reception {
     pub(super) engine: Engine,
@@ -40,6 +43,7 @@ pub(super) struct Reception {
 impl Reception {
     /// Accepts a study.
     pub(super) async fn create(&self, new: NewStudy) -> Result<Created, Problem> {
+        refuse_parallel(new.parallel)?;
         let path = absolute(&new.file)?;
         let spec = StudySpec::parse(&path, &new.spec).map_err(invalid)?;
         let named: Vec<PathBuf> = new
@@ -118,6 +122,7 @@ impl Reception {
 
     /// Lets a study go on, with more of what it had.
     pub(super) async fn resume(&self, id: StudyId, more: ResumeStudy) -> Result<Resumed, Problem> {
+        refuse_parallel(more.parallel)?;
         let record = self.study(id)?;
         if let Some(imported) = &record.imported {
             return Err(conflict(format!(
@@ -515,6 +520,16 @@ fn absolute(path: &str) -> Result<PathBuf, Problem> {
             "the path {} is not absolute, and the daemon runs in another folder",
             path.display()
         ))),
+    }
+}
+
+/// Every one of them is a process.
+fn refuse_parallel(parallel: Option<u16>) -> Result<(), Problem> {
+    match parallel {
+        Some(number) if !(1..=MAX_PARALLEL).contains(&number) => Err(invalid(format!(
+            "`parallel` is {number}, but must be a whole number from 1 to {MAX_PARALLEL}"
+        ))),
+        _ => Ok(()),
     }
 }
 

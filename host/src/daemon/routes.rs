@@ -8,11 +8,11 @@ use super::hub::{Hub, Published};
 use super::reception::Reception;
 use super::study::Halt;
 use super::trial::file;
-use super::{internal, invalid, not_found, unavailable};
+use super::{conflict, internal, invalid, not_found, unavailable};
 use crate::convert::{Board, Census, ToldStudy};
 use crate::places::Places;
 use crate::{clock, convert};
-use attune_protocol::endpoint::POSTCARD;
+use attune_protocol::endpoint::{JSON, POSTCARD};
 use attune_protocol::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use attune_protocol::{
     Backup, Created, DaemonStatus, Event, Fork, Forked, ImportedStudy, LookForPlugins, NewStudy,
@@ -46,6 +46,10 @@ const MAX_ROWS: u32 = 100_000;
 
 /// How many rows where nobody says how many.
 const USUAL_ROWS: u32 = 10_000;
+
+/// The most stretches of a curve in one answer, and how many where nobody says how many.
+const MAX_POINTS: u32 = 10_000;
+const USUAL_POINTS: u32 = 1_000;
 
 /// What every handler may use.
 pub(super) struct House {
@@ -140,15 +144,25 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        form_of(request.headers(), &[JSON])?;
         let bytes = body(request, state).await?;
         let bytes = if bytes.is_empty() { &b"{}"[..] } else { &bytes };
-        let parsed = serde_json::from_slice(bytes);
-        parsed.map(Body).map_err(|error| {
-            Refusal(invalid(format!(
-                "the body is not what this path takes: {error}"
-            )))
-        })
+        from_json(bytes).map(Body)
     }
+}
+
+/// Reads a body; each is an object, though serde would take the values alone, in order, as well.
+fn from_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refusal> {
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal(invalid("the body is not a JSON object")));
+    }
+    serde_json::from_slice(bytes).map_err(not_taken)
+}
+
+fn not_taken(error: impl std::fmt::Display) -> Refusal {
+    Refusal(invalid(format!(
+        "the body is not what this path takes: {error}"
+    )))
 }
 
 /// A body in JSON or postcard, and the form in which to answer.
@@ -158,31 +172,38 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Either<T> {
     type Rejection = Refusal;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
-        let (compact, answer_compact) = {
-            let headers = request.headers();
-            (
-                is_compact(headers, header::CONTENT_TYPE),
-                is_compact(headers, header::ACCEPT),
-            )
-        };
+        let compact = form_of(request.headers(), &[JSON, POSTCARD])? == POSTCARD;
+        let answer_compact = accepts_compact(request.headers());
         let bytes = body(request, state).await?;
-        let wrong = |error: String| {
-            Refusal(invalid(format!(
-                "the body is not what this path takes: {error}"
-            )))
-        };
-        let parsed = if compact {
-            postcard::from_bytes(&bytes).map_err(|error| wrong(error.to_string()))?
-        } else {
-            serde_json::from_slice(&bytes).map_err(|error| wrong(error.to_string()))?
+        let parsed = match compact {
+            true => postcard::from_bytes(&bytes).map_err(not_taken)?,
+            false => from_json(&bytes)?,
         };
         Ok(Either(parsed, answer_compact))
     }
 }
 
-fn is_compact(headers: &HeaderMap, name: header::HeaderName) -> bool {
+/// Which of the forms that can be read here a body says it has; the first one where it says nothing.
+fn form_of(headers: &HeaderMap, read: &[&'static str]) -> Result<&'static str, Refusal> {
+    let said = |name| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    let form = said(header::CONTENT_TYPE).map_or(read.first().copied(), |said| {
+        let essence = said.split(';').next().unwrap_or("").trim();
+        let is_it = |form: &&&str| form.eq_ignore_ascii_case(essence);
+        read.iter().find(is_it).copied()
+    });
+    let is_plain = said(header::CONTENT_ENCODING).is_none_or(|said| said == "identity");
+    form.filter(|_| is_plain).ok_or_else(|| {
+        let message = format!(
+            "a body in that form is not read; send it as it is, with `content-type: {}`",
+            read.join("` or `")
+        );
+        Refusal(Problem::new(ProblemCode::UnsupportedMedia, message))
+    })
+}
+
+fn accepts_compact(headers: &HeaderMap) -> bool {
     headers
-        .get(name)
+        .get(header::ACCEPT)
         .is_some_and(|value| value.as_bytes() == POSTCARD.as_bytes())
 }
 
@@ -241,18 +262,39 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerIn {
     }
 }
 
+/// A plugin in a path.
+struct PluginIn(String);
+
 /// A study or trial in a path.
 struct StudyIn(StudyId);
 struct TrialIn(TrialId);
+
+async fn text_in<S: Send + Sync>(
+    parts: &mut axum::http::request::Parts,
+    state: &S,
+) -> Result<String, Refusal> {
+    let text = Path::<String>::from_request_parts(parts, state).await;
+    let Path(text) = text.map_err(|error| Refusal(invalid(error.body_text())))?;
+    Ok(text)
+}
 
 async fn id_in<S: Send + Sync>(
     parts: &mut axum::http::request::Parts,
     state: &S,
 ) -> Result<Id, Refusal> {
-    let Path(text) = Path::<String>::from_request_parts(parts, state)
-        .await
-        .map_err(|error| Refusal(invalid(error)))?;
+    let text = text_in(parts, state).await?;
     text.parse().map_err(|error| Refusal(invalid(error)))
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for PluginIn {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(
+        parts: &mut axum::http::request::Parts,
+        state: &S,
+    ) -> Result<Self, Refusal> {
+        text_in(parts, state).await.map(PluginIn)
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for StudyIn {
@@ -306,6 +348,7 @@ fn not_read(error: attune_store::Error) -> Problem {
     match error {
         Error::NoSuchStudy { .. } | Error::NoSuchTrial { .. } => not_found(error),
         Error::NotAnId { .. } => invalid(error),
+        Error::NotEmpty { .. } => conflict(error),
         Error::NotWritten { .. } => unavailable(error),
         error => internal(&error.into()),
     }
@@ -459,7 +502,7 @@ async fn model(State(house): App, StudyIn(id): StudyIn) -> Result<Response, Refu
     });
     let best = best.await?;
     let best = best.ok_or_else(|| {
-        not_found(format!(
+        conflict(format!(
             "study {id} has no model: none of its trials has come to a rung or to its end"
         ))
     })?;
@@ -468,7 +511,7 @@ async fn model(State(house): App, StudyIn(id): StudyIn) -> Result<Response, Refu
     let read = tokio::task::spawn_blocking(move || super::checkpoints::model(&path)).await;
     let bytes = read
         .map_err(|error| internal(&error.into()))?
-        .map_err(|error| not_found(format!("trial {best}: {error}")))?;
+        .map_err(|error| conflict(format!("trial {best}: {error}")))?;
     let form = [(header::CONTENT_TYPE, "application/octet-stream")];
     Ok((form, bytes).into_response())
 }
@@ -535,7 +578,7 @@ async fn steps(
     TrialIn(id): TrialIn,
     Asked(StepsQuery { from, limit }): Asked<StepsQuery>,
 ) -> Answered<StepRows> {
-    let limit = u64::from(limit.unwrap_or(USUAL_ROWS).clamp(1, MAX_ROWS));
+    let limit = u64::from(within("limit", limit.unwrap_or(USUAL_ROWS), MAX_ROWS)?);
     let from = from.unwrap_or(0);
     let rows = read(&house, move |store| {
         let last = store.trial(id)?.steps;
@@ -563,7 +606,8 @@ async fn zoom(
     TrialIn(id): TrialIn,
     Asked(query): Asked<ZoomQuery>,
 ) -> Answered<Zoom> {
-    let points = query.points.unwrap_or(1_000) as usize;
+    let points = query.points.unwrap_or(USUAL_POINTS);
+    let points = within("points", points, MAX_POINTS)? as usize;
     let (from, to) = (query.from.unwrap_or(0), query.to.unwrap_or(u64::MAX));
     let column = query.column.clone();
     let curve = read(&house, move |store| {
@@ -575,6 +619,16 @@ async fn zoom(
         name: query.column,
         buckets: buckets.iter().map(convert::bucket).collect(),
     }))
+}
+
+/// A number of things to be answered, if it is one that may be asked for.
+fn within(name: &str, asked: u32, most: u32) -> Result<u32, Refusal> {
+    match (1..=most).contains(&asked) {
+        true => Ok(asked),
+        false => Err(Refusal(invalid(format!(
+            "`{name}` is {asked}, but must be a whole number from 1 to {most}"
+        )))),
+    }
 }
 
 async fn verify_store(State(house): App) -> Answered<StoreReport> {
@@ -628,7 +682,12 @@ async fn backup_store(State(house): App, Body(to): Body<Backup>) -> Answered<Sto
             to.path
         ))));
     }
-    let copied = read(&house, move |store| store.backup(path)).await?;
+    let copied = read(&house, move |store| {
+        Ok(store
+            .backup(&path)
+            .map_err(|error| not_copied(error, &path)))
+    });
+    let copied = copied.await??;
     Ok(Json(StoreReport {
         lines: vec![format!(
             "copied {} files of {} bytes to {}",
@@ -636,6 +695,26 @@ async fn backup_store(State(house): App, Body(to): Body<Backup>) -> Answered<Sto
         )],
         damage: Vec::new(),
     }))
+}
+
+/// What is wrong with the place that somebody named is theirs to mend.
+fn not_copied(error: attune_store::Error, to: &std::path::Path) -> Problem {
+    use attune_store::Error;
+    use std::io::ErrorKind::{QuotaExceeded, StorageFull};
+    match error {
+        Error::Io {
+            ref path,
+            ref source,
+            ..
+        } if path.starts_with(to) => match source.kind() {
+            StorageFull | QuotaExceeded => unavailable(format!(
+                "the disk of {} is full, so nothing was copied; name a folder on another one",
+                to.display()
+            )),
+            _ => conflict(error),
+        },
+        error => not_read(error),
+    }
 }
 
 async fn openapi() -> Json<serde_json::Value> {
@@ -653,7 +732,7 @@ async fn look_for_plugins(
     Ok(Json(house.reception.plugins(&look.places).await?))
 }
 
-async fn release(State(house): App, Path(which): Path<String>) -> Answered<Vec<PluginInfo>> {
+async fn release(State(house): App, PluginIn(which): PluginIn) -> Answered<Vec<PluginInfo>> {
     Ok(Json(house.reception.release(&which).await?))
 }
 
@@ -678,7 +757,7 @@ async fn brief(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let brief: Brief = house.engine.ask(|reply| Ask::Brief(id, reply)).await?;
-    either(&brief, is_compact(&headers, header::ACCEPT))
+    either(&brief, accepts_compact(&headers))
 }
 
 async fn exchange(
@@ -818,6 +897,6 @@ async fn metrics(State(house): App) -> Result<Response, Refusal> {
     let Json(status) = status(State(Arc::clone(&house))).await?;
     let Json(studies) = studies(State(house)).await?;
     let text = super::metrics::text(&status, &studies, clock::unix_ms());
-    let form = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    let form = [(header::CONTENT_TYPE, super::metrics::FORM)];
     Ok((form, text).into_response())
 }

@@ -67,6 +67,8 @@ impl Reading<'_> {
         self.found.studies.push(ImportedStudy {
             study: header.study.into_owned(),
             spec: header.spec.into_owned(),
+            notes: header.notes.into_owned(),
+            changes: header.changes.into_owned(),
             source: self.source.to_owned(),
             trials: Vec::new(),
         });

@@ -147,6 +147,8 @@ impl Reading<'_> {
         ImportedStudy {
             study,
             spec: spec.to_owned(),
+            notes: Vec::new(),
+            changes: Vec::new(),
             source: source.to_owned(),
             trials,
         }

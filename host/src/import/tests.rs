@@ -19,6 +19,8 @@ fn imported(study: &StudyDetail, trials: &[ImportedTrial]) -> ImportedStudy {
     ImportedStudy {
         study: study.study.clone(),
         spec: study.spec.clone(),
+        notes: study.notes.clone(),
+        changes: study.changes.clone(),
         source: "there".to_owned(),
         trials: trials.to_vec(),
     }

@@ -144,8 +144,15 @@ fn last_event_id() -> Parameter {
 }
 
 fn body(shape: Shape, postcard_too: bool) -> RequestBody {
+    // Nothing at all is read as an object without fields.
+    let schema = (shape.schema)();
+    let may_be_empty = matches!(&schema, RefOr::T(Schema::Object(all)) if all.required.is_empty());
+    let required = match may_be_empty {
+        true => Required::False,
+        false => Required::True,
+    };
     let mut body = RequestBodyBuilder::new()
-        .required(Some(Required::True))
+        .required(Some(required))
         .content(JSON, Content::new(Some(reference(shape))));
     if postcard_too {
         body = body.content(POSTCARD, Content::default());

@@ -155,7 +155,7 @@ structs! {
     StepsQuery { from, limit }
     StepRows { steps, columns, next }
     ImportedTrial { trial, epochs, steps }
-    ImportedStudy { study, spec, source, trials }
+    ImportedStudy { study, spec, notes, changes, source, trials }
     PluginInfo { path, hash, library, fingerprint, error, quarantine }
     Quarantine { unix_ms, name, reason }
     StoreReport { lines, damage }

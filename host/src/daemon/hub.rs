@@ -6,8 +6,9 @@
 use crate::clock;
 use attune_protocol::Event;
 use attune_store::StudyId;
+use axum::body::Bytes;
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::broadcast;
 
 /// The latest events that a listener who was away can catch up on.
@@ -21,7 +22,33 @@ pub(crate) struct Published {
     pub(crate) number: u64,
     /// The study it is about; none for what concerns all.
     pub(crate) study: Option<StudyId>,
-    pub(crate) event: Arc<Event>,
+    told: Arc<Told>,
+}
+
+#[derive(Debug)]
+struct Told {
+    event: Event,
+    /// The text that all listeners share, written when the first one wants it.
+    frame: OnceLock<Bytes>,
+}
+
+impl Published {
+    pub(crate) fn event(&self) -> &Event {
+        &self.told.event
+    }
+
+    /// The event as it stands in a stream.
+    pub(crate) fn frame(&self) -> Bytes {
+        let write = || frame(self.number, self.event());
+        self.told.frame.get_or_init(write).clone()
+    }
+}
+
+/// An event as it stands in a stream, with this number.
+pub(crate) fn frame(number: u64, event: &Event) -> Bytes {
+    // Nothing in an event cannot be JSON, and JSON of one line needs no care in a stream.
+    let json = serde_json::to_string(event).unwrap_or_default();
+    format!("id: {number}\nevent: {}\ndata: {json}\n\n", event.tag()).into()
 }
 
 /// Where events are published.
@@ -63,7 +90,10 @@ impl Hub {
         let published = Published {
             number: kept.next,
             study,
-            event: Arc::new(event),
+            told: Arc::new(Told {
+                event,
+                frame: OnceLock::new(),
+            }),
         };
         kept.next += 1;
         if kept.events.len() == KEPT {

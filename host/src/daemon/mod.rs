@@ -11,6 +11,7 @@ mod catalogue;
 mod checkpoints;
 pub(crate) mod config;
 mod engine;
+mod events;
 mod hub;
 mod import;
 mod listen;

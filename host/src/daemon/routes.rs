@@ -4,7 +4,8 @@
 //! Everything that changes something is the engine's.
 
 use super::engine::{Ask, Engine, TrialAsk};
-use super::hub::{Hub, Published};
+use super::events;
+use super::hub::Hub;
 use super::reception::Reception;
 use super::study::Halt;
 use super::trial::file;
@@ -23,14 +24,11 @@ use attune_store::{Id, Store, StudyId, StudyRecord, TrialId};
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::sync::Arc;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::watch;
@@ -453,7 +451,7 @@ async fn halt(house: &Arc<House>, id: StudyId, halt: Halt) -> Answered<StudySumm
     let rest = async {
         loop {
             match listener.events.recv().await {
-                Ok(event) if event.study == Some(id) => match event.event.as_ref() {
+                Ok(event) if event.study == Some(id) => match event.event() {
                     // It may change in other ways before it comes to rest.
                     Event::StudyChanged { study } | Event::StudyEnded { study }
                         if study.state != StudyState::Running =>
@@ -777,119 +775,15 @@ async fn study_events(
 ) -> Result<Response, Refusal> {
     let begin = read(&house, move |store| store.study(id).map(drop));
     begin.await?;
-    Ok(events(house, Some(id), after(&headers)))
+    Ok(events::stream(house, Some(id), after(&headers)))
 }
 
 async fn all_events(State(house): App, headers: HeaderMap) -> Response {
-    events(house, None, after(&headers))
+    events::stream(house, None, after(&headers))
 }
 
 fn after(headers: &HeaderMap) -> Option<u64> {
     headers.get("last-event-id")?.to_str().ok()?.parse().ok()
-}
-
-/// Streams events: what was missed, or how things stand, and then all that happens.
-fn events(house: Arc<House>, of: Option<StudyId>, after: Option<u64>) -> Response {
-    struct Stream {
-        house: Arc<House>,
-        of: Option<StudyId>,
-        after: Option<u64>,
-        events: Option<tokio::sync::broadcast::Receiver<Published>>,
-        ready: VecDeque<(u64, Arc<Event>)>,
-    }
-    let stream = Stream {
-        house,
-        of,
-        after,
-        events: None,
-        ready: VecDeque::new(),
-    };
-    let next = |mut stream: Stream| async move {
-        loop {
-            if let Some((number, event)) = stream.ready.pop_front() {
-                let json = serde_json::to_string(event.as_ref()).unwrap_or_default();
-                let told = sse::Event::default().id(number.to_string());
-                let told = told.event(event.tag()).data(json);
-                return Some((Ok::<_, Infallible>(told), stream));
-            }
-            let Some(receiver) = &mut stream.events else {
-                let listener = stream.house.hub.listen(stream.after);
-                stream.events = Some(listener.events);
-                match listener.missed {
-                    Some(missed) => {
-                        let missed = missed.into_iter();
-                        let missed = missed.filter(|m| of_interest(m, stream.of));
-                        stream.ready.extend(missed.map(|m| (m.number, m.event)));
-                    }
-                    None => {
-                        let standing = standing(&stream.house, stream.of).await;
-                        let standing = standing.into_iter().map(Arc::new);
-                        stream
-                            .ready
-                            .extend(standing.map(|event| (listener.last, event)));
-                    }
-                }
-                continue;
-            };
-            let mut closing = stream.house.closing.clone();
-            let received = tokio::select! {
-                received = receiver.recv() => received,
-                _ = closing.wait_for(|closing| *closing) => return None,
-            };
-            match received {
-                Ok(published) if of_interest(&published, stream.of) => {
-                    stream.ready.push_back((published.number, published.event));
-                }
-                Ok(_) => {}
-                // Too slow: it begins anew from how things stand.
-                Err(RecvError::Lagged(_)) => {
-                    stream.after = None;
-                    stream.events = None;
-                }
-                Err(RecvError::Closed) => return None,
-            }
-        }
-    };
-    Sse::new(futures_util::stream::unfold(stream, next))
-        .keep_alive(KeepAlive::default())
-        .into_response()
-}
-
-fn of_interest(published: &Published, of: Option<StudyId>) -> bool {
-    of.is_none() || published.study.is_none() || published.study == of
-}
-
-/// How things stand, as events: for who begins to listen.
-async fn standing(house: &Arc<House>, of: Option<StudyId>) -> Vec<Event> {
-    let standing = read(house, move |store| {
-        let mut events = Vec::new();
-        for (id, record) in store.list_studies()? {
-            if of.is_some_and(|of| of != id) {
-                continue;
-            }
-            let is_over = record.ended_unix_ms.is_some();
-            if is_over && of.is_none() {
-                continue;
-            }
-            let (mut census, mut open) = (Census::of(id, &record), Vec::new());
-            store.each_trial(id, |id, trial| {
-                census.count(id, &trial);
-                if trial.ended_unix_ms.is_none() {
-                    open.push(convert::trial(id, &trial, &record.metric));
-                }
-            })?;
-            let study = census.summary();
-            events.push(Event::StudyStarted {
-                study: study.clone(),
-            });
-            events.extend(open.into_iter().map(|trial| Event::TrialStarted { trial }));
-            if is_over {
-                events.push(Event::StudyEnded { study });
-            }
-        }
-        Ok(events)
-    });
-    standing.await.unwrap_or_default()
 }
 
 /// What Prometheus reads.

@@ -685,10 +685,11 @@ mod tests {
     async fn who_does_not_heed_the_end_of_input_is_told_and_then_killed() {
         let dir = tempfile::tempdir().unwrap();
         let wait = "while true; do sleep 0.01; done";
-        for (trap, expected) in [
-            ("exit 5", Exit::Code(5)),
+        for (trap, grace, expected) in [
+            // It is told after half of this, and has the other half to do so.
+            ("exit 5", Duration::from_secs(4), Exit::Code(5)),
             // Deaf to SIGTERM.
-            ("", Exit::Signal(9)),
+            ("", SHORT, Exit::Signal(9)),
         ] {
             let (mut supervisor, mut ended) = supervisor();
             let ready = dir.path().join(format!("ready-{}", trap.len()));
@@ -700,7 +701,7 @@ mod tests {
                 ready.file_name().unwrap().to_str().unwrap(),
             )
             .await;
-            supervisor.close(child.id, SHORT);
+            supervisor.close(child.id, grace);
             let exited = next(&mut ended).await;
             assert_eq!((exited.how, exited.was_told), (expected, true));
         }

@@ -215,7 +215,7 @@ impl Study {
     }
 
     fn go_on_by(&mut self, spec: StudySpec, seq: u64) -> anyhow::Result<()> {
-        let is_other_space = spec.space != self.spec.space || spec.search != self.spec.search;
+        let is_other_space = !spec.searches_the_same(&self.spec);
         let searcher = if is_other_space {
             self.space = resolve(&spec, &searched(&self.schedulers, &self.record))?;
             // Another stream than the first searcher's, so that its points are others too.

@@ -4,6 +4,7 @@ use super::reader::{Entry, Section, Source, SpecError};
 use attune_plugin_api::param::Value;
 use attune_trainer::data::TaskKind;
 use attune_trainer::trial::{Cadence, Every, MetricSource, NanPolicy};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -107,6 +108,17 @@ pub(crate) enum Choice {
 }
 
 impl StudySpec {
+    /// Whether two files search the same, wherever in them it is written.
+    pub(crate) fn searches_the_same(&self, other: &StudySpec) -> bool {
+        let meant = |spec: &StudySpec| -> BTreeMap<_, _> {
+            let entries = spec.space.iter().cloned();
+            entries
+                .map(|entry| ((entry.scheduler, entry.key), entry.choice))
+                .collect()
+        };
+        self.search == other.search && meant(self) == meant(other)
+    }
+
     /// Reads and checks a study file. Paths in it are relative to its folder.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let unreadable = |why: String| {
@@ -567,6 +579,22 @@ mod tests {
     fn a_split_that_leaves_nothing_to_train_on_is_refused() {
         let error = parse(&format!("{DATA}valid = 0.6\ntest = 0.4\n")).unwrap_err();
         assert!(error.to_string().contains("leave at least 0.05"), "{error}");
+    }
+
+    /// As a file does that a program wrote anew, with its keys in another order.
+    #[test]
+    fn where_a_space_is_written_is_no_part_of_it() {
+        let parse = |text: &str| {
+            let data = "[data]\npath = \"d.csv\"\ntarget = \"y\"\n";
+            StudySpec::parse(Path::new("study.toml"), &format!("{text}{data}")).unwrap()
+        };
+        let spec = parse("[space]\nlr = \"search\"\nwidth = 8\n");
+        let moved = parse("trials = 70\n\n[space]\nwidth = 8\nlr = \"search\"\n");
+        let other = parse("[space]\nlr = \"search\"\nwidth = 9\n");
+        let method = parse("[search]\nmethod = \"random\"\n[space]\nlr = \"search\"\nwidth = 8\n");
+        assert!(spec.searches_the_same(&moved));
+        assert!(!spec.searches_the_same(&other));
+        assert!(!spec.searches_the_same(&method));
     }
 
     #[test]

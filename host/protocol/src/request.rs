@@ -55,6 +55,9 @@ pub struct ResumeStudy {
     /// A study file whose space, number of trials and budget are used from now on.
     #[serde(default)]
     pub spec: Option<String>,
+    /// Where that file lies; where the study's own does if not given.
+    #[serde(default)]
+    pub file: Option<String>,
     /// Trials at the same time.
     #[serde(default)]
     pub parallel: Option<u16>,

@@ -97,17 +97,20 @@ pub(crate) async fn resume(args: &ResumeArgs, places: &Places) -> anyhow::Result
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let spec = match &args.study {
-        None => None,
-        Some(path) => Some(
-            std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read the study file {}", path.display()))?,
-        ),
-    };
+    let (mut spec, mut file) = (None, None);
+    if let Some(path) = &args.study {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the study file {}", path.display()))?;
+        let whole = std::path::absolute(path)
+            .with_context(|| format!("cannot tell where {} lies", path.display()))?;
+        spec = Some(text);
+        file = Some(whole.to_string_lossy().into_owned());
+    }
     let more = ResumeStudy {
         trials: args.trials,
         budget: args.budget.clone(),
         spec,
+        file,
         parallel: args.parallel,
     };
     let resumed = client.resume_study(&study, &more).await?;

@@ -18,7 +18,9 @@ use attune_protocol::{
     DaemonStatus, Event, Problem, Steer, StudyStatus, StudySummary, TrialSummary, WorkerStatus,
 };
 use attune_search::TrialNumber;
-use attune_store::{Error, Id, PluginBuild, Quarantine, Store, StudyId, StudyRecord, TrialId};
+use attune_store::{
+    Best, Error, Id, PluginBuild, Quarantine, Store, StudyId, StudyRecord, TrialId,
+};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -96,6 +98,8 @@ pub(super) struct ForkStart {
     pub(super) seed: u64,
     pub(super) max_epochs: u32,
     pub(super) plugin: Option<PluginBuild>,
+    /// The best of each metric so far, which goes on to count.
+    pub(super) best: BTreeMap<String, Best>,
 }
 
 /// What can be done to one trial.
@@ -546,6 +550,12 @@ impl State {
             return Err(conflict(format!(
                 "trial {id} has ended ({state}); `attune fork {id}` goes on from its checkpoint"
             )));
+        }
+        if let (TrialAsk::Resume, Some(held)) = (what, study.trials.get(&trial))
+            && !held.paused
+        {
+            let state = crate::convert::trial_state(held.record.state);
+            return Err(conflict(format!("trial {id} is not paused; it is {state}")));
         }
         match what {
             TrialAsk::Pause => study.pause_trial(trial, &mut self.outbox),
@@ -1228,9 +1238,7 @@ impl State {
         let training: u32 = studies.iter().map(|study| study.running).sum();
         let idle = match (&self.stalled, studies.len(), training) {
             (Some((_, why)), _, _) => Some(format!("nothing can be stored: {why}")),
-            (None, 0, _) => {
-                Some("no study is under way; `attune ls` lists those that can be resumed".into())
-            }
+            (None, 0, _) => Some("no study is under way".into()),
             (None, _, 0) => Some(
                 studies
                     .iter()

@@ -12,6 +12,7 @@ use super::{conflict, internal, invalid, not_found};
 use crate::places::Places;
 use crate::study::settings::{self, name};
 use crate::study::spec::{StudySpec, parse_duration};
+use crate::study::trial::direction_of;
 use crate::{clock, convert};
 use attune_loader::Place;
 use attune_plugin_api::Param;
@@ -20,7 +21,8 @@ use attune_protocol::{
     Created, Fork, Forked, NewStudy, PluginInfo, Problem, ResumeStudy, Resumed, Steer,
 };
 use attune_store::{
-    Direction, Origin, Quarantine, Store, StudyId, StudyRecord, StudyState, TrialId, TrialRecord,
+    Best, Direction, Origin, Quarantine, Store, StudyId, StudyRecord, StudyState, TrialId,
+    TrialRecord,
 };
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -120,27 +122,38 @@ impl Reception {
     /// Lets a study go on, with more of what it had.
     pub(super) async fn resume(&self, id: StudyId, more: ResumeStudy) -> Result<Resumed, Problem> {
         let record = self.study(id)?;
+        if let Some(imported) = &record.imported {
+            return Err(conflict(format!(
+                "study {id} was imported from {imported}, so nothing of it can be trained on"
+            )));
+        }
+        if record.state == StudyState::Running && more == ResumeStudy::default() {
+            return Err(conflict(format!(
+                "study {id} is running already; give it more with `attune resume {id} --trials N` \
+                 or `--budget TIME`, or another space with `--study FILE`"
+            )));
+        }
         let in_force = record
             .changes
             .last()
             .map_or(&record.spec, |change| &change.spec);
         let before = StudySpec::parse(Path::new(&record.file), in_force).map_err(invalid)?;
+        // Mistakes are told of the file that they are in.
+        let path = match &more.file {
+            Some(file) => absolute(file)?,
+            None => PathBuf::from(&record.file),
+        };
         let text = changed(in_force, &more, &record)?;
         let (spec, changes) = match text.filter(|text| text != in_force) {
             None => (None, Vec::new()),
             Some(text) => {
-                let spec = StudySpec::parse(Path::new(&record.file), &text).map_err(invalid)?;
+                let spec = StudySpec::parse(&path, &text).map_err(invalid)?;
                 refuse_other_changes(&before, &spec)?;
                 let changes = differences(in_force, &text);
                 (Some(spec).filter(|_| !changes.is_empty()), changes)
             }
         };
         self.refuse_too_little(id, &record, &before, spec.as_ref())?;
-        if let Some(imported) = &record.imported {
-            return Err(conflict(format!(
-                "study {id} was imported from {imported}, so nothing of it can be trained on"
-            )));
-        }
         let mut catalogue = self.catalogue.lock().await;
         let builds = catalogue.builds(&record).await;
         drop(catalogue);
@@ -271,6 +284,7 @@ impl Reception {
             schedulers.insert(wanted.clone(), other);
         }
         let config = forked_config(&trial, step, &fork, &schedulers)?;
+        refuse_another_network(id, &trial, &config)?;
         let chosen = text_of(&config, name::SCHEDULER);
         schedulers.retain(|name, _| *name == chosen);
         let plugins = catalogue.recorded(&schedulers);
@@ -305,11 +319,59 @@ impl Reception {
             seed: trial.seed,
             max_epochs: trial.max_epochs,
             plugin,
+            best: self.best_until(id, &trial, checkpoint.epoch, &record.metric)?,
         };
         let ask = |reply| Ask::Create(Box::new(record), schedulers, Some(start), reply);
         let event = self.hub.last();
         let study = self.engine.ask(ask).await?;
         Ok(Forked { study, step, event })
+    }
+
+    /// The best of each metric that a trial had reached at the end of an epoch, as its trainer counts
+    /// it: of equal values of the objective the one with the lower loss is the better one.
+    fn best_until(
+        &self,
+        id: TrialId,
+        trial: &TrialRecord,
+        epoch: u32,
+        metric: &str,
+    ) -> Result<BTreeMap<String, Best>, Problem> {
+        let is_within = |best: &&Best| best.epoch <= epoch;
+        if trial.best_metrics.values().all(|best| is_within(&best)) {
+            return Ok(trial.best_metrics.clone());
+        }
+        let objective = convert::on_valid(metric);
+        let loss_name = convert::on_valid("loss");
+        let epochs = self.store.epochs(id).map_err(|e| internal(&e.into()))?;
+        let (mut bests, mut loss_of_best) = (BTreeMap::new(), f64::INFINITY);
+        for (number, metrics) in epochs.iter().take_while(|(number, _)| *number <= epoch) {
+            let loss = metrics.get(&loss_name).copied().unwrap_or(f64::NAN);
+            for (name, value) in metrics {
+                let direction = convert::direction(direction_of(name));
+                let best: Option<&Best> = bests.get(name);
+                let is_first = best.is_none() && !value.is_nan();
+                let is_better = best.is_some_and(|best| direction.better(*value, best.value));
+                let is_tie = best.is_some_and(|best| best.value == *value);
+                let is_best = match *name == objective {
+                    true => {
+                        loss.is_finite()
+                            && (is_first || is_better || (is_tie && loss < loss_of_best))
+                    }
+                    false => is_first || is_better,
+                };
+                if is_best {
+                    if *name == objective {
+                        loss_of_best = loss;
+                    }
+                    let best = Best {
+                        value: *value,
+                        epoch: *number,
+                    };
+                    bests.insert(name.clone(), best);
+                }
+            }
+        }
+        Ok(bests)
     }
 
     /// Puts a person's hand on a trial's wheel. A scheduler that the study does not know is looked
@@ -625,6 +687,28 @@ fn forked_config(
         config.insert(full, value);
     }
     Ok(config)
+}
+
+/// A checkpoint's parameters fit one network; nobody should find out when the fork has begun.
+fn refuse_another_network(
+    id: TrialId,
+    trial: &TrialRecord,
+    config: &BTreeMap<String, Value>,
+) -> Result<(), Problem> {
+    let own = convert::scalars(&trial.config);
+    for key in [name::LAYERS, name::WIDTH, name::ACTIVATION] {
+        let own = own.get(key).map(convert::value);
+        let (Some(own), Some(wanted)) = (own, config.get(key)) else {
+            continue;
+        };
+        if own != *wanted {
+            return Err(conflict(format!(
+                "a fork cannot have `{key}` {wanted}: the checkpoint of trial {id} is of a network \
+                 with {own}; train another one with `attune run`"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Who swapped the scheduler before this step forks the one that was put there.

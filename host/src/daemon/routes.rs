@@ -315,6 +315,22 @@ async fn status(State(house): App) -> Answered<DaemonStatus> {
     let folder = house.places.store();
     let bytes = tokio::task::spawn_blocking(move || super::checkpoints::bytes(&folder)).await;
     status.store_bytes = bytes.unwrap_or(0);
+    if let (true, Some(idle)) = (status.studies.is_empty(), &mut status.idle) {
+        let paused = read(&house, |store| {
+            let mut studies = store.list_studies()?;
+            studies.retain(|(_, study)| study.state == attune_store::StudyState::Paused);
+            Ok(studies)
+        });
+        for (id, study) in paused.await? {
+            let why = study
+                .reason
+                .as_deref()
+                .unwrap_or("for no reason that is known");
+            idle.push_str(&format!(
+                "; {id} is paused ({why}): `attune resume {id}` lets it go on"
+            ));
+        }
+    }
     Ok(Json(status))
 }
 

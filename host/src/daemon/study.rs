@@ -286,7 +286,8 @@ impl Study {
     /// Makes the one trial of a fork, which has the seed of the trial that it was forked from.
     pub(super) fn begin_with(&mut self, fork: ForkStart, outbox: &mut Outbox) {
         let ForkStart { config, seed, .. } = fork;
-        let trial = Trial::suggested(&config, seed, fork.max_epochs, fork.plugin);
+        let mut trial = Trial::suggested(&config, seed, fork.max_epochs, fork.plugin);
+        trial.record.best_metrics = fork.best;
         outbox.put_trial(self.id.trial(0), &trial.record);
         self.trials.insert(TrialNumber(0), trial);
     }

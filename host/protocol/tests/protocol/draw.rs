@@ -145,7 +145,7 @@ structs! {
     Progress { trial, epoch, step, metrics, rate }
     NewStudy { spec, file, plugins, parallel }
     Created { study, notes, warnings, event }
-    ResumeStudy { trials, budget, spec, parallel }
+    ResumeStudy { trials, budget, spec, file, parallel }
     Resumed { study, changes, event }
     Fork { at, scheduler, set }
     Forked { study, step, event }

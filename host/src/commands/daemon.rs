@@ -82,6 +82,7 @@ async fn serve(places: &Places, on_demand: bool) -> anyhow::Result<ExitCode> {
 /// Starts one in the background that stays until it is stopped.
 async fn start(places: &Places) -> anyhow::Result<ExitCode> {
     if let Some(info) = Lock::holder(&places.lock())? {
+        reach::check(&info)?;
         eprintln!(
             "the daemon runs already (pid {}, version {})",
             info.pid, info.version

@@ -66,6 +66,7 @@ pub(crate) async fn running(places: &Places) -> anyhow::Result<Option<(Info, Cli
     let Some(info) = Lock::holder(&places.lock())? else {
         return Ok(None);
     };
+    check(&info)?;
     Ok(answering(&info).await.map(|client| (info, client)))
 }
 
@@ -140,7 +141,8 @@ fn last_words(child: &mut Child, status: ExitStatus) -> String {
     }
 }
 
-fn check(info: &Info) -> anyhow::Result<()> {
+/// A daemon that speaks another protocol is asked nothing.
+pub(super) fn check(info: &Info) -> anyhow::Result<()> {
     if info.protocol != PROTOCOL {
         bail!(
             "the daemon that runs (pid {}) is version {} and speaks another protocol than this \

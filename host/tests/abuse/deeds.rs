@@ -1,10 +1,9 @@
 //! Each deed in each call: it costs its own trial, and says what happened.
 
 use crate::ground::{
-    ONE_OF_FOUR, Wish, home_with, library, misbehaving, others, reason, says, start, study,
-    undisturbed, unwrapped,
+    ONE_OF_FOUR, Wish, home_with, library, misbehaving, others, reason, start, study, undisturbed,
 };
-use crate::support::Home;
+use crate::support::{Home, says, unwrapped};
 use serde_json::Value;
 
 /// Small, so that whoever takes all memory meets the limit soon.

@@ -1,7 +1,7 @@
 //! Files that change or vanish under a study.
 
-use crate::ground::{Wish, library, one_line, says, study, trials, unwrapped};
-use crate::support::{Home, outcome, signal, wait_until};
+use crate::ground::{Wish, library, study, trials};
+use crate::support::{Home, one_line, outcome, says, signal, unwrapped, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::path::Path;

@@ -1,6 +1,6 @@
 //! A study with the plugin that misbehaves beside those that do not.
 
-use crate::support::{Finished, Home, outcome, test_library};
+use crate::support::{Finished, Home, outcome, test_library, without_test_rows};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -109,14 +109,10 @@ pub fn misbehaving(home: &Home, study: &str) -> Vec<Value> {
 /// All that the other trials came to, curves included.
 #[track_caller]
 pub fn others(home: &Home, study: &str) -> Vec<Value> {
-    let whole = outcome(home, study);
+    // Which trial is the best, and is told its test rows, may depend on who failed.
+    let whole = without_test_rows(outcome(home, study));
     let mut all = whole.as_array().expect("trials").clone();
     all.retain(|trial| trial["scheduler"] != "misbehave");
-    for trial in &mut all {
-        // Which trial is the best, and is told its test rows, may depend on who failed.
-        let metrics = trial["metrics"].as_object_mut().expect("metrics");
-        metrics.retain(|name, _| !name.starts_with("test_"));
-    }
     in_order(all)
 }
 
@@ -148,25 +144,4 @@ pub fn reason(trial: &Value) -> &str {
     trial["reason"]
         .as_str()
         .unwrap_or_else(|| panic!("no reason in {trial:#}"))
-}
-
-/// A page for people as one line, however it was wrapped.
-pub fn unwrapped(page: &str) -> String {
-    page.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
-/// All of these are in the text.
-#[track_caller]
-pub fn says(text: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(text.contains(part), "no {part:?} in\n{text}");
-    }
-}
-
-/// The text is one line of error, and says all of these.
-#[track_caller]
-pub fn one_line(error: &str, parts: &[&str]) {
-    let errors: Vec<&str> = error.lines().collect();
-    assert_eq!(errors.len(), 1, "more than a line:\n{error}");
-    says(error, parts);
 }

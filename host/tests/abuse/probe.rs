@@ -1,7 +1,7 @@
 //! Libraries that do not survive being asked what they hold.
 
-use crate::ground::{Wish, home_with, library, says, start, study, trials, unwrapped};
-use crate::support::Home;
+use crate::ground::{Wish, home_with, library, start, study, trials};
+use crate::support::{Home, says, unwrapped};
 
 /// A home whose daemon finds a library that does this in this call, while the file `now` is there.
 fn home_where(configuration: &str, action: &str, call: &str) -> Home {

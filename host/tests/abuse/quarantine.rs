@@ -1,10 +1,7 @@
 //! A plugin that keeps killing workers is kept from running until a person lets it again.
 
-use crate::ground::{
-    TWO_OF_FOUR, Wish, home_with, library, misbehaving, one_line, reason, says, study, trials,
-    unwrapped,
-};
-use crate::support::{Home, signal, wait_until};
+use crate::ground::{TWO_OF_FOUR, Wish, home_with, library, misbehaving, reason, study, trials};
+use crate::support::{Home, one_line, says, signal, unwrapped, wait_until};
 use rustix::process::Signal;
 
 /// The command that a message names: what stands in its last backticks.

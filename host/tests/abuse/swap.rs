@@ -1,9 +1,7 @@
 //! A plugin that is put at the wheel of a trial in training, and misbehaves there.
 
-use crate::ground::{
-    Wish, home_with, library, one_line, others, reason, says, start, study, trials,
-};
-use crate::support::{Home, wait_until};
+use crate::ground::{Wish, home_with, library, others, reason, start, study, trials};
+use crate::support::{Home, one_line, says, wait_until};
 
 /// Two trials that take some seconds.
 fn long(home: &Home) -> String {

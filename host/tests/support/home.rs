@@ -5,7 +5,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long anything that a test waits for may take, on a machine that has much else to do.
@@ -76,6 +76,17 @@ impl Home {
             .env("ATTUNE_HOME", self.attune_home())
             .current_dir(self.path());
         command
+    }
+
+    /// Starts the program, to be waited for.
+    pub fn begin<S: AsRef<OsStr>>(&self, args: &[S]) -> Child {
+        self.attune()
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts")
     }
 
     /// Runs the program to its end.

@@ -9,12 +9,14 @@
 
 mod home;
 mod study;
+mod words;
 
 pub use home::{Home, signal, wait_for, wait_until};
-pub use study::{outcome, small_study};
+pub use study::{outcome, small_study, without_test_rows};
+pub use words::{one_line, says, unwrapped};
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output};
 use std::sync::OnceLock;
 
 /// The plugins that come with Attune, by crate.
@@ -104,6 +106,11 @@ impl From<Output> for Finished {
 }
 
 impl Finished {
+    /// Waits for a program that was started.
+    pub fn of(child: Child) -> Self {
+        child.wait_with_output().expect("the program ends").into()
+    }
+
     /// Its stdout, after it went well.
     #[track_caller]
     pub fn ok(self) -> String {

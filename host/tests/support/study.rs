@@ -17,6 +17,16 @@ pub fn small_study(home: &Home, more: &str) -> String {
     home.file("study.toml", text).to_string_lossy().into_owned()
 }
 
+/// Takes the metrics on test rows out of what studies came to: they are told of whichever trial is
+/// the best one at an end, and stay told.
+pub fn without_test_rows(mut outcome: Value) -> Value {
+    for trial in outcome.as_array_mut().expect("trials") {
+        let metrics = trial["metrics"].as_object_mut().expect("metrics");
+        metrics.retain(|name, _| !name.starts_with("test_"));
+    }
+    outcome
+}
+
 /// All that a study came to: its leaderboard and every curve, without times, ids, and what happened
 /// to its workers on the way.
 #[track_caller]

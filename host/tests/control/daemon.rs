@@ -1,31 +1,14 @@
 //! The daemon as its users meet it: started, refused, stopped, killed under a client, and set up
 //! wrongly.
-#![allow(clippy::expect_used)]
 
-mod support;
-
+use crate::ground::wait_for_epoch;
+use crate::support::{Finished, Home, outcome, signal, small_study, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Stdio};
-use support::{Finished, Home, outcome, signal, small_study, wait_until};
+use std::io::{BufReader, Read};
+use std::process::Child;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Starts the program, to be waited for.
-fn begin(home: &Home, args: &[&str]) -> Child {
-    home.attune()
-        .args(args)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts")
-}
-
-fn end(child: Child) -> Finished {
-    child.wait_with_output().expect("the program ends").into()
-}
 
 #[test]
 fn a_daemon_is_started_looked_at_and_stopped() {
@@ -119,7 +102,7 @@ fn embedded_or_detached_a_study_comes_to_the_same() {
 fn an_embedded_daemon_that_is_interrupted_pauses_its_study() {
     let home = Home::new();
     let text = small_study(&home, "trials = 1000");
-    let mut child = begin(&home, &["run", &text, "--embedded", "--json"]);
+    let mut child = home.begin(&["run", &text, "--embedded", "--json"]);
     let mut events = BufReader::new(child.stderr.take().expect("stderr is piped"));
     wait_for_epoch(&mut events);
     let status = home.json(&["status", "--json"]);
@@ -129,28 +112,18 @@ fn an_embedded_daemon_that_is_interrupted_pauses_its_study() {
     );
     signal(child.id(), Signal::INT);
     std::thread::spawn(move || events.read_to_end(&mut Vec::new()));
-    assert_eq!(end(child).code, Some(130));
+    assert_eq!(Finished::of(child).code, Some(130));
     assert_eq!(home.processes(), [0; 0]);
     assert_eq!(home.study("s1")["state"], "paused");
-}
-
-/// Reads events up to the first that tells of an epoch.
-fn wait_for_epoch(events: &mut impl BufRead) {
-    let mut line = String::new();
-    while !line.contains("\"event\":\"epoch\"") {
-        line.clear();
-        let read = events.read_line(&mut line).expect("an event");
-        assert!(read > 0, "the study ended before its first epoch");
-    }
 }
 
 #[test]
 fn clients_that_start_a_daemon_at_the_same_time_share_one() {
     let home = Home::new();
     for _ in 0..3 {
-        let clients: Vec<Child> = (0..5).map(|_| begin(&home, &["ls", "--json"])).collect();
+        let clients: Vec<Child> = (0..5).map(|_| home.begin(&["ls", "--json"])).collect();
         for client in clients {
-            end(client).ok();
+            Finished::of(client).ok();
         }
         let pid = home.daemon_pid().expect("a daemon");
         wait_until(
@@ -158,11 +131,11 @@ fn clients_that_start_a_daemon_at_the_same_time_share_one() {
             "the daemons that were too late end",
         );
         // Those that come while it ends start the next one, unless it went while they asked it.
-        let stop = begin(&home, &["daemon", "stop"]);
-        let clients: Vec<Child> = (0..3).map(|_| begin(&home, &["ls", "--json"])).collect();
-        end(stop).ok();
+        let stop = home.begin(&["daemon", "stop"]);
+        let clients: Vec<Child> = (0..3).map(|_| home.begin(&["ls", "--json"])).collect();
+        Finished::of(stop).ok();
         for client in clients {
-            let client = end(client);
+            let client = Finished::of(client);
             let (code, error) = (client.code, client.err);
             assert!(
                 code == Some(0) || error.contains("/v1/studies") || error.contains("answers at"),
@@ -179,10 +152,10 @@ fn a_study_that_is_submitted_twice_at_once_is_two_studies_with_one_outcome() {
     let file = small_study(&home, "trials = 5");
     let clients = ["a.safetensors", "b.safetensors"].map(|out| {
         let args = ["run", &file, "--out", out];
-        begin(&home, &args)
+        home.begin(&args)
     });
     for client in clients {
-        end(client).ok();
+        Finished::of(client).ok();
     }
     assert_eq!(outcome(&home, "s1"), outcome(&home, "s2"));
     for out in ["a.safetensors", "b.safetensors"] {
@@ -196,7 +169,7 @@ fn a_daemon_that_is_killed_under_its_client_is_started_again_and_nothing_differs
     let file = small_study(&home, "trials = 8");
     home.run(&["run", &file]).ok();
 
-    let mut client = begin(&home, &["run", &file, "--json"]);
+    let mut client = home.begin(&["run", &file, "--json"]);
     let mut events = BufReader::new(client.stderr.take().expect("stderr is piped"));
     for _ in 0..2 {
         wait_for_epoch(&mut events);
@@ -208,7 +181,7 @@ fn a_daemon_that_is_killed_under_its_client_is_started_again_and_nothing_differs
         );
     }
     std::thread::spawn(move || events.read_to_end(&mut Vec::new()));
-    let finished = end(client);
+    let finished = Finished::of(client);
     assert_eq!(finished.code, Some(0), "{}", finished.out);
     assert_eq!(outcome(&home, "s1"), outcome(&home, "s2"));
     assert_eq!(home.study("s2")["trials"]["running"], 0);

@@ -1,0 +1,69 @@
+//! Studies that last as long as a test needs, and looks at them.
+
+use crate::support::{Home, small_study, wait_until};
+use serde_json::Value;
+use std::io::BufRead;
+
+/// Reads events up to the first that tells of an epoch.
+pub fn wait_for_epoch(events: &mut impl BufRead) {
+    let mut line = String::new();
+    while !line.contains("\"event\":\"epoch\"") {
+        line.clear();
+        let read = events.read_line(&mut line).expect("an event");
+        assert!(read > 0, "the study ended before its first epoch");
+    }
+}
+
+/// A study of so many trials and epochs, all of them trained to their end.
+pub fn study(home: &Home, trials: u32, epochs: u32) -> String {
+    let file = small_study(home, &format!("trials = {trials}"));
+    let text = std::fs::read_to_string(&file).expect("the study file");
+    let text = text
+        .replace("min_epochs = 2", "method = \"none\"")
+        .replace("max_epochs = 9", &format!("max_epochs = {epochs}"));
+    home.file("study.toml", text).to_string_lossy().into_owned()
+}
+
+/// A study that nobody waits for to end.
+pub fn endless(home: &Home) -> String {
+    study(home, 1_000, 1_000_000)
+}
+
+/// Hands a study to the daemon, and returns its id once its first trial trains.
+#[track_caller]
+pub fn start(home: &Home, file: &str) -> String {
+    let id = home.start_detached(file);
+    wait_for_training(home, &format!("{id}.0"));
+    id
+}
+
+/// Waits until a trial has made steps, and makes more.
+#[track_caller]
+pub fn wait_for_training(home: &Home, id: &str) {
+    wait_until(
+        || {
+            let trial = trial(home, id);
+            trial["state"] == "running" && trial["steps"] != 0
+        },
+        &format!("{id} trains"),
+    );
+}
+
+/// A trial as its study lists it: without its curves, which may be long. Null where there is none.
+#[track_caller]
+pub fn trial(home: &Home, id: &str) -> Value {
+    let study = id.split_once('.').expect("STUDY.TRIAL").0;
+    let mut detail = home.json(&["ls", study, "--json"]);
+    let trials = detail["trials"].as_array_mut().expect("trials");
+    let found = trials.iter_mut().find(|trial| trial["id"] == id);
+    found.map_or(Value::Null, Value::take)
+}
+
+/// Waits until a trial is in this state.
+#[track_caller]
+pub fn wait_for_trial(home: &Home, id: &str, state: &str) {
+    wait_until(
+        || trial(home, id)["state"] == state,
+        &format!("{id} is {state}"),
+    );
+}

@@ -1,0 +1,25 @@
+//! Taking hold of what runs, through the real program: the daemon itself, and pause, resume, stop,
+//! removal, steering, forks, comparison and `attune status`, which says why nothing moves.
+//!
+//! How fast a worker obeys is printed: `cargo test -p attune --test control obey -- --nocapture`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    unreachable_pub
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod compare;
+mod daemon;
+mod fork;
+mod ground;
+mod lifecycle;
+mod more;
+mod obey;
+mod pause;
+mod remove;
+mod status;

@@ -111,7 +111,14 @@ impl Catalogue {
         let path = candidate.path.to_string_lossy().into_owned();
         let described = match quarantined {
             Some(why) => Err(why.clone()),
-            None => self.described(candidate, found).await,
+            None => {
+                let described = self.described(candidate, found).await;
+                let is_fatal = found.fatal.iter().any(|fatal| fatal.hash == candidate.hash);
+                described.map_err(|why| match is_fatal {
+                    true => format!("{why}; it is in quarantine now"),
+                    false => why,
+                })
+            }
         };
         let mut info = PluginInfo {
             path: path.clone(),
@@ -182,7 +189,9 @@ impl Catalogue {
                     path,
                     how: how.clone(),
                 });
-                Err(format!("it was put into quarantine: {how}"))
+                Err(format!(
+                    "it killed the process that asked what it holds: {how}"
+                ))
             }
             // A machine that is out of memory says nothing about a plugin.
             Verdict::NotAsked(why) => Err(why),

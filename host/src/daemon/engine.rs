@@ -514,9 +514,15 @@ impl State {
             .store
             .study(id)
             .map_err(|e| not_found(e.to_string()))?;
+        let state = crate::convert::study_state(record.state);
+        let hint = match record.state {
+            attune_store::StudyState::Paused => {
+                format!("; `attune resume {id}` lets it go on, `attune rm {id}` removes it")
+            }
+            _ => String::new(),
+        };
         Err(conflict(format!(
-            "study {id} is not running; it is {}",
-            crate::convert::study_state(record.state)
+            "study {id} is not running; it is {state}{hint}"
         )))
     }
 
@@ -1322,7 +1328,7 @@ fn trial_of(lease: &LeaseId) -> Option<TrialId> {
     }
 }
 
-fn in_quarantine(quarantine: &Quarantine) -> String {
+pub(super) fn in_quarantine(quarantine: &Quarantine) -> String {
     let Quarantine { name, reason, .. } = quarantine;
     format!("the plugin {name} is in quarantine: {reason}; `attune plugin release {name}` lifts it")
 }

@@ -4,7 +4,7 @@
 //! from training.
 
 use super::catalogue::{Catalogue, Found};
-use super::engine::{Ask, Engine, ForkStart, library_stem, plugin_name};
+use super::engine::{Ask, Engine, ForkStart, in_quarantine, library_stem, plugin_name};
 use super::hub::Hub;
 use super::study::{More, Schedulers, resolve};
 use super::trial::file;
@@ -291,6 +291,15 @@ impl Reception {
         schedulers.retain(|name, _| *name == chosen);
         let plugins = catalogue.recorded(&schedulers);
         drop(catalogue);
+        let quarantined = self.store.quarantines().map_err(|e| internal(&e.into()))?;
+        let used = |hash: &String| {
+            schedulers
+                .values()
+                .any(|(_, library)| library.hash == *hash)
+        };
+        if let Some((_, quarantine)) = quarantined.iter().find(|(hash, _)| used(hash)) {
+            return Err(conflict(in_quarantine(quarantine)));
+        }
 
         let text = forked_spec(&study, &trial, id, &config)?;
         let spec = StudySpec::parse(Path::new(&study.file), &text).map_err(invalid)?;

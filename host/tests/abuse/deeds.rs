@@ -3,7 +3,7 @@
 use crate::ground::{
     ONE_OF_FOUR, Wish, home_with, library, misbehaving, others, reason, start, study, undisturbed,
 };
-use crate::support::{Home, says, unwrapped};
+use crate::support::{Home, says, unwrapped, wait_until};
 use serde_json::Value;
 
 /// Small, so that whoever takes all memory meets the limit soon.
@@ -39,23 +39,26 @@ fn in_study(home: &Home, action: &str, call: &str) -> Value {
     costs_its_own_trial(home, &["run", &file])
 }
 
-/// Runs a study whose one misbehaving trial fails, and gives that trial.
+/// Runs a study whose one misbehaving trial fails, gives that trial, and lets the plugin run again
+/// if it is kept from that by now.
 #[track_caller]
 fn costs_its_own_trial(home: &Home, args: &[&str]) -> Value {
     home.run(&["daemon", "start"]).ok();
     let daemon = home.daemon_pid().expect("a daemon");
     let said = home.run(args).failed(3);
     assert_eq!(home.daemon_pid(), Some(daemon), "it cost the daemon");
+    let all = home.json(&["ls", "--json"]);
+    let summary = all.as_array().and_then(|all| all.last()).expect("a study");
+    let study = summary["id"].as_str().expect("an id");
     assert_eq!(
-        &others(home, "s1"),
+        &others(home, study),
         undisturbed(),
         "the others came to something else; seed {ONE_OF_FOUR}"
     );
-    let summary = home.study("s1");
     assert_eq!(summary["state"], "done", "{summary:#}");
     assert_eq!(summary["trials"]["running"], 0, "{summary:#}");
     assert_eq!(summary["trials"]["failed"], 1, "{summary:#}");
-    let mut trials = misbehaving(home, "s1");
+    let mut trials = misbehaving(home, study);
     assert_eq!(trials.len(), 1);
     let trial = trials.remove(0);
     assert_eq!(trial["state"], "failed", "{trial:#}");
@@ -63,21 +66,25 @@ fn costs_its_own_trial(home: &Home, args: &[&str]) -> Value {
     let why = unwrapped(reason(&trial));
     for page in [
         said,
-        home.run(&["ls", "s1"]).ok(),
-        home.run(&["show", "s1.0"]).ok(),
+        home.run(&["ls", study]).ok(),
+        home.run(&["show", trial["id"].as_str().expect("an id")])
+            .ok(),
     ] {
         says(&unwrapped(&page), &[&why]);
     }
+    // Refused where it is in no quarantine yet.
+    drop(home.run(&["plugin", "release", "attune-misbehave"]));
     trial
 }
 
 /// Its worker died three times of it, each time in this call.
 #[track_caller]
 fn died(trial: &Value, call: &str, how: &str) {
+    let id = trial["id"].as_str().expect("an id");
     let place = match call {
         "open" => "inside `open` of the library ".to_owned(),
-        "configure" => "inside `configure` of scheduler `misbehave` for s1.0".to_owned(),
-        call => format!("inside `{call}` of scheduler `misbehave` at step {AT_STEP} of s1.0"),
+        "configure" => format!("inside `configure` of scheduler `misbehave` for {id}"),
+        call => format!("inside `{call}` of scheduler `misbehave` at step {AT_STEP} of {id}"),
     };
     says(
         reason(trial),
@@ -85,7 +92,7 @@ fn died(trial: &Value, call: &str, how: &str) {
             "its worker died 3 times",
             how,
             &place,
-            "s1.0",
+            id,
             "libattune_misbehave.so",
         ],
     );
@@ -98,16 +105,16 @@ fn died(trial: &Value, call: &str, how: &str) {
 
 #[test]
 fn in_a_step() {
+    let home = home_with(MEMORY, &library());
     for (action, how) in DEADLY {
-        let home = home_with(MEMORY, &library());
         died(&in_study(&home, action, "step"), "step", how);
     }
 }
 
 #[test]
 fn as_it_is_configured() {
+    let home = home_with(MEMORY, &library());
     for (action, how) in DEADLY {
-        let home = home_with(MEMORY, &library());
         died(&in_study(&home, action, "configure"), "configure", how);
     }
 }
@@ -144,6 +151,7 @@ fn by_hanging_as_it_is_configured() {
 /// What can be caught costs no worker.
 #[test]
 fn errors_and_panics_end_the_trial_at_once() {
+    let home = home_with("", &library());
     for (action, call, parts) in [
         ("panic", "configure", &["misbehave", "panicked"][..]),
         (
@@ -165,7 +173,6 @@ fn errors_and_panics_end_the_trial_at_once() {
         ),
         ("error", "metric", &["misbehave", "an error in metric"]),
     ] {
-        let home = home_with("", &library());
         let trial = in_study(&home, action, call);
         says(reason(&trial), parts);
         assert_eq!(trial["deaths"], Value::Array(Vec::new()), "{trial:#}");
@@ -189,4 +196,68 @@ fn a_negative_rate_is_held_in_its_bounds() {
     let trial = misbehaving(&home, "s1").remove(0);
     assert_eq!(trial["state"], "done", "{trial:#}");
     says(&trial["warnings"].to_string(), &["outside their bounds"]);
+}
+
+/// A trial that ended is not taken back by what happens as its scheduler is let go.
+#[test]
+fn as_it_is_let_go_its_trial_is_over() {
+    let home = home_with("", &library());
+    let file = study(
+        &home,
+        &Wish {
+            action: "segfault",
+            call: "drop",
+            ..Wish::default()
+        },
+    );
+    home.run(&["run", &file]).ok();
+    assert_eq!(&others(&home, "s1"), undisturbed(), "seed {ONE_OF_FOUR}");
+    let trial = misbehaving(&home, "s1").remove(0);
+    assert_eq!(trial["state"], "done", "{trial:#}");
+}
+
+/// What cannot be saved is trained again, until its workers have died of it too often.
+#[test]
+fn as_it_is_saved() {
+    let home = home_with("", &library());
+    let file = study(
+        &home,
+        &Wish {
+            trials: 1,
+            epochs: 100_000,
+            action: "segfault",
+            call: "save",
+            ..Wish::default()
+        },
+    );
+    home.start_detached(&file);
+    let state = || {
+        misbehaving(&home, "s1")
+            .first()
+            .map(|trial| trial["state"].clone())
+    };
+    // More often than three times, for a pause may come before there is anything to save.
+    for _ in 0..20 {
+        wait_until(
+            || state().is_some_and(|state| state == "running" || state == "failed"),
+            "the trial trains, or is given up",
+        );
+        if state().is_some_and(|state| state == "failed") {
+            break;
+        }
+        // Too late where it has just been given up.
+        drop(home.run(&["pause", "s1"]));
+        drop(home.run(&["resume", "s1"]));
+    }
+    home.wait_for_state("s1", "done");
+    let trial = misbehaving(&home, "s1").remove(0);
+    assert_eq!(trial["state"], "failed", "{trial:#}");
+    says(
+        reason(&trial),
+        &[
+            "its worker died 3 times",
+            "SIGSEGV",
+            "inside `save` of scheduler `misbehave`",
+        ],
+    );
 }

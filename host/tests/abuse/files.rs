@@ -6,6 +6,9 @@ use rustix::process::Signal;
 use serde_json::Value;
 use std::path::Path;
 
+/// What happens to a file.
+type Deed<'d> = dyn Fn(&Path) + 'd;
+
 /// A study of some seconds, which the misbehaving plugin takes part in and behaves.
 fn long(home: &Home) -> String {
     study(
@@ -69,7 +72,7 @@ fn data_that_change_or_vanish_pause_the_study_with_the_reason() {
     let whole = std::fs::read(&data).expect("the data");
     let change = |path: &Path| std::fs::write(path, &whole[..whole.len() / 2]).expect("a write");
     let vanish = |path: &Path| std::fs::remove_file(path).expect("it is there");
-    let deeds: [(&dyn Fn(&Path), &str); 2] = [(&change, "changed since"), (&vanish, "cannot read")];
+    let deeds: [(&Deed<'_>, &str); 2] = [(&change, "changed since"), (&vanish, "cannot read")];
     for (deed, why) in deeds {
         deed(&data);
         // Those who hold them in memory go on.

@@ -79,3 +79,35 @@ fn a_library_that_panics_at_the_question_is_named() {
         says(&finished.failed(1), &["libattune_misbehave.so", how]);
     }
 }
+
+/// A study goes on with its own copies, which the next daemon asks again what they hold.
+#[test]
+fn a_study_whose_plugin_dies_of_the_question_later_is_held_and_can_go_on() {
+    let home = home_with("", &library());
+    let file = study(
+        &home,
+        &Wish {
+            epochs: 100_000,
+            ..Wish::default()
+        },
+    );
+    home.run(&["run", &file, "--detach"]).ok();
+    home.run(&["daemon", "stop"]).ok();
+    home.file("now", "");
+    start(&home, Some("segfault@open"));
+    home.wait_for_state("s1", "paused");
+    let held = home.study("s1");
+    says(
+        held["reason"].as_str().expect("a reason"),
+        &[
+            "it could not go on when the daemon started",
+            "the scheduler `misbehave` of attune-misbehave 0.1.0",
+            "it killed the process that asked what it holds",
+            "SIGSEGV",
+        ],
+    );
+    std::fs::remove_file(home.path().join("now")).expect("the file is there");
+    home.run(&["resume", "s1"]).ok();
+    assert_eq!(home.study("s1")["state"], "running");
+    home.run(&["stop", "s1"]).ok();
+}

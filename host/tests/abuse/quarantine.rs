@@ -178,6 +178,15 @@ fn it_has_its_name_in_every_daemon() {
             says(reason(&trial), &["misbehave", "SIGSEGV"]);
         }
     }
+    // Nor does anything go on with it elsewhere.
+    let fork = home.run(&["fork", "s1.1"]).failed(1);
+    one_line(
+        &fork,
+        &[
+            "attune-misbehave is in quarantine",
+            "`attune plugin release attune-misbehave`",
+        ],
+    );
     home.run(&["stop", "s1"]).ok();
     home.run(&remedy(&listed)).ok();
     home.run(&["plugin", "ls"]).ok();

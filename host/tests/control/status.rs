@@ -1,7 +1,7 @@
 //! `attune status` says why nothing moves.
 
 use crate::ground::{endless, start, study, wait_for_trial};
-use crate::support::{Home, says, test_library, unwrapped, wait_for, wait_until};
+use crate::support::{Home, one_line, says, test_library, unwrapped, wait_for, wait_until};
 use serde_json::Value;
 use std::path::Path;
 
@@ -40,7 +40,10 @@ fn nothing_is_under_way() {
             "`attune resume s1`",
         ],
     );
-    home.run(&["stop", "s1"]);
+    one_line(
+        &home.run(&["stop", "s1"]).failed(1),
+        &["s1 is not running; it is paused", "`attune rm s1`"],
+    );
     home.run(&["rm", "s1"]).ok();
     idle(&home, &["no study is under way"]);
 }

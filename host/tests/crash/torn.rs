@@ -321,6 +321,33 @@ fn wounded_files_are_mended_or_named() {
     );
 }
 
+/// A folder of copies that somebody clears away is no trial's fault.
+#[test]
+fn copies_of_plugins_can_go_away_at_any_time() {
+    let expected = undisturbed();
+    let ground = Ground::new();
+    let mut watching = ground.run();
+    wait("some epochs", || {
+        let study = ground.study()?;
+        let made: u32 = study.trials.iter().map(|trial| trial.epochs).sum();
+        (made > 10).then_some(())
+    });
+    fs::remove_dir_all(ground.state.join("cache/plugins")).unwrap();
+    // Those that come after them need the copies.
+    for worker in wait("the workers", || ground.status()).workers {
+        signal(worker.pid, Signal::KILL);
+    }
+    wait("the command ends", || watching.child.try_wait().unwrap());
+    let study = wait("the study", || ground.study()).study;
+    let why = study.reason.unwrap_or_default();
+    assert_eq!(study.state, StudyState::Paused, "{why}");
+    assert!(why.contains("private copy"), "{why}");
+    ground.command(&["resume", ID, "--wait"]).ok();
+    ground.stop();
+    ground.nobody_panicked();
+    ground.outcome().is(expected);
+}
+
 /// Copies a home. Libraries are large, and whoever changes one here puts another file in its place.
 fn copy(from: &Path, to: &Path) {
     for file in all_files(from) {

@@ -19,7 +19,7 @@ use attune_protocol::{
 };
 use attune_search::TrialNumber;
 use attune_store::{
-    Best, Error, Id, PluginBuild, Quarantine, Store, StudyId, StudyRecord, TrialId,
+    Best, Error, Id, PluginBuild, Quarantine, Store, StudyId, StudyRecord, TrialId, TrialState,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
@@ -270,7 +270,7 @@ impl State {
                 Study::restore(&self.means.store, id, &self.means.checkpoints, schedulers)
             });
             let begun = restored.and_then(|mut study| {
-                study.begin(More::default(), &mut self.outbox)?;
+                study.take_up(&mut self.outbox)?;
                 Ok(study)
             });
             match begun {
@@ -305,6 +305,12 @@ impl State {
             "it could not go on when the daemon started: {error:#}"
         ));
         self.outbox.put_study(id, &record);
+        for (id, mut trial) in self.means.store.list_trials(id)? {
+            if matches!(trial.state, TrialState::Running | TrialState::Lost) {
+                trial.state = TrialState::Queued;
+                self.outbox.put_trial(id, &trial);
+            }
+        }
         Ok(())
     }
 
@@ -506,7 +512,7 @@ impl State {
 
     fn halt(&mut self, id: StudyId, halt: Halt) -> Result<StudySummary, Problem> {
         if let Some(study) = self.studies.get_mut(&id) {
-            study.come_to_a_halt(halt);
+            study.be_halted(halt, &mut self.outbox);
             return Ok(study.summary());
         }
         let record = self

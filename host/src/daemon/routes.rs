@@ -437,11 +437,11 @@ async fn remove_study(State(house): App, StudyIn(id): StudyIn) -> Answered<serde
 }
 
 async fn pause_study(State(house): App, StudyIn(id): StudyIn) -> Answered<StudySummary> {
-    halt(&house, id, Halt::Paused("paused by hand".into())).await
+    halt(&house, id, Halt::paused_by_hand()).await
 }
 
 async fn stop_study(State(house): App, StudyIn(id): StudyIn) -> Answered<StudySummary> {
-    halt(&house, id, Halt::Stopped("stopped by hand".into())).await
+    halt(&house, id, Halt::stopped_by_hand()).await
 }
 
 /// Asks for a halt, and answers when the study has come to rest.

@@ -7,7 +7,7 @@
 use super::engine::ForkStart;
 use super::outbox::Outbox;
 use super::reception::searched;
-use super::trial::{Held, Trial, WorkerId, file};
+use super::trial::{Held, TO_BE_PAUSED, TO_BE_STOPPED, Trial, WorkerId, file};
 use crate::study::settings::name;
 use crate::study::space::StudySpace;
 use crate::study::spec::{FidelitySpec, Method, StudySpec};
@@ -37,6 +37,9 @@ const MOST_DEATHS: usize = 3;
 
 /// Why a trial is stopped that a person ended.
 const BY_HAND: &str = "stopped by hand";
+
+/// Why a study is paused that a person paused.
+const PAUSED_BY_HAND: &str = "paused by hand";
 
 /// The library of each scheduler, with what it says of itself.
 pub(crate) type Schedulers = BTreeMap<String, (Description, LibraryFile)>;
@@ -77,6 +80,34 @@ pub(super) enum Halt {
     Budget,
     /// The daemon stops; the next one goes on.
     Shutdown,
+}
+
+impl Halt {
+    pub(super) fn paused_by_hand() -> Self {
+        Halt::Paused(PAUSED_BY_HAND.to_owned())
+    }
+
+    pub(super) fn stopped_by_hand() -> Self {
+        Halt::Stopped(BY_HAND.to_owned())
+    }
+
+    /// What is stored as the reason of a study that a person halts, until it has come to rest.
+    fn wish(&self) -> Option<&'static str> {
+        match self {
+            Halt::Paused(why) if why == PAUSED_BY_HAND => Some(TO_BE_PAUSED),
+            Halt::Stopped(why) if why == BY_HAND => Some(TO_BE_STOPPED),
+            _ => None,
+        }
+    }
+
+    /// The halt that such a reason speaks of.
+    fn wished(reason: Option<&str>) -> Option<Self> {
+        match reason {
+            Some(TO_BE_PAUSED) => Some(Halt::paused_by_hand()),
+            Some(TO_BE_STOPPED) => Some(Halt::stopped_by_hand()),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -917,6 +948,30 @@ impl Study {
                 held.lay_down = true;
             }
         }
+    }
+
+    /// As [`Study::come_to_a_halt`], because a person wants it: the next daemon knows of it too.
+    pub(super) fn be_halted(&mut self, halt: Halt, outbox: &mut Outbox) {
+        self.record.reason = halt.wish().map(str::to_owned);
+        outbox.put_study(self.id, &self.record);
+        self.come_to_a_halt(halt);
+    }
+
+    /// Goes on where the daemon before ended: with coming to a halt, if a person wanted that.
+    ///
+    /// # Errors
+    /// As [`Study::begin`].
+    pub(super) fn take_up(&mut self, outbox: &mut Outbox) -> anyhow::Result<()> {
+        let halt = Halt::wished(self.record.reason.as_deref());
+        self.begin(More::default(), outbox)?;
+        // Nobody trains them now, whatever the daemon before wrote of them.
+        for (number, trial) in self.trials.iter().filter(|(_, trial)| trial.is_stored) {
+            outbox.put_trial(self.id.trial(number.0 as u32), &trial.record);
+        }
+        if let Some(halt) = halt {
+            self.be_halted(halt, outbox);
+        }
+        Ok(())
     }
 
     /// Whether nobody trains for it.

@@ -23,10 +23,10 @@ const MAX_WARNINGS: usize = 64;
 const MAX_METRICS: usize = 64;
 /// The longest name of a metric.
 const MAX_NAME: usize = 128;
-/// The reason of a trial that a person wants laid down, until it is: so that a daemon which is killed
-/// meanwhile leaves the wish to the next one.
-const TO_BE_PAUSED: &str = "it is being paused by hand";
-const TO_BE_STOPPED: &str = "it is being stopped by hand";
+/// The reason of a trial, or a study, that a person wants laid down, until it is: so that a daemon
+/// which is killed meanwhile leaves the wish to the next one.
+pub(super) const TO_BE_PAUSED: &str = "it is being paused by hand";
+pub(super) const TO_BE_STOPPED: &str = "it is being stopped by hand";
 
 /// A worker's number.
 pub(super) type WorkerId = u64;

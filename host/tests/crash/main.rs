@@ -2,10 +2,12 @@
 //! a disk that is full. In the end there must be what an undisturbed run gives, bit for bit.
 //!
 //! Everything random follows from a seed that every failure tells; `ATTUNE_CRASH_SEED=N` sets
-//! another. In its usual form the kill test makes 20 kills; its full form, of some ten minutes, is
+//! another. In their usual form the kill test makes 20 kills, and the torn writes are one of each
+//! kind of file; their full forms, of some minutes each, are
 //!
 //! ```text
 //! ATTUNE_KILLS=200 cargo test -p attune --test crash kills -- --nocapture
+//! ATTUNE_TORN=200 cargo test -p attune --test crash wounded -- --nocapture
 //! ```
 //!
 //! The full disk needs a file system of its own and so the right to mount one; without it that test
@@ -31,3 +33,4 @@ mod kills;
 mod points;
 mod stopped;
 mod torn;
+mod wishes;

@@ -57,9 +57,11 @@ impl Wound {
         }
     }
 
-    /// Put in place of the file as it was, which other names may belong to.
-    fn inflict(self, file: &Path, random: &mut ChaCha8Rng) {
-        let mut bytes = fs::read(file).unwrap();
+    /// Put in place of the file as it was, which other names may belong to. Gives what was there, and
+    /// what is now.
+    fn inflict(self, file: &Path, random: &mut ChaCha8Rng) -> (Vec<u8>, Vec<u8>) {
+        let before = fs::read(file).unwrap();
+        let mut bytes = before.clone();
         let length = bytes.len();
         match self {
             Wound::Cut(back) => bytes.truncate(length.saturating_sub(back)),
@@ -72,8 +74,9 @@ impl Wound {
             Wound::Grow(more) => bytes.extend((0..more).map(|_| random.random::<u8>())),
         }
         let aside = file.with_extension("wounded");
-        fs::write(&aside, bytes).unwrap();
+        fs::write(&aside, &bytes).unwrap();
         fs::rename(aside, file).unwrap();
+        (before, bytes)
     }
 }
 
@@ -171,9 +174,10 @@ impl<'g> Half<'g> {
         let ground = self.ground;
         fs::remove_dir_all(&ground.state).unwrap();
         copy(&self.kept, &ground.state);
-        for (file, wound) in wounds {
-            wound.inflict(&ground.state.join(file), random);
-        }
+        let wounded_bytes: Vec<(Vec<u8>, Vec<u8>)> = wounds
+            .iter()
+            .map(|(file, wound)| wound.inflict(&ground.state.join(file), random))
+            .collect();
         let is_hurt = |kind| wounds.iter().any(|(file, _)| Kind::of(file) == kind);
 
         let started = ground.command(&["ls"]);
@@ -243,18 +247,12 @@ impl<'g> Half<'g> {
             ends.is(expected);
         }
         // What is still damaged, because nobody needed it any more, is named too.
-        for (file, _) in wounds {
-            let there = ground.state.join(file);
+        for ((file, _), (before, after)) in wounds.iter().zip(&wounded_bytes) {
             let is_kept = matches!(Kind::of(file), Kind::Checkpoint | Kind::Model);
-            let is_as_wounded = fs::read(&there).is_ok_and(|now| {
-                let before = fs::read(self.kept.join(file)).unwrap();
-                is_kept && now != before && now.len() != before.len()
-            });
-            let name = file.display().to_string();
-            if is_as_wounded && !all_said.contains(&name) {
-                // Perhaps it was written anew meanwhile, longer or shorter.
-                let sound = verified.code == Some(0);
-                assert!(sound, "{told}: {name} is not named: {all_said}");
+            let is_there = fs::read(ground.state.join(file)).is_ok_and(|now| now == *after);
+            if is_kept && is_there && before != after {
+                let name = file.display().to_string();
+                assert!(all_said.contains(&name), "{told}: {name}: {all_said}");
             }
         }
         all_said
@@ -319,6 +317,33 @@ fn wounded_files_are_mended_or_named() {
         began.elapsed().as_secs_f64(),
         seed()
     );
+}
+
+/// A folder of copies that somebody clears away is no trial's fault.
+#[test]
+fn copies_of_plugins_can_go_away_at_any_time() {
+    let expected = undisturbed();
+    let ground = Ground::new();
+    let mut watching = ground.run();
+    wait("some epochs", || {
+        let study = ground.study()?;
+        let made: u32 = study.trials.iter().map(|trial| trial.epochs).sum();
+        (made > 10).then_some(())
+    });
+    fs::remove_dir_all(ground.state.join("cache/plugins")).unwrap();
+    // Those that come after them need the copies.
+    for worker in wait("the workers", || ground.status()).workers {
+        signal(worker.pid, Signal::KILL);
+    }
+    wait("the command ends", || watching.child.try_wait().unwrap());
+    let study = wait("the study", || ground.study()).study;
+    let why = study.reason.unwrap_or_default();
+    assert_eq!(study.state, StudyState::Paused, "{why}");
+    assert!(why.contains("private copy"), "{why}");
+    ground.command(&["resume", ID, "--wait"]).ok();
+    ground.stop();
+    ground.nobody_panicked();
+    ground.outcome().is(expected);
 }
 
 /// Copies a home. Libraries are large, and whoever changes one here puts another file in its place.

@@ -40,7 +40,7 @@ fn what_keeps_a_daemon_from_starting_is_told_once_and_with_what_to_do() {
         ),
         (
             |home| std::os::unix::fs::symlink("/proc/self", home.state()).unwrap(),
-            &["cannot make the folder", "check who may write there"],
+            &["nothing can be written to", "check who may write there"],
         ),
         (
             |home| fs::create_dir_all(home.lock_file()).unwrap(),

@@ -46,7 +46,7 @@ pub(crate) enum LockError {
          `fuser {0}` told its process", path.display()
     )]
     HeldBySomething { path: PathBuf },
-    #[error("cannot {doing} the lock {}: {why}; check who may write there", path.display())]
+    #[error("cannot {doing} the lock {}: {why}; check who may write there, and that the disk is not full", path.display())]
     Io {
         doing: &'static str,
         path: PathBuf,

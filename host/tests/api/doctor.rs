@@ -4,6 +4,9 @@ use crate::fuzz::{endless, wait_for_epoch};
 use crate::support::{Home, small_study, test_library};
 use std::fs;
 
+/// Makes something wrong in a home.
+type Harm = fn(&Home);
+
 /// What doctor says is wrong, a line each.
 fn problems(home: &Home) -> Vec<String> {
     let found = home.run(&["doctor"]);
@@ -33,7 +36,7 @@ fn the_only_problem(home: &Home, parts: &[&str]) {
 
 #[test]
 fn what_keeps_a_daemon_from_starting_is_told_once_and_with_what_to_do() {
-    let make: [(fn(&Home), &[&str]); 9] = [
+    let make: [(Harm, &[&str]); 9] = [
         (
             |home| fs::write(home.state(), "").unwrap(),
             &["state is not a folder", "move it away"],

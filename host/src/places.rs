@@ -71,7 +71,9 @@ impl Places {
             cache: base("XDG_CACHE_HOME", ".cache")?,
             plugins: base("XDG_DATA_HOME", ".local/share")?.join("plugins"),
             config: base("XDG_CONFIG_HOME", ".config")?.join("config.toml"),
-            run: match absolute("XDG_RUNTIME_DIR") {
+            // As the specification tells to, one that is another user's is not used: they could put
+            // a socket of theirs in there.
+            run: match absolute("XDG_RUNTIME_DIR").filter(|folder| !is_anothers(folder)) {
                 Some(folder) => folder.join("attune"),
                 None => state.join("run"),
             },
@@ -153,6 +155,11 @@ impl Places {
         }
         places
     }
+}
+
+/// Whether a folder is there and belongs to another user.
+fn is_anothers(folder: &Path) -> bool {
+    fs::metadata(folder).is_ok_and(|meta| meta.uid() != geteuid().as_raw())
 }
 
 /// Makes a folder that only its owner may enter, or makes one that exists so.
@@ -300,5 +307,13 @@ mod tests {
         };
         let error = make_private_folder(others).unwrap_err().to_string();
         assert!(error.contains("belongs to user"), "{error}");
+        let session = places(&[
+            ("HOME", "/h"),
+            ("XDG_RUNTIME_DIR", others.to_str().unwrap()),
+        ]);
+        assert_eq!(
+            session.unwrap().run,
+            Path::new("/h/.local/state/attune/run")
+        );
     }
 }

@@ -22,14 +22,14 @@ pub enum Error {
         holder: String,
     },
     /// The operating system refused a file operation.
-    #[error("could not {doing} {}: {source}; check the disk and the folder's permissions", path.display())]
+    #[error("could not {doing} {}: {why}; check the disk and the folder's permissions", path.display())]
     Io {
         /// What was being done, as a verb phrase.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
         /// The system's answer.
-        source: io::Error,
+        why: io::Error,
     },
     /// A file was written by a newer version of Attune.
     #[error(
@@ -178,11 +178,7 @@ impl Error {
     /// For `map_err`: an [`Error::Io`] about `path`.
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io {
-            doing,
-            path,
-            source,
-        }
+        move |why| Self::Io { doing, path, why }
     }
 }
 

@@ -31,8 +31,12 @@ pub(crate) async fn run(command: DaemonCommand, places: &Places) -> anyhow::Resu
 /// Is the daemon, until it is told to stop.
 async fn serve(places: &Places, on_demand: bool) -> anyhow::Result<ExitCode> {
     let (config, _) = Config::load(&places.config, |name| std::env::var_os(name), &[])?;
-    std::fs::create_dir_all(places.logs())
-        .with_context(|| format!("cannot make the folder {}", places.logs().display()))?;
+    std::fs::create_dir_all(places.logs()).with_context(|| {
+        format!(
+            "cannot make the folder {}; check who may write there, or set ATTUNE_HOME",
+            places.logs().display()
+        )
+    })?;
     let guard = log::start(&places.logs(), config.log_level)
         .with_context(|| format!("cannot write a log in {}", places.logs().display()))?;
     let life = match on_demand {

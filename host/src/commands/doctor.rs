@@ -4,8 +4,12 @@ use super::reach;
 use super::status::bytes;
 use crate::daemon::config::{Config, Layer};
 use crate::daemon::lock::Lock;
+use crate::daemon::trial::file;
 use crate::places::Places;
 use attune_protocol::client::Client;
+use attune_store::Id;
+use attune_trainer::trial::Checkpoint;
+use rustix::fs::{Access, access};
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
@@ -42,10 +46,19 @@ pub(crate) async fn run(places: &Places) -> anyhow::Result<ExitCode> {
         "attune {}, {cores} cores",
         env!("CARGO_PKG_VERSION")
     ))?;
-    configuration(places, &mut findings)?;
-    space(&places.state, &mut findings)?;
-    match reach::daemon(places).await {
-        Ok(client) => daemon(&client, places, &mut findings).await?,
+    let is_set_up = configuration(places, &mut findings)?;
+    let is_there = state(&places.state, &mut findings)?;
+    // What keeps a daemon from starting was told; one that runs can still be looked at.
+    let reached = match is_set_up && is_there {
+        true => reach::daemon(places).await.map(Some),
+        false => reach::running(places)
+            .await
+            .map(|running| running.map(|(_, client)| client)),
+    };
+    match reached {
+        Ok(Some(client)) => daemon(&client, places, &mut findings).await?,
+        Ok(None) => {}
+        Err(_) if !is_there => {}
         Err(error) => findings.wrong(&format!("{error:#}"))?,
     }
     Ok(match findings.problems {
@@ -54,7 +67,8 @@ pub(crate) async fn run(places: &Places) -> anyhow::Result<ExitCode> {
     })
 }
 
-fn configuration(places: &Places, findings: &mut Findings) -> anyhow::Result<()> {
+/// Gives whether a daemon can be set up by it.
+fn configuration(places: &Places, findings: &mut Findings) -> anyhow::Result<bool> {
     match Config::load(&places.config, |name| std::env::var_os(name), &[]) {
         Ok((_, origins)) => {
             findings.fine(&format!("configuration {}", places.config.display()))?;
@@ -71,27 +85,84 @@ fn configuration(places: &Places, findings: &mut Findings) -> anyhow::Result<()>
                     origin.key, origin.value
                 )?;
             }
-            Ok(())
+            Ok(true)
         }
-        Err(error) => findings.wrong(&error.to_string()),
+        Err(error) => findings.wrong(&error.to_string()).map(|()| false),
     }
 }
 
-fn space(folder: &Path, findings: &mut Findings) -> anyhow::Result<()> {
+/// Looks at the folder of all that must not be lost. Gives whether a daemon can live there.
+fn state(folder: &Path, findings: &mut Findings) -> anyhow::Result<bool> {
+    let shown = folder.display();
     // A state folder that is not there yet will be made in the nearest one that is.
-    let there = folder.ancestors().find(|folder| folder.is_dir());
-    let Some(about) = there.and_then(|folder| rustix::fs::statvfs(folder).ok()) else {
-        return findings.wrong(&format!(
-            "cannot tell how full the disk of {} is",
-            folder.display()
-        ));
+    let nearest = folder.ancestors().find(|folder| folder.exists());
+    let nearest = nearest.unwrap_or(Path::new("/"));
+    if !nearest.is_dir() {
+        findings.wrong(&format!(
+            "state in {shown}: {} is not a folder; move it away, or set ATTUNE_HOME",
+            nearest.display()
+        ))?;
+        return Ok(false);
+    }
+    if let Err(error) = access(nearest, Access::WRITE_OK | Access::EXEC_OK) {
+        findings.wrong(&format!(
+            "state in {shown}: nothing can be written to {}: {error}; check who may write there, \
+             or set ATTUNE_HOME",
+            nearest.display()
+        ))?;
+        return Ok(false);
+    }
+    let Ok(about) = rustix::fs::statvfs(nearest) else {
+        findings.wrong(&format!("cannot tell how full the disk of {shown} is"))?;
+        return Ok(true);
     };
     let free = about.f_bavail.saturating_mul(about.f_frsize);
-    let told = format!("state in {}, {} free", folder.display(), bytes(free));
+    let told = format!("state in {shown}, {} free", bytes(free));
     match free < LITTLE_SPACE {
-        true => findings.wrong(&format!("{told}: studies will wait when it is full")),
-        false => findings.fine(&told),
+        true => findings.wrong(&format!(
+            "{told}: studies will wait when it is full; free some, or remove studies with `attune \
+             rm`"
+        ))?,
+        false => findings.fine(&told)?,
     }
+    Ok(true)
+}
+
+/// Reads every checkpoint that the daemon of this machine counts on.
+async fn checkpoints(
+    client: &Client,
+    places: &Places,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let (mut whole, mut size) = (0, 0);
+    for study in client.studies().await? {
+        let folder = places.checkpoints().join(&study.id);
+        for trial in client.study(&study.id).await?.trials {
+            let Ok(Id::Trial(id)) = trial.id.parse() else {
+                continue;
+            };
+            for checkpoint in &trial.checkpoints {
+                let path = file::checkpoint(&folder, id.number, checkpoint.step);
+                let read = Checkpoint::read(&path);
+                match read.and_then(|bytes| Checkpoint::peek(&bytes)) {
+                    Ok(_) => (whole, size) = (whole + 1, size + checkpoint.bytes),
+                    // In training it may have been replaced by a later one meanwhile.
+                    Err(_) if !is_kept(client, &trial.id, checkpoint.step).await? => {}
+                    Err(error) => findings.wrong(&format!(
+                        "the checkpoint of trial {id} at step {}, {}: {error}",
+                        checkpoint.step,
+                        path.display()
+                    ))?,
+                }
+            }
+        }
+    }
+    findings.fine(&format!("{whole} checkpoints of {} are whole", bytes(size)))
+}
+
+async fn is_kept(client: &Client, trial: &str, step: u64) -> anyhow::Result<bool> {
+    let kept = client.trial(trial).await?.trial.checkpoints;
+    Ok(kept.iter().any(|checkpoint| checkpoint.step == step))
 }
 
 async fn daemon(client: &Client, places: &Places, findings: &mut Findings) -> anyhow::Result<()> {
@@ -124,6 +195,9 @@ async fn daemon(client: &Client, places: &Places, findings: &mut Findings) -> an
             "{told}: raise `checkpoint_budget`, or remove studies with `attune rm`"
         ))?,
         false => findings.fine(&told)?,
+    }
+    if Path::new(&status.state_dir) == places.state {
+        checkpoints(client, places, findings).await?;
     }
     for plugin in client.plugins().await? {
         if let Some(quarantine) = &plugin.quarantine {

@@ -46,11 +46,11 @@ pub(crate) enum LockError {
          `fuser {0}` told its process", path.display()
     )]
     HeldBySomething { path: PathBuf },
-    #[error("cannot {doing} the lock {}: {source}; check who may write there", path.display())]
+    #[error("cannot {doing} the lock {}: {why}; check who may write there, and that the disk is not full", path.display())]
     Io {
         doing: &'static str,
         path: PathBuf,
-        source: io::Error,
+        why: io::Error,
     },
 }
 
@@ -157,10 +157,10 @@ impl Lock {
 }
 
 fn failed<'p>(doing: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> LockError + 'p {
-    move |source| LockError::Io {
+    move |why| LockError::Io {
         doing,
         path: path.to_owned(),
-        source,
+        why,
     }
 }
 

@@ -701,10 +701,8 @@ fn not_copied(error: attune_store::Error, to: &std::path::Path) -> Problem {
     use std::io::ErrorKind::{QuotaExceeded, StorageFull};
     match error {
         Error::Io {
-            ref path,
-            ref source,
-            ..
-        } if path.starts_with(to) => match source.kind() {
+            ref path, ref why, ..
+        } if path.starts_with(to) => match why.kind() {
             StorageFull | QuotaExceeded => unavailable(format!(
                 "the disk of {} is full, so nothing was copied; name a folder on another one",
                 to.display()

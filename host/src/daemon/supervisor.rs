@@ -96,8 +96,8 @@ enum Order {
 /// Why [`run_once`] has nothing to give.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum OnceError {
-    #[error("cannot start {}: {source}; check that it is there and may be run", program.display())]
-    Start { program: PathBuf, source: io::Error },
+    #[error("cannot start {}: {why}; check that it is there and may be run", program.display())]
+    Start { program: PathBuf, why: io::Error },
     #[error("it ended with {how}{}", after(last_words))]
     Ended { how: Exit, last_words: String },
     #[error("it took longer than {} s{}", deadline.as_secs_f64(), after(last_words))]
@@ -224,9 +224,9 @@ pub(crate) async fn run_once(
     cap: usize,
 ) -> Result<Vec<u8>, OnceError> {
     let end = Instant::now() + deadline;
-    let mut child = command(launch).spawn().map_err(|source| OnceError::Start {
+    let mut child = command(launch).spawn().map_err(|why| OnceError::Start {
         program: launch.program.clone(),
-        source,
+        why,
     })?;
     let group = pid(&child);
     let tail = Arc::new(Mutex::new(Tail::default()));

@@ -19,5 +19,6 @@ mod wire;
 
 mod care;
 mod clients;
+mod doctor;
 mod events;
 mod fuzz;

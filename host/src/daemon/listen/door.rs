@@ -43,9 +43,9 @@ impl Door {
     /// # Errors
     /// Where something answers at that path, or lies there that is no socket.
     pub(crate) async fn unix(path: &Path, _ours: &Lock) -> Result<Self, ListenError> {
-        let failed = |source| ListenError::Socket {
+        let failed = |why| ListenError::Socket {
             path: path.to_owned(),
-            source,
+            why,
         };
         match fs::symlink_metadata(path) {
             Ok(meta) if !meta.file_type().is_socket() => {
@@ -99,7 +99,7 @@ impl Door {
             .transpose()?;
         let listener = TcpListener::bind(address)
             .await
-            .map_err(|source| ListenError::Address { address, source })?;
+            .map_err(|why| ListenError::Address { address, why })?;
         Ok(Door {
             listener: Listener::Tcp(listener),
             tls,

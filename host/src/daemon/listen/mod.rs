@@ -93,13 +93,10 @@ pub(crate) enum ListenError {
         path: PathBuf,
         why: String,
     },
-    #[error("cannot listen on {address}: {source}; end what listens there or set another address")]
-    Address {
-        address: SocketAddr,
-        source: io::Error,
-    },
-    #[error("cannot listen on the socket {}: {source}; set ATTUNE_HOME to another folder", path.display())]
-    Socket { path: PathBuf, source: io::Error },
+    #[error("cannot listen on {address}: {why}; end what listens there or set another address")]
+    Address { address: SocketAddr, why: io::Error },
+    #[error("cannot listen on the socket {}: {why}; set ATTUNE_HOME to another folder", path.display())]
+    Socket { path: PathBuf, why: io::Error },
     #[error("{} is in the way of the daemon's socket; move it away", .0.display())]
     NoSocket(PathBuf),
     #[error(

@@ -20,7 +20,6 @@ mod flight;
 mod support;
 mod toy;
 
-mod cost;
 mod deaths;
 mod leases;
 mod probe;

@@ -10,7 +10,7 @@ use super::study::Halt;
 use super::trial::file;
 use super::{internal, invalid, not_found, unavailable};
 use crate::places::Places;
-use crate::{clock, convert};
+use crate::{breakpoint, clock, convert};
 use attune_protocol::endpoint::POSTCARD;
 use attune_protocol::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use attune_protocol::{
@@ -646,6 +646,7 @@ async fn study_events(
     StudyIn(id): StudyIn,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    breakpoint::pass("daemon-before-events");
     let begin = read(&house, move |store| store.study(id).map(drop));
     begin.await?;
     Ok(events(house, Some(id), after(&headers)))

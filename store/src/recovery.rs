@@ -11,7 +11,8 @@ use crate::index::{Held, Index, Stamp};
 use crate::journal::catalogue::{Catalogue, seqs};
 use crate::journal::places::Place;
 use crate::journal::{Journal, Limits, Op, snapshot};
-use crate::report::{IndexState, Loss, OpenReport};
+use crate::key::Key;
+use crate::report::{IndexState, Loss, OpenReport, TornTail};
 
 /// The two halves of a store, agreeing with each other.
 pub(crate) struct Recovered {
@@ -25,9 +26,12 @@ pub(crate) fn open(dir: &Path, limits: Limits, cache_bytes: u64) -> Result<Recov
     let journal_dir = journal_dir(dir);
     fs::create_dir_all(&journal_dir).map_err(Error::io("create", &journal_dir))?;
     let mut catalogue = Catalogue::scan(&journal_dir)?;
-    let (index, state, rescued) = open_index(dir, &catalogue, cache_bytes)?;
+    let (index, state, mut rescued) = open_index(dir, &catalogue, cache_bytes)?;
 
     let mut losses = std::mem::take(&mut catalogue.losses);
+    name_losses(&mut losses, &rescued.lost, catalogue.torn.as_ref());
+    let known_seq = rescued.lost.iter().map(|(seq, _)| *seq).max().unwrap_or(0);
+    let rescued = std::mem::take(&mut rescued.ops);
     let restored = count_restored(&mut losses, &rescued);
     // Rescued records get new numbers, beyond all that the index has seen.
     let rescued_seq = rescued
@@ -35,7 +39,7 @@ pub(crate) fn open(dir: &Path, limits: Limits, cache_bytes: u64) -> Result<Recov
         .map(|(stamp, _)| stamp.seq)
         .max()
         .unwrap_or(0);
-    let last_seq = catalogue.last_seq.max(rescued_seq);
+    let last_seq = catalogue.last_seq.max(rescued_seq).max(known_seq);
     let is_damaged = !(catalogue.damaged.is_empty() && losses.is_empty() && rescued.is_empty());
     let mut journal = Journal::open(
         &journal_dir,
@@ -74,7 +78,14 @@ pub(crate) fn open(dir: &Path, limits: Limits, cache_bytes: u64) -> Result<Recov
     })
 }
 
-type Rescued = Vec<(Stamp, Op)>;
+/// What only the index knows of.
+#[derive(Default)]
+struct Rescued {
+    /// Writes that the journal has lost and the index still has.
+    ops: Vec<(Stamp, Op)>,
+    /// Writes that were in the journal alone, and are lost: their numbers and their records' names.
+    lost: Vec<(u64, String)>,
+}
 
 /// An index that agrees with the journal, and what only the index had.
 fn open_index(
@@ -118,7 +129,7 @@ fn open_and_compare(
 ) -> Result<(Index, IndexState, Rescued), Error> {
     let index = Index::open(path, &journal_dir(dir), cache_bytes)?;
     let (mut missing, mut foreign) = (Vec::new(), Vec::new());
-    let mut rescued = Rescued::new();
+    let mut rescued = Rescued::default();
     // Both are in the order of their keys. Should the index be so no more, some of its records are
     // taken for foreign ones, removed, and put back.
     let mut known = catalogue.places.iter().peekable();
@@ -140,11 +151,15 @@ fn open_and_compare(
             continue;
         }
         let is_newer = place.is_none_or(|place| stored.stamp.seq > place.stamp.seq);
-        let was_lost = stored.whole && is_newer && catalogue.may_have_lost(stored.stamp.seq);
+        let is_lost = is_newer && catalogue.may_have_lost(stored.stamp.seq);
+        if is_lost && matches!(stored.held, Held::At(_)) {
+            let name = Key::describe(&stored.key);
+            rescued.lost.push((stored.stamp.seq, name));
+        }
         match (found, stored.held) {
-            (_, Held::Value(value)) if was_lost => {
+            (_, Held::Value(value)) if is_lost && stored.whole => {
                 let (key, value) = (stored.key, Some(value));
-                rescued.push((stored.stamp, Op { key, value }));
+                rescued.ops.push((stored.stamp, Op { key, value }));
             }
             (Some(found), _) if !found.1.deleted => missing.push(found),
             _ => foreign.push(stored.key),
@@ -165,7 +180,8 @@ fn open_and_compare(
         index.flush()?;
     }
     // In the order they were written.
-    rescued.sort_by_key(|(stamp, _)| stamp.seq);
+    rescued.ops.sort_by_key(|(stamp, _)| stamp.seq);
+    rescued.lost.sort();
     let state = if repaired == 0 {
         IndexState::Intact
     } else {
@@ -174,8 +190,31 @@ fn open_and_compare(
     Ok((index, state, rescued))
 }
 
+/// What is cut off looks like a write that nobody lived to finish. Where the index knows of writes
+/// there, they were acknowledged, and each is a loss with a name.
+fn name_losses(losses: &mut Vec<Loss>, lost: &[(u64, String)], torn: Option<&TornTail>) {
+    for (seq, name) in lost {
+        let mut known = losses.iter_mut().filter(|loss| seqs(loss).contains(seq));
+        match (known.next(), torn) {
+            (Some(loss), _) if loss.first_seq == loss.last_seq => {
+                loss.record.get_or_insert_with(|| name.clone());
+            }
+            (Some(_), _) | (None, None) => {}
+            (None, Some(torn)) => losses.push(Loss {
+                file: torn.file.clone(),
+                offset: torn.offset,
+                first_seq: *seq,
+                last_seq: *seq,
+                record: Some(name.clone()),
+                missing: 1,
+                restored: 0,
+            }),
+        }
+    }
+}
+
 /// Counts what was rescued of each loss, and drops the losses that are whole again.
-fn count_restored(losses: &mut Vec<Loss>, rescued: &Rescued) -> u64 {
+fn count_restored(losses: &mut Vec<Loss>, rescued: &[(Stamp, Op)]) -> u64 {
     for (stamp, _) in rescued {
         for loss in losses
             .iter_mut()

@@ -218,9 +218,9 @@ async fn watch(
 ) -> anyhow::Result<Ending> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot hear Ctrl-C")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot hear SIGTERM")?;
-    let mut events = client
-        .events_after(Scope::Study(id.to_owned()), after)
-        .await?;
+    // The daemon may die between its answer and this.
+    let scope = || Scope::Study(id.to_owned());
+    let mut events = surely(places, || client.events_after(scope(), after)).await?;
     let mut ticks = time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_asked = false;

@@ -1261,7 +1261,8 @@ impl State {
                 running: study.training(),
             })
             .collect();
-        let mut warnings = self.warnings.clone();
+        let mut warnings = self.means.about.warnings.clone();
+        warnings.extend(self.warnings.iter().cloned());
         if let Some((_, why)) = &self.stalled {
             warnings.push(format!("nothing can be stored, so everything waits: {why}"));
         }

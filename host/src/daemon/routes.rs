@@ -12,7 +12,7 @@ use super::trial::file;
 use super::{conflict, internal, invalid, not_found, unavailable};
 use crate::convert::{Board, Census, ToldStudy};
 use crate::places::Places;
-use crate::{clock, convert};
+use crate::{breakpoint, clock, convert};
 use attune_protocol::endpoint::{JSON, POSTCARD};
 use attune_protocol::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use attune_protocol::{
@@ -771,6 +771,7 @@ async fn study_events(
     StudyIn(id): StudyIn,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
+    breakpoint::pass("daemon-before-events");
     let begin = read(&house, move |store| store.study(id).map(drop));
     begin.await?;
     Ok(events::stream(house, Some(id), after(&headers)))

@@ -66,3 +66,17 @@ fn a_study_that_was_not_acknowledged_is_not_there() {
     ground.nobody_panicked();
     ground.outcome().is(undisturbed());
 }
+
+/// The daemon may die between its answer and the first event: whoever asked starts another one.
+#[test]
+fn whoever_began_a_study_sees_its_end() {
+    let ground = Ground::new();
+    let point = ground.arm("daemon-before-events", "kill 1");
+    let mut watching = ground.run();
+    ground.ends_well(&mut watching);
+    assert!(!point.exists());
+    ground.stop();
+    ground.nobody_panicked();
+    ground.outcome().is(undisturbed());
+    assert!(ground.saved() == undisturbed().model());
+}

@@ -98,6 +98,26 @@ fn what_the_cut_took_comes_back_from_the_index() {
 }
 
 #[test]
+fn a_cut_names_what_the_journal_alone_had() {
+    let (dir, _) = filled();
+    let (store, _) = Store::open(dir.path(), "test").unwrap();
+    let id = StudyId(2).trial(1);
+    store.append_steps(id, &rows(100..5000)).unwrap();
+    let all = everything(&store);
+    drop(store);
+    let segment = segments(dir.path()).pop().unwrap();
+    cut(&segment, fs::metadata(&segment).unwrap().len() - 10);
+    let (found, report) = reopen(dir.path());
+    assert_ne!(found, all);
+    let names = report.losses.iter().filter_map(|loss| loss.record.as_ref());
+    let named = names.filter(|name| name.contains(&id.to_string()));
+    assert!(named.count() > 0, "{report}");
+    let (again, report) = reopen(dir.path());
+    assert_eq!(again, found);
+    assert!(report.is_clean(), "{report}");
+}
+
+#[test]
 fn a_flipped_bit_in_the_journal_costs_nothing_while_the_index_is_there() {
     let (dir, all) = filled();
     let bits = fs::metadata(&segments(dir.path())[0]).unwrap().len() * 8;

@@ -154,12 +154,16 @@ impl Trial {
         let known = usize::try_from(record.steps.saturating_sub(piece.first_step)).unwrap_or(0);
         let losses = piece.losses.get(known..).unwrap_or_default();
         let first = piece.first_step.max(record.steps);
+        let before = rows.steps.len();
         rows.steps.extend((first..).take(losses.len()));
         rows.losses.extend(losses.iter().map(|loss| loss.0));
-        rows.rates.resize_with(piece.rates.len(), Vec::new);
-        for (column, rates) in rows.rates.iter_mut().zip(&piece.rates) {
-            let rates = rates.get(known..).unwrap_or_default();
-            column.extend(rates.iter().map(|rate| rate.0));
+        // A piece of epochs alone has no columns, and takes none from those that came before it.
+        let groups = rows.rates.len().max(piece.rates.len());
+        rows.rates.resize_with(groups, || vec![f64::NAN; before]);
+        for (group, column) in rows.rates.iter_mut().enumerate() {
+            let rates = piece.rates.get(group).and_then(|rates| rates.get(known..));
+            column.extend(rates.unwrap_or_default().iter().map(|rate| rate.0));
+            column.resize(rows.steps.len(), f64::NAN);
         }
         record.steps = first + losses.len() as u64;
 
@@ -299,5 +303,35 @@ pub(crate) mod file {
 
     pub(crate) fn model(study: &Path, trial: u32) -> PathBuf {
         folder(study, trial).join("model.safetensors")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attune_protocol::Single;
+
+    /// What one round takes in is stored together, and a worker may report an epoch after its steps.
+    #[test]
+    fn an_epoch_that_is_told_alone_takes_no_rates_away() {
+        let steps = |first_step, losses: &[f32], rate: f64| Piece {
+            first_step,
+            losses: losses.iter().copied().map(Single).collect(),
+            rates: vec![vec![Number(rate); losses.len()]],
+            ..Piece::default()
+        };
+        let mut trial = Trial::suggested(&FullConfig::new(), 1, 9, None);
+        let mut rows = Rows::default();
+        for piece in [
+            steps(0, &[3.0, 2.0], 0.5),
+            Piece::default(),
+            steps(2, &[1.0], 0.25),
+        ] {
+            trial.grow(&piece, "valid_loss", &mut rows);
+        }
+        assert_eq!(rows.steps, [0, 1, 2]);
+        assert_eq!(rows.losses, [3.0, 2.0, 1.0]);
+        assert_eq!(rows.rates, [[0.5, 0.5, 0.25]]);
+        assert_eq!(trial.record.steps, 3);
     }
 }

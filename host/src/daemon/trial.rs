@@ -154,17 +154,16 @@ impl Trial {
         let known = usize::try_from(record.steps.saturating_sub(piece.first_step)).unwrap_or(0);
         let losses = piece.losses.get(known..).unwrap_or_default();
         let first = piece.first_step.max(record.steps);
+        let before = rows.steps.len();
         rows.steps.extend((first..).take(losses.len()));
         rows.losses.extend(losses.iter().map(|loss| loss.0));
-        // A piece of epochs alone has no columns, and takes none from the pieces before it.
-        let columns = rows.rates.len().max(piece.rates.len());
-        rows.rates.resize_with(columns, Vec::new);
-        let (before, after) = (rows.steps.len() - losses.len(), rows.steps.len());
+        // A piece of epochs alone has no columns, and takes none from those that came before it.
+        let groups = rows.rates.len().max(piece.rates.len());
+        rows.rates.resize_with(groups, || vec![f64::NAN; before]);
         for (group, column) in rows.rates.iter_mut().enumerate() {
             let rates = piece.rates.get(group).and_then(|rates| rates.get(known..));
-            column.resize(before, f64::NAN);
             column.extend(rates.unwrap_or_default().iter().map(|rate| rate.0));
-            column.resize(after, f64::NAN);
+            column.resize(rows.steps.len(), f64::NAN);
         }
         record.steps = first + losses.len() as u64;
 

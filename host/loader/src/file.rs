@@ -77,7 +77,7 @@ pub(crate) fn hash(bytes: &[u8]) -> String {
 
 /// Makes the private copy of a content, where it is not there or damaged, and gives its path.
 pub(crate) fn copy(bytes: &[u8], hash: &str, cache: &Path) -> Result<PathBuf, FileError> {
-    let path = cache.join(format!("{hash}{}", std::env::consts::DLL_SUFFIX));
+    let path = copy_of(hash, cache);
     if !holds(&path, bytes) {
         write_aside(&path, bytes).map_err(|source| FileError::Copy {
             path: path.clone(),
@@ -87,8 +87,13 @@ pub(crate) fn copy(bytes: &[u8], hash: &str, cache: &Path) -> Result<PathBuf, Fi
     Ok(path)
 }
 
-/// Keeps a copy from being removed as an old one.
-pub(crate) fn mark_used(copy: &Path) {
+/// Where the private copy of the library with this hash lies in a cache.
+pub fn copy_of(hash: &str, cache: &Path) -> PathBuf {
+    cache.join(format!("{hash}{}", std::env::consts::DLL_SUFFIX))
+}
+
+/// Keeps a private copy from being removed as an old one, for 29 days from now at least.
+pub fn mark_used(copy: &Path) {
     let now = SystemTime::now();
     let marked = fs::metadata(copy).and_then(|metadata| metadata.modified());
     let recently = marked.is_ok_and(|at| now.duration_since(at).unwrap_or_default() < MARKED_EVERY);

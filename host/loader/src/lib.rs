@@ -36,7 +36,7 @@ use attune_plugin_api::param::{ParamError, Value};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-pub use file::FileError;
+pub use file::{FileError, copy_of, mark_used};
 pub use library::{LibraryError, LoadedLibrary, MAX_DESCRIPTION_BYTES, read_description};
 pub use opened::Opened;
 pub use place::Place;

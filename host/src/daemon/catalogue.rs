@@ -203,8 +203,7 @@ impl Catalogue {
     pub(super) async fn builds(&mut self, study: &StudyRecord) -> anyhow::Result<Schedulers> {
         let mut schedulers = Schedulers::new();
         for (scheduler, build) in study.swapped.iter().chain(&study.plugins) {
-            let suffix = std::env::consts::DLL_SUFFIX;
-            let copy = self.cache.join(format!("{}{suffix}", build.build_hash));
+            let copy = attune_loader::copy_of(&build.build_hash, &self.cache);
             let candidate = Candidate {
                 path: copy.clone(),
                 copy,

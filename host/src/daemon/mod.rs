@@ -170,6 +170,8 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
         },
         about: about(&info, places, config, listens, &report),
     };
+    let copies = places.plugin_copies();
+    tokio::spawn(retention::keep_builds(Arc::clone(&store), copies));
     if let Some(keep) = config.retention {
         tokio::spawn(retention::retain(Arc::clone(&store), keep));
     }

@@ -1,6 +1,8 @@
-//! Thins out old histories, where the configuration says how many are to be kept whole.
+//! What is kept, and for how long: old histories are thinned out where the configuration says how
+//! many are to stay whole, and the builds of plugins that a study began with stay as long as it does.
 
 use attune_store::{Error, Store, TrialId};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,32 @@ pub(super) async fn retain(store: Arc<Store>, keep: u32) {
             tracing::warn!(%error, "cannot thin out old histories");
         }
     }
+}
+
+/// How often the builds that studies need are marked as needed.
+const MARK_EVERY: Duration = Duration::from_secs(24 * 3600);
+
+/// Keeps the private copies of the plugins of every study that is stored: copies that nobody used for
+/// long are removed, and a study goes on with its own builds or not at all.
+pub(super) async fn keep_builds(store: Arc<Store>, copies: PathBuf) {
+    let mut ticks = tokio::time::interval(MARK_EVERY);
+    loop {
+        ticks.tick().await;
+        let (store, copies) = (Arc::clone(&store), copies.clone());
+        let marked = tokio::task::spawn_blocking(move || mark(&store, &copies)).await;
+        if let Ok(Err(error)) = marked {
+            tracing::warn!(%error, "cannot tell which plugins' copies are needed");
+        }
+    }
+}
+
+fn mark(store: &Store, copies: &Path) -> Result<(), Error> {
+    for (_, study) in store.list_studies()? {
+        for build in study.plugins.values().chain(study.swapped.values()) {
+            attune_loader::mark_used(&attune_loader::copy_of(&build.build_hash, copies));
+        }
+    }
+    Ok(())
 }
 
 fn thin(store: &Store, keep: usize) -> Result<(), Error> {

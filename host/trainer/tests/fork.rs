@@ -13,7 +13,7 @@ use attune_trainer::metrics::Metric;
 use attune_trainer::trial::{Checkpoint, CheckpointError, Goal, StartRate, Trial, TrialSettings};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use support::{Constant, Falling, History, Watchful, configured, dataset, flowers, trial};
+use support::{Constant, Falling, History, Watchful, blossoms, configured, trial};
 
 static GO: AtomicBool = AtomicBool::new(false);
 const EPOCHS: u32 = 5;
@@ -30,10 +30,6 @@ fn settings() -> TrialSettings {
         seed: 5,
         ..TrialSettings::default()
     }
-}
-
-fn data() -> Arc<Dataset> {
-    dataset(&flowers(120), "kind")
 }
 
 fn checkpoint_at<S: Scheduler>(step: u64, data: &Arc<Dataset>) -> Vec<u8> {
@@ -71,7 +67,7 @@ fn fork<S: Scheduler>(
 
 #[test]
 fn a_fork_that_changes_nothing_is_its_parent() {
-    let data = data();
+    let data = blossoms();
     let mut parent = trial::<Constant>(settings(), &data);
     let mut history = run(&mut parent, 9);
     let bytes = parent.checkpoint().unwrap();
@@ -88,7 +84,7 @@ fn a_fork_that_changes_nothing_is_its_parent() {
 
 #[test]
 fn a_fork_starts_from_the_rates_in_force_or_from_its_own() {
-    let data = data();
+    let data = blossoms();
     let bytes = checkpoint_at::<Falling>(9, &data);
     let total = u64::from(EPOCHS) * STEPS_PER_EPOCH;
     let in_force = 0.01 * (1.0 - 8.0 / total as f64);
@@ -119,7 +115,7 @@ fn a_fork_starts_from_the_rates_in_force_or_from_its_own() {
 /// Its scheduler's run is what remains: it falls from where it starts to nothing at the end.
 #[test]
 fn the_clock_of_a_forks_scheduler_begins_at_the_fork() {
-    let data = data();
+    let data = blossoms();
     let bytes = checkpoint_at::<Constant>(9, &data);
     let settings = TrialSettings {
         max_epochs: EPOCHS + 2,
@@ -144,7 +140,7 @@ fn the_clock_of_a_forks_scheduler_begins_at_the_fork() {
 
 #[test]
 fn a_fork_is_restored_as_any_other_trial() {
-    let data = data();
+    let data = blossoms();
     let bytes = checkpoint_at::<Constant>(9, &data);
     let changed = TrialSettings {
         weight_decay: 0.1,
@@ -170,7 +166,7 @@ fn a_fork_is_restored_as_any_other_trial() {
 /// How often its metric is due follows from where it began, which its settings do not say.
 #[test]
 fn a_restored_fork_keeps_its_cadence() {
-    let data = data();
+    let data = blossoms();
     let bytes = checkpoint_at::<Constant>(STEPS_PER_EPOCH, &data);
     let changed = TrialSettings {
         batch_size: 2,
@@ -218,7 +214,7 @@ fn what_a_fork_may_change_depends_on_where_it_begins() {
         ("optimizer", |s| s.optimizer = OptimizerKind::Sgd),
         ("objective", |s| s.objective = Some(Metric::Loss)),
     ];
-    let data = data();
+    let data = blossoms();
     for step in [STEPS_PER_EPOCH, STEPS_PER_EPOCH + 3] {
         let bytes = checkpoint_at::<Constant>(step, &data);
         let begun = step % STEPS_PER_EPOCH > 0;

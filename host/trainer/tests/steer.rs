@@ -8,14 +8,12 @@
 mod support;
 
 use attune_plugin_api::prelude::*;
-use attune_trainer::data::Dataset;
 use attune_trainer::trial::{
     Checkpoint, EpochRecord, Goal, PluginCall, SteerError, StepRecord, Telemetry, Trial,
     TrialError, TrialSettings,
 };
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use support::{Constant, Falling, History, Watchful, configured, dataset, flowers, trial};
+use support::{Constant, Falling, History, Refusing, Watchful, blossoms, configured, trial};
 
 static GO: AtomicBool = AtomicBool::new(false);
 const EPOCHS: u32 = 4;
@@ -44,30 +42,6 @@ impl Scheduler for Doubling {
     }
 }
 
-/// Refuses its third step, and the metric before it is fine.
-#[derive(Serialize, Deserialize)]
-struct Refusing {}
-
-impl Scheduler for Refusing {
-    type Params = Refusing;
-
-    fn describe() -> Description {
-        Description::new("refusing", "Refuses the third step.").reads_metric()
-    }
-
-    fn configure(params: Refusing, _: &Setup) -> Result<Self, Error> {
-        Ok(params)
-    }
-
-    fn step(&mut self, now: &Now<'_>, _: &mut Rates<'_>) -> Result<(), Error> {
-        if now.step() == 2 {
-            Err(Error::new("no more"))
-        } else {
-            Ok(())
-        }
-    }
-}
-
 fn settings() -> TrialSettings {
     TrialSettings {
         hidden: vec![12, 6],
@@ -77,10 +51,6 @@ fn settings() -> TrialSettings {
         seed: 7,
         ..TrialSettings::default()
     }
-}
-
-fn data() -> Arc<Dataset> {
-    dataset(&flowers(120), "kind")
 }
 
 fn to(step: u64) -> Goal {
@@ -102,7 +72,7 @@ fn rates(history: &History) -> Vec<f64> {
 
 #[test]
 fn a_trial_stops_at_exactly_the_step_it_is_told() {
-    let data = data();
+    let data = blossoms();
     let whole = run(&mut trial::<Watchful>(settings(), &data), STEPS);
     for step in 0..=STEPS {
         let mut cut = trial::<Watchful>(settings(), &data);
@@ -123,7 +93,7 @@ fn a_trial_stops_at_exactly_the_step_it_is_told() {
 
 #[test]
 fn a_schedule_goes_on_in_its_own_shape_from_the_rate_set_by_hand() {
-    let data = data();
+    let data = blossoms();
     let untouched = rates(&run(&mut trial::<Falling>(settings(), &data), STEPS));
     let mut trial = trial::<Falling>(settings(), &data);
     run(&mut trial, 10);
@@ -143,7 +113,7 @@ fn a_schedule_goes_on_in_its_own_shape_from_the_rate_set_by_hand() {
 
 #[test]
 fn a_constant_rate_set_by_hand_is_exactly_that_and_may_be_nothing() {
-    let mut trial = trial::<Constant>(settings(), &data());
+    let mut trial = trial::<Constant>(settings(), &blossoms());
     run(&mut trial, 3);
     for rate in [0.003, 0.0, 0.007, 0.1] {
         trial.set_rate(rate).unwrap();
@@ -154,7 +124,7 @@ fn a_constant_rate_set_by_hand_is_exactly_that_and_may_be_nothing() {
 
 #[test]
 fn a_scheduler_that_reacts_goes_on_from_the_rate_set_by_hand() {
-    let mut trial = trial::<Doubling>(settings(), &data());
+    let mut trial = trial::<Doubling>(settings(), &blossoms());
     run(&mut trial, 2);
     let [first, second] = trial.rates()[..] else {
         panic!()
@@ -173,7 +143,7 @@ fn rates_in_force_are_bounded_whatever_the_hand_does() {
         max_lr: 0.1,
         ..settings()
     };
-    let mut trial = trial::<Doubling>(settings, &data());
+    let mut trial = trial::<Doubling>(settings, &blossoms());
     for (step, rate) in [(1, 0.1), (4, 0.0001), (20, 0.05)] {
         let history = run(&mut trial, step);
         assert!(rates(&history).iter().all(|&rate| rate <= 0.1));
@@ -197,7 +167,7 @@ fn rates_in_force_are_bounded_whatever_the_hand_does() {
 
 #[test]
 fn a_rate_that_cannot_be_set_leaves_the_trial_as_it_was() {
-    let data = data();
+    let data = blossoms();
     let mut trial = trial::<Falling>(settings(), &data);
     run(&mut trial, 5);
     let before = trial.rates().to_vec();
@@ -215,7 +185,7 @@ fn a_rate_that_cannot_be_set_leaves_the_trial_as_it_was() {
 
 #[test]
 fn another_scheduler_starts_from_the_rates_in_force_with_a_clock_of_its_own() {
-    let data = data();
+    let data = blossoms();
     let mut trial = trial::<Falling>(settings(), &data);
     run(&mut trial, 8);
     trial.set_rate(0.004).unwrap();
@@ -232,7 +202,7 @@ fn another_scheduler_starts_from_the_rates_in_force_with_a_clock_of_its_own() {
 
 #[test]
 fn a_swapped_scheduler_gets_its_signals_and_metrics_as_planned() {
-    let mut trial = trial::<Constant>(settings(), &data());
+    let mut trial = trial::<Constant>(settings(), &blossoms());
     run(&mut trial, 8);
     let setup = trial.setup_now();
     trial.swap(configured::<Watchful>(&setup)).unwrap();
@@ -254,7 +224,7 @@ fn a_swapped_scheduler_gets_its_signals_and_metrics_as_planned() {
     assert_eq!(setup.metric_calls, Some(STEPS - 8));
 
     // Directions that are remembered already stay known to the next one.
-    let mut trial = support::trial::<Watchful>(settings(), &data());
+    let mut trial = support::trial::<Watchful>(settings(), &blossoms());
     run(&mut trial, 3);
     trial
         .swap(configured::<Watchful>(&trial.setup_now()))
@@ -300,7 +270,7 @@ const INTERVENTIONS: [(u64, Intervention); 6] = [
 /// followed by a restart.
 #[test]
 fn interventions_are_replayed_exactly_and_outlive_a_checkpoint() {
-    let data = data();
+    let data = blossoms();
     let replayed = |restarts: bool| {
         let mut trial = trial::<Falling>(settings(), &data);
         let mut history = History::default();
@@ -344,7 +314,7 @@ fn restarted(trial: &mut Trial) -> Trial {
 
 #[test]
 fn a_trial_that_failed_is_steered_no_more() {
-    let mut trial = trial::<Refusing>(settings(), &data());
+    let mut trial = trial::<Refusing>(settings(), &blossoms());
     let error = trial.run_until(EPOCHS, &mut (), &GO).unwrap_err();
     let refused = SteerError::Trial(error);
     assert_eq!(trial.set_rate(0.1).unwrap_err(), refused);
@@ -377,7 +347,7 @@ impl Telemetry for Witness {
 
 #[test]
 fn every_call_into_a_scheduler_is_announced_and_ended() {
-    let mut trial = trial::<Refusing>(settings(), &data());
+    let mut trial = trial::<Refusing>(settings(), &blossoms());
     let mut witness = Witness::default();
     let error = trial.run_until(EPOCHS, &mut witness, &GO).unwrap_err();
     assert!(matches!(error, TrialError::Scheduler { step: 2, .. }));

@@ -11,7 +11,7 @@ use attune_trainer::trial::{
 };
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use support::{Constant, History, controller, dataset, flowers, hills, trial};
+use support::{Constant, History, NoParams, Refusing, controller, dataset, flowers, hills, trial};
 
 static GO: AtomicBool = AtomicBool::new(false);
 
@@ -20,9 +20,6 @@ static GO: AtomicBool = AtomicBool::new(false);
 struct Curious {
     metrics: Vec<f64>,
 }
-
-#[derive(Deserialize)]
-struct NoParams {}
 
 impl Scheduler for Curious {
     type Params = NoParams;
@@ -50,30 +47,6 @@ impl Scheduler for Curious {
         self.metrics.push(value);
         rates.set_each(|_, rate| rate * 0.99);
         Ok(())
-    }
-}
-
-/// Panics or refuses, as an author's mistake would.
-#[derive(Serialize, Deserialize)]
-struct Refusing {}
-
-impl Scheduler for Refusing {
-    type Params = Refusing;
-
-    fn describe() -> Description {
-        Description::new("refusing", "Refuses the third step.")
-    }
-
-    fn configure(params: Refusing, _: &Setup) -> Result<Self, Error> {
-        Ok(params)
-    }
-
-    fn step(&mut self, now: &Now<'_>, _: &mut Rates<'_>) -> Result<(), Error> {
-        if now.step() == 2 {
-            Err(Error::new("no more"))
-        } else {
-            Ok(())
-        }
     }
 }
 

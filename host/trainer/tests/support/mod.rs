@@ -55,6 +55,11 @@ pub(crate) fn dataset(table: &Table, target: &str) -> Arc<Dataset> {
     Arc::new(Dataset::prepare(table, &DataOptions::of_target(target)).unwrap())
 }
 
+/// 120 flowers, of which 84 are for training.
+pub(crate) fn blossoms() -> Arc<Dataset> {
+    dataset(&flowers(120), "kind")
+}
+
 /// Leaves every rate as it is.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Constant {}
@@ -126,6 +131,30 @@ impl Scheduler for Watchful {
         self.metrics += 1;
         rates.set_each(|_, rate| rate * (0.9 - 0.01 * value.tanh()));
         Ok(())
+    }
+}
+
+/// Refuses its third step, and the metric before it is fine.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Refusing {}
+
+impl Scheduler for Refusing {
+    type Params = Refusing;
+
+    fn describe() -> Description {
+        Description::new("refusing", "Refuses the third step.").reads_metric()
+    }
+
+    fn configure(params: Refusing, _: &Setup) -> Result<Self, Error> {
+        Ok(params)
+    }
+
+    fn step(&mut self, now: &Now<'_>, _: &mut Rates<'_>) -> Result<(), Error> {
+        if now.step() == 2 {
+            Err(Error::new("no more"))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -404,27 +404,38 @@ async fn what_takes_long_is_waited_for_longer() {
     assert_eq!(waited(&mut exchange).await, 50);
 }
 
-/// Answers any number of requests on a connection.
-async fn serve(mut stream: UnixStream, heard: Heard, number: usize, how_many: usize) {
-    for _ in 0..how_many {
-        let head = request(&mut stream).await;
-        if head.is_empty() {
-            return;
+/// A daemon that answers so many requests on each connection, and what it heard.
+fn serving(how_many: usize) -> (Toy, Heard) {
+    let heard = Heard::default();
+    let log = Arc::clone(&heard);
+    let toy = Toy::raw(move |number, mut stream| {
+        let heard = Arc::clone(&log);
+        async move {
+            for _ in 0..how_many {
+                if !hears(&mut stream, &heard, number).await {
+                    return;
+                }
+                stream.write_all(ok("[]").as_bytes()).await.unwrap();
+            }
         }
-        let line = head.lines().next().unwrap().to_owned();
-        heard
-            .lock()
-            .unwrap()
-            .push((line, number.to_string(), Vec::new()));
-        stream.write_all(ok("[]").as_bytes()).await.unwrap();
-    }
+    });
+    (toy, heard)
+}
+
+/// Reads a request, and writes down that it came on this connection. Says whether there was one.
+async fn hears(stream: &mut UnixStream, heard: &Heard, number: usize) -> bool {
+    let head = request(stream).await;
+    let Some(line) = head.lines().next() else {
+        return false;
+    };
+    let line = (line.to_owned(), number.to_string(), Vec::new());
+    heard.lock().unwrap().push(line);
+    true
 }
 
 #[tokio::test]
 async fn a_connection_is_used_again() {
-    let heard = Heard::default();
-    let log = Arc::clone(&heard);
-    let toy = Toy::raw(move |number, stream| serve(stream, Arc::clone(&log), number, 100));
+    let (toy, heard) = serving(100);
     let client = toy.client();
     for _ in 0..5 {
         client.studies().await.unwrap();
@@ -445,9 +456,7 @@ async fn a_connection_is_used_again() {
 
 #[tokio::test]
 async fn requests_at_the_same_time_have_connections_of_their_own() {
-    let heard = Heard::default();
-    let log = Arc::clone(&heard);
-    let toy = Toy::raw(move |number, stream| serve(stream, Arc::clone(&log), number, 100));
+    let (toy, heard) = serving(100);
     let client = toy.client();
     let (a, b) = tokio::join!(client.studies(), client.plugins());
     assert!(a.is_ok() && b.is_ok());
@@ -458,9 +467,7 @@ async fn requests_at_the_same_time_have_connections_of_their_own() {
 /// next request, any request gets a new one.
 #[tokio::test]
 async fn a_connection_that_was_closed_is_replaced() {
-    let heard = Heard::default();
-    let log = Arc::clone(&heard);
-    let toy = Toy::raw(move |number, stream| serve(stream, Arc::clone(&log), number, 1));
+    let (toy, heard) = serving(1);
     let client = toy.client();
     for number in 0..20 {
         // Whether the close is seen in time is left to chance, so only a read is sure to pass.
@@ -477,22 +484,9 @@ async fn only_a_read_is_sent_a_second_time() {
     let toy = Toy::raw(move |number, mut stream| {
         let heard = Arc::clone(&log);
         async move {
-            let mut turn = 0;
-            loop {
-                let head = request(&mut stream).await;
-                if head.is_empty() {
-                    return;
-                }
-                let line = head.lines().next().unwrap().to_owned();
-                heard
-                    .lock()
-                    .unwrap()
-                    .push((line, number.to_string(), Vec::new()));
-                if turn == 1 {
-                    return;
-                }
+            if hears(&mut stream, &heard, number).await {
                 stream.write_all(ok("[]").as_bytes()).await.unwrap();
-                turn += 1;
+                hears(&mut stream, &heard, number).await;
             }
         }
     });

@@ -37,6 +37,22 @@ impl Default for Wish<'_> {
     }
 }
 
+/// The schedulers of a study that does not want the plugin that misbehaves.
+pub const WELL_BEHAVED: &str = "\"cosine\", \"greedy\"";
+
+/// Nobody is kept from working who does not want the plugin that misbehaves.
+#[track_caller]
+pub fn others_work(home: &Home) {
+    let file = study(
+        home,
+        &Wish {
+            schedulers: WELL_BEHAVED,
+            ..Wish::default()
+        },
+    );
+    home.run(&["run", &file]).ok();
+}
+
 /// Writes the study into the home.
 pub fn study(home: &Home, wish: &Wish<'_>) -> String {
     home.file("wine.csv", WINE);

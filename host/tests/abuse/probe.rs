@@ -1,6 +1,6 @@
 //! Libraries that do not survive being asked what they hold.
 
-use crate::ground::{Wish, home_with, library, start, study, trials};
+use crate::ground::{Wish, home_with, library, others_work, start, study, trials};
 use crate::support::{Home, says, unwrapped};
 
 /// A home whose daemon finds a library that does this in this call, while the file `now` is there.
@@ -48,16 +48,7 @@ fn a_library_that_dies_of_the_question_is_named_and_kept_from_running() {
             &unwrapped(&doctor.out),
             &[how, "`attune plugin release attune-misbehave`"],
         );
-        // Whoever does not want it is not kept from working.
-        let schedulers = "\"cosine\", \"greedy\"";
-        let file = study(
-            &home,
-            &Wish {
-                schedulers,
-                ..Wish::default()
-            },
-        );
-        home.run(&["run", &file]).ok();
+        others_work(&home);
         assert_eq!(home.daemon_pid(), daemon, "it cost the daemon");
 
         // Once it is mended it may be released, and runs.

@@ -1,6 +1,8 @@
 //! A plugin that keeps killing workers is kept from running until a person lets it again.
 
-use crate::ground::{TWO_OF_FOUR, Wish, home_with, library, misbehaving, reason, study, trials};
+use crate::ground::{
+    TWO_OF_FOUR, Wish, home_with, library, misbehaving, others_work, reason, study, trials,
+};
 use crate::support::{Home, one_line, says, signal, unwrapped, wait_until};
 use rustix::process::Signal;
 
@@ -73,16 +75,7 @@ fn it_is_named_everywhere_until_it_is_released() {
     wait_until(|| home.daemon_pid() != Some(daemon), "the daemon is gone");
     is_kept_from_running(&home);
 
-    // Nobody is kept from working who does not want it.
-    let schedulers = "\"cosine\", \"greedy\"";
-    let file = study(
-        &home,
-        &Wish {
-            schedulers,
-            ..Wish::default()
-        },
-    );
-    home.run(&["run", &file]).ok();
+    others_work(&home);
 
     let wrong = home.run(&["plugin", "release", "misbehaved"]).failed(1);
     one_line(&wrong, &["`misbehaved`", "attune-misbehave"]);

@@ -1,7 +1,7 @@
 //! A plugin that is put at the wheel of a trial in training, and misbehaves there.
 
-use crate::ground::{Wish, home_with, library, others, reason, start, study, trials};
-use crate::support::{Home, one_line, says, wait_until};
+use crate::ground::{WELL_BEHAVED, Wish, home_with, library, others, reason, start, study, trials};
+use crate::support::{Finished, Home, one_line, says, wait_until};
 
 /// Two trials that take some seconds.
 fn long(home: &Home) -> String {
@@ -10,7 +10,7 @@ fn long(home: &Home) -> String {
         &Wish {
             trials: 2,
             epochs: 10_000,
-            schedulers: "\"cosine\", \"greedy\"",
+            schedulers: WELL_BEHAVED,
             ..Wish::default()
         },
     )
@@ -33,6 +33,15 @@ fn wait_for_training(home: &Home) {
     );
 }
 
+/// Puts it at the wheel of the first trial, with these settings.
+fn swap(home: &Home, settings: &[&str]) -> Finished {
+    let mut args = vec!["steer", "s1.0", "--scheduler", "misbehave"];
+    for setting in settings {
+        args.extend(["--set", setting]);
+    }
+    home.run(&args)
+}
+
 #[test]
 fn one_that_crashes_at_the_wheel_costs_the_trial_that_it_was_put_into() {
     let expected = {
@@ -44,15 +53,7 @@ fn one_that_crashes_at_the_wheel_costs_the_trial_that_it_was_put_into() {
     start(&home, None);
     begin(&home);
     let daemon = home.daemon_pid();
-    let swap = [
-        "steer",
-        "s1.0",
-        "--scheduler",
-        "misbehave",
-        "--set",
-        "action=segfault",
-    ];
-    home.run(&swap).ok();
+    swap(&home, &["action=segfault"]).ok();
     home.file("now", "");
     home.wait_for_state("s1", "done");
     assert_eq!(home.daemon_pid(), daemon);
@@ -77,17 +78,7 @@ fn one_that_crashes_at_the_wheel_costs_the_trial_that_it_was_put_into() {
 fn one_that_crashes_as_it_is_made_is_never_put_there() {
     let home = home_with("", &library());
     begin(&home);
-    let swap = [
-        "steer",
-        "s1.0",
-        "--scheduler",
-        "misbehave",
-        "--set",
-        "action=segfault",
-        "--set",
-        "call=configure",
-    ];
-    let said = home.run(&swap).failed(1);
+    let said = swap(&home, &["action=segfault", "call=configure"]).failed(1);
     one_line(
         &said,
         &[
@@ -98,20 +89,8 @@ fn one_that_crashes_as_it_is_made_is_never_put_there() {
         ],
     );
     wait_for_training(&home);
-    let error = [
-        "steer",
-        "s1.0",
-        "--scheduler",
-        "misbehave",
-        "--set",
-        "action=error",
-        "--set",
-        "call=configure",
-    ];
-    says(
-        &home.run(&error).failed(1),
-        &["misbehave", "an error in configure"],
-    );
+    let said = swap(&home, &["action=error", "call=configure"]).failed(1);
+    says(&said, &["misbehave", "an error in configure"]);
     home.wait_for_state("s1", "done");
     let after = trials(&home, "s1");
     assert_eq!(after[0]["state"], "done", "{:#}", after[0]);

@@ -1,9 +1,9 @@
 //! A disk that fills up, at moments that hurt: everything waits and says why, and goes on once there
 //! is room again. And what checkpoints may take of a disk that does not.
 
-use crate::ground::{Acknowledged, Ground, ID, all_files, random, seed, signal, undisturbed, wait};
+use crate::ground::{Acknowledged, Ground, ID, all_files, random, seed, undisturbed, wait};
 use crate::stopped::stopped_process;
-use crate::support::Home;
+use crate::support::{Home, signal};
 use attune_protocol::{StudyDetail, StudyState};
 use rand::RngExt;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};

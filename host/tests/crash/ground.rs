@@ -1,12 +1,12 @@
 //! A home with a study in it, and hands to do harm there.
 
 use crate::outcome::Outcome;
-use crate::support::{Finished, Home};
+use crate::support::{Finished, Home, daemon_of, processes_of, signal, try_within};
 use attune_protocol::client::{Address, Client, ClientError};
 use attune_protocol::{DaemonStatus, StudyDetail, TrialState};
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -15,9 +15,6 @@ use std::time::{Duration, Instant};
 
 /// Nothing in these tests takes longer, however busy the machine is.
 pub const DEADLINE: Duration = Duration::from_secs(180);
-
-/// Between two looks at something that is waited for.
-const LOOK: Duration = Duration::from_millis(5);
 
 /// Digits, four schedulers and rungs: some seconds of work.
 const STUDY: &str = r#"
@@ -187,23 +184,12 @@ impl Ground {
 
     /// The process that holds the daemon's lock, as the lock says.
     pub fn daemon(&self) -> Option<u32> {
-        let text = std::fs::read_to_string(self.state.join("state/daemon.lock")).ok()?;
-        let info: serde_json::Value = serde_json::from_str(text.lines().next()?).ok()?;
-        let pid = u32::try_from(info["pid"].as_u64()?).ok()?;
-        self.processes().contains(&pid).then_some(pid)
+        daemon_of(&self.state)
     }
 
     /// Every process of this home, commands among them.
     pub fn processes(&self) -> Vec<u32> {
-        let own = format!("ATTUNE_HOME={}", self.state.display());
-        let of_home = |pid: &u32| {
-            let variables = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let mut variables = variables.split(|byte| *byte == 0);
-            variables.any(|variable| variable == own.as_bytes())
-        };
-        let entries = std::fs::read_dir("/proc").unwrap().flatten();
-        let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        pids.filter(of_home).collect()
+        processes_of(&self.state)
     }
 
     /// Writes what is to happen at a named point.
@@ -290,12 +276,6 @@ impl Drop for Watching {
     }
 }
 
-/// Says whether a signal reached a process.
-pub fn signal(pid: u32, signal: Signal) -> bool {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
-}
-
 /// Every file in and below a folder.
 pub fn all_files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
@@ -316,23 +296,9 @@ pub fn all_files(folder: &Path) -> Vec<PathBuf> {
 /// Waits until there is something.
 #[track_caller]
 pub fn wait<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
-    match wait_for(DEADLINE, look) {
+    match try_within(DEADLINE, look) {
         Some(found) => found,
         None => panic!("waited in vain: {what}; seed {}", seed()),
-    }
-}
-
-/// Waits until there is something, but no longer than this.
-pub fn wait_for<T>(deadline: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let give_up_at = Instant::now() + deadline;
-    loop {
-        if let Some(found) = look() {
-            return Some(found);
-        }
-        if Instant::now() > give_up_at {
-            return None;
-        }
-        std::thread::sleep(LOOK);
     }
 }
 

@@ -1,10 +1,10 @@
 //! The kill test: a study whose daemon and workers are killed again and again.
 
 use crate::ground::{
-    Acknowledged, DEADLINE, Ground, Watching, is_over, random, seed, signal, undisturbed, wait,
-    wait_for,
+    Acknowledged, DEADLINE, Ground, Watching, is_over, random, seed, undisturbed, wait,
 };
 use crate::points::{AT_THE_END, DAEMON, WORKER};
+use crate::support::{signal, try_within};
 use attune_protocol::StudyDetail;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
@@ -143,7 +143,7 @@ impl<'a> Siege<'a> {
             }
             // Where in the study it lands.
             let pause = Duration::from_millis(self.random.random_range(0..400));
-            let _ = wait_for::<()>(pause, || {
+            let _ = try_within::<()>(pause, || {
                 self.look();
                 None
             });
@@ -278,11 +278,11 @@ impl<'a> Siege<'a> {
     fn kill_starting(&mut self) -> Option<&'static str> {
         let before = self.ground.daemon()?;
         self.kill_daemon();
-        wait_for(DEADLINE, || {
+        try_within(DEADLINE, || {
             self.ground.daemon().filter(|now| *now != before)
         })?;
         let pause = Duration::from_millis(self.random.random_range(0..150));
-        let _ = wait_for::<()>(pause, || None);
+        let _ = try_within::<()>(pause, || None);
         *self.tally.by_kind.entry("daemon").or_default() += 1;
         self.kill_daemon().then_some("daemon, starting")
     }
@@ -331,7 +331,7 @@ impl<'a> Siege<'a> {
             _ => 1 + self.random.next_u32() % 8,
         };
         let file = self.ground.arm(point, &format!("kill {passages}"));
-        let hit = wait_for(ARMED, || {
+        let hit = try_within(ARMED, || {
             self.look();
             let gone = !self.watching.is_there();
             (!file.exists() || gone).then(|| !file.exists())

@@ -1,6 +1,7 @@
 //! Workers that are stopped, and go on when nobody waits for them any more.
 
-use crate::ground::{Acknowledged, Ground, is_over, signal, undisturbed, wait};
+use crate::ground::{Acknowledged, Ground, Watching, is_over, undisturbed, wait};
+use crate::support::signal;
 use rustix::process::Signal;
 use std::process::Stdio;
 
@@ -9,10 +10,7 @@ use std::process::Stdio;
 fn the_trial_of_a_stopped_worker_is_trained_elsewhere() {
     let expected = undisturbed();
     let ground = Ground::new();
-    let point = ground.arm("worker-before-exchange", "stop 9");
-    let mut watching = ground.run();
-    wait("a worker stops", || (!point.exists()).then_some(()));
-    let stopped = wait("its process", || stopped_process(&ground));
+    let (mut watching, stopped) = with_a_stopped_worker(&ground);
     wait("it is given up", || {
         (!ground.processes().contains(&stopped)).then_some(())
     });
@@ -82,10 +80,7 @@ fn late_reports_are_refused() {
 fn a_worker_of_a_daemon_that_is_gone_is_nobody() {
     let expected = undisturbed();
     let ground = Ground::new();
-    let point = ground.arm("worker-before-exchange", "stop 9");
-    let mut watching = ground.run();
-    wait("a worker stops", || (!point.exists()).then_some(()));
-    let stopped = wait("its process", || stopped_process(&ground));
+    let (mut watching, stopped) = with_a_stopped_worker(&ground);
     assert!(signal(ground.daemon().unwrap(), Signal::KILL));
     let mut seen = Acknowledged::default();
     wait("another daemon has workers", || {
@@ -105,6 +100,15 @@ fn a_worker_of_a_daemon_that_is_gone_is_nobody() {
     let outcome = ground.outcome();
     outcome.is(expected);
     assert_eq!(outcome.deaths, 0, "nobody's fault");
+}
+
+/// The study, begun, and one of its workers, which stands still.
+fn with_a_stopped_worker(ground: &Ground) -> (Watching, u32) {
+    let point = ground.arm("worker-before-exchange", "stop 9");
+    let watching = ground.run();
+    wait("a worker stops", || (!point.exists()).then_some(()));
+    let stopped = wait("its process", || stopped_process(ground));
+    (watching, stopped)
 }
 
 /// A process of this home that stands still.

@@ -5,8 +5,9 @@
 //! or the daemon said what is damaged, and everything else is as it should be.
 
 use crate::ground::{
-    Acknowledged, Ground, ID, all_files, is_over, random, seed, signal, undisturbed, wait,
+    Acknowledged, Ground, ID, all_files, is_over, random, seed, undisturbed, wait,
 };
+use crate::support::signal;
 use attune_protocol::{StudyDetail, StudyState};
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;

@@ -1,8 +1,9 @@
 //! What a person asked for and was told is done stays done, though the daemon is killed in that very
 //! moment; and what it does besides training can be cut off anywhere.
 
-use crate::ground::{Ground, ID, is_over, random, seed, signal, undisturbed, wait, wait_for};
+use crate::ground::{Ground, ID, is_over, random, seed, undisturbed, wait};
 use crate::stopped::stopped_process;
+use crate::support::{signal, try_within};
 use attune_protocol::{StudyState, TrialState, TrialSummary};
 use attune_store::Store;
 use rand::RngExt;
@@ -189,7 +190,7 @@ fn care_of_the_store_can_be_cut_off_anywhere() {
         let command = command.stdout(Stdio::null()).stderr(Stdio::null());
         let mut command = command.spawn().unwrap();
         let pause = Duration::from_millis(random.random_range(0..60));
-        let _ = wait_for(pause, || command.try_wait().unwrap());
+        let _ = try_within(pause, || command.try_wait().unwrap());
         kill(&ground);
         command.wait().unwrap();
         ground.command(&["ls"]).ok();
@@ -232,7 +233,7 @@ fn an_old_store_can_be_taken_up_in_pieces() {
             (ended || ground.daemon().is_some()).then_some(())
         });
         let pause = Duration::from_millis(random.random_range(0..120));
-        let _ = wait_for::<()>(pause, || None);
+        let _ = try_within::<()>(pause, || None);
         kill(&ground);
         // It starts another one.
         command.wait().unwrap();

@@ -47,7 +47,7 @@ impl Home {
 
     /// The file whose lock makes a process the daemon of this home.
     pub fn lock_file(&self) -> PathBuf {
-        self.state().join("daemon.lock")
+        lock_file(&self.attune_home())
     }
 
     /// Writes a file into the home and gives its path.
@@ -131,11 +131,7 @@ impl Home {
 
     /// The process of the daemon that runs in this home; also of one that is just starting.
     pub fn daemon_pid(&self) -> Option<u32> {
-        let text = fs::read_to_string(self.lock_file()).ok()?;
-        let info: serde_json::Value = serde_json::from_str(text.lines().next()?).ok()?;
-        let pid = u32::try_from(info["pid"].as_u64()?).ok()?;
-        // The file outlives its writer, and its number may be somebody else's by now.
-        self.owns(pid).then_some(pid)
+        daemon_of(&self.attune_home())
     }
 
     /// The processes of the daemon's workers, as it tells them; none where no daemon runs.
@@ -149,24 +145,7 @@ impl Home {
 
     /// Every process that was started with this home: clients, daemon, workers and probes.
     pub fn processes(&self) -> Vec<u32> {
-        let entries = fs::read_dir("/proc").expect("/proc");
-        entries
-            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-            .filter(|pid| self.owns(*pid))
-            .collect()
-    }
-
-    /// Whether a process was started with this home, and lives.
-    fn owns(&self, pid: u32) -> bool {
-        let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
-            return false;
-        };
-        let mut own = OsString::from("ATTUNE_HOME=");
-        own.push(self.attune_home());
-        let own = own.as_encoded_bytes();
-        environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable == own)
+        processes_of(&self.attune_home())
     }
 
     /// Ends the daemon as a user would, then whatever still lives. Gives what lived on though it
@@ -204,11 +183,45 @@ impl Drop for Home {
     }
 }
 
-/// Sends a signal to a process, which may be gone.
-pub fn signal(pid: u32, signal: Signal) {
+fn lock_file(attune_home: &Path) -> PathBuf {
+    attune_home.join("state/daemon.lock")
+}
+
+/// The process of the daemon that runs with this folder as its `ATTUNE_HOME`.
+pub fn daemon_of(attune_home: &Path) -> Option<u32> {
+    let text = fs::read_to_string(lock_file(attune_home)).ok()?;
+    let info: serde_json::Value = serde_json::from_str(text.lines().next()?).ok()?;
+    let pid = u32::try_from(info["pid"].as_u64()?).ok()?;
+    // The file outlives its writer, and its number may be somebody else's by now.
+    is_of(pid, attune_home).then_some(pid)
+}
+
+/// Every process that was started with this folder as its `ATTUNE_HOME`.
+pub fn processes_of(attune_home: &Path) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("/proc");
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|pid| is_of(*pid, attune_home))
+        .collect()
+}
+
+/// Whether a process was started with this folder as its `ATTUNE_HOME`, and lives.
+fn is_of(pid: u32, attune_home: &Path) -> bool {
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else {
+        return false;
+    };
+    let mut own = OsString::from("ATTUNE_HOME=");
+    own.push(attune_home);
+    let own = own.as_encoded_bytes();
+    environment
+        .split(|byte| *byte == 0)
+        .any(|variable| variable == own)
+}
+
+/// Sends a signal to a process, and says whether it reached it: the process may be gone.
+pub fn signal(pid: u32, signal: Signal) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-    // One that is gone needs no signal.
-    let _ = kill_process(pid.expect("a process has a positive number"), signal);
+    kill_process(pid.expect("a process has a positive number"), signal).is_ok()
 }
 
 /// Waits until a condition holds; `what` says which, for the one who reads that it never did.
@@ -226,8 +239,13 @@ pub fn wait_for<T>(look: impl FnMut() -> Option<T>, what: &str) -> T {
     }
 }
 
-fn try_for<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let give_up_at = Instant::now() + DEADLINE;
+fn try_for<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
+    try_within(DEADLINE, look)
+}
+
+/// Waits until there is something, but no longer than this.
+pub fn try_within<T>(deadline: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let give_up_at = Instant::now() + deadline;
     loop {
         if let Some(found) = look() {
             return Some(found);

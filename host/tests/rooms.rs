@@ -63,8 +63,13 @@ const ONLY_SAID_IN: &[(&str, &[&str])] = &[
     ("tracing_subscriber", &["daemon/log.rs"]),
 ];
 
-/// What the daemon must not name: training is the workers' task.
-const NOT_IN_THE_DAEMON: &[&str] = &["attune_trainer", "Plugins::", "attune_tui"];
+/// What the daemon must not name, but for those files: training is the workers' task. Whether the
+/// files that they left are whole is a question to whoever knows their form.
+const NOT_IN_THE_DAEMON: &[(&str, &[&str])] = &[
+    ("attune_trainer", &["daemon/checkpoints.rs"]),
+    ("Plugins::", &[]),
+    ("attune_tui", &[]),
+];
 
 /// Everything that may stand at the top, apart from hidden and customary files.
 const TOP: [&str; 6] = ["examples", "host", "plugin-api", "plugins", "store", "tui"];
@@ -169,9 +174,9 @@ fn inside_the_host_each_module_keeps_to_its_task() {
         .iter()
         .filter(|(name, _)| name.starts_with("daemon/"))
     {
-        for word in NOT_IN_THE_DAEMON {
+        for (word, except) in NOT_IN_THE_DAEMON {
             assert!(
-                !code.contains(word),
+                except.contains(&name.as_str()) || !code.contains(word),
                 "host/src/{name} says {word}, but the daemon neither trains nor loads nor draws"
             );
         }

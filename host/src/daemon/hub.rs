@@ -6,7 +6,6 @@
 use crate::clock;
 use attune_protocol::Event;
 use attune_store::StudyId;
-use axum::body::Bytes;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::broadcast;
@@ -29,7 +28,7 @@ pub(crate) struct Published {
 struct Told {
     event: Event,
     /// The text that all listeners share, written when the first one wants it.
-    frame: OnceLock<Bytes>,
+    frame: OnceLock<Arc<[u8]>>,
 }
 
 impl Published {
@@ -38,17 +37,17 @@ impl Published {
     }
 
     /// The event as it stands in a stream.
-    pub(crate) fn frame(&self) -> Bytes {
-        let write = || frame(self.number, self.event());
-        self.told.frame.get_or_init(write).clone()
+    pub(crate) fn frame(&self) -> Arc<[u8]> {
+        let write = || frame(self.number, self.event()).into();
+        Arc::clone(self.told.frame.get_or_init(write))
     }
 }
 
 /// An event as it stands in a stream, with this number.
-pub(crate) fn frame(number: u64, event: &Event) -> Bytes {
+pub(crate) fn frame(number: u64, event: &Event) -> Vec<u8> {
     // Nothing in an event cannot be JSON, and JSON of one line needs no care in a stream.
     let json = serde_json::to_string(event).unwrap_or_default();
-    format!("id: {number}\nevent: {}\ndata: {json}\n\n", event.tag()).into()
+    format!("id: {number}\nevent: {}\ndata: {json}\n\n", event.tag()).into_bytes()
 }
 
 /// Where events are published.

@@ -11,7 +11,6 @@ mod catalogue;
 mod checkpoints;
 pub(crate) mod config;
 mod engine;
-mod events;
 mod hub;
 mod import;
 mod listen;

@@ -8,6 +8,7 @@
 //! how they are answered in `answer`.
 
 mod answer;
+mod events;
 mod extract;
 mod keeping;
 mod plugins;
@@ -18,7 +19,7 @@ mod workers;
 use super::engine::{Ask, Engine};
 use super::hub::Hub;
 use super::reception::Reception;
-use super::{checkpoints, events, metrics, not_found};
+use super::{checkpoints, metrics, not_found};
 use crate::clock;
 use crate::places::Places;
 use answer::{Answered, Refusal, read};

@@ -1,6 +1,7 @@
 //! What is asked about whole studies, and of them.
 
 use super::answer::{Answered, Refusal, read};
+use super::events;
 use super::extract::{Body, In};
 use super::{App, House, after};
 use crate::breakpoint;
@@ -8,7 +9,7 @@ use crate::convert::{Board, Census, ToldStudy};
 use crate::daemon::engine::Ask;
 use crate::daemon::study::Halt;
 use crate::daemon::trial::file;
-use crate::daemon::{checkpoints, conflict, events, import, internal};
+use crate::daemon::{checkpoints, conflict, import, internal};
 use attune_protocol::{
     Created, Event, ImportedStudy, NewStudy, ResumeStudy, Resumed, StudyState, StudySummary,
 };

@@ -5,9 +5,9 @@
 //! is sent to it in one piece, and the more listen the longer each rests: a crowd costs about as much
 //! as a few, and what it costs is not taken from the trials.
 
-use super::hub::{Published, frame};
-use super::routes::House;
+use super::House;
 use crate::convert::{self, Census};
+use crate::daemon::hub::{Published, frame};
 use attune_protocol::Event;
 use attune_protocol::endpoint::{EVENT_STREAM, HEARTBEAT};
 use attune_store::{Store, StudyId};
@@ -101,7 +101,7 @@ impl Stream {
                 Ok(published) if is_of(&published, self.of) => {
                     if piece.is_empty() && events.is_empty() {
                         // As mostly: nothing has come together.
-                        return Some(published.frame());
+                        return Some(Bytes::from_owner(published.frame()));
                     }
                     piece.extend_from_slice(&published.frame());
                     if piece.len() > PIECE {

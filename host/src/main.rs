@@ -5,6 +5,26 @@
 //! `places` knows the folders, and `convert` turns one room's types into another's. Everything that
 //! decides, trains, stores or draws lives in a room of its own.
 
+// `say!` and `answer!` print, since these panic where nobody reads any more.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
+
+/// Prints a line to stderr, for people. Whoever reads there may be gone, as a shell that started a
+/// daemon; that is no reason to panic, as `eprintln!` would.
+macro_rules! say {
+    ($($line:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stderr(), $($line)*);
+    }};
+}
+
+/// Prints a line to stdout, for programs. Whoever reads there may stop early, as `head` does.
+macro_rules! answer {
+    ($($line:tt)*) => {{
+        use std::io::Write;
+        let _ = writeln!(std::io::stdout(), $($line)*);
+    }};
+}
+
 mod breakpoint;
 mod cli;
 mod clock;
@@ -26,7 +46,7 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", told(&error));
+            say!("error: {}", told(&error));
             ExitCode::FAILURE
         }
     }

@@ -473,3 +473,15 @@ fn the_examples_are_valid_studies() {
         home.run(&["run", &file.to_string_lossy()]).ok();
     }
 }
+
+#[test]
+fn who_speaks_to_somebody_who_is_gone_does_not_panic() {
+    let home = Home::new();
+    let gone = || std::io::pipe().expect("a pipe").1;
+    for args in [&["show", "nothing"][..], &["status"], &["daemon", "start"]] {
+        let mut speaker = home.attune();
+        speaker.args(args).stdout(gone()).stderr(gone());
+        let code = speaker.status().expect("the program starts").code();
+        assert!(matches!(code, Some(0 | 1)), "{args:?}: {code:?}");
+    }
+}

@@ -211,8 +211,12 @@ pub enum End {
         /// The size of the model's file, where one was written.
         model: Option<SavedModel>,
     },
-    /// Because it was told to; the last checkpoint is where it goes on.
-    LaidDown,
+    /// Because it was told to; the last checkpoint is where it goes on, if it does. The model of its
+    /// best epoch is there if one was written, for the case that it does not.
+    LaidDown {
+        /// The size of the model's file, where one was written.
+        model: Option<SavedModel>,
+    },
     /// By a loss that was not finite.
     Diverged {
         /// Where.

@@ -27,13 +27,13 @@ pub(crate) async fn pause(args: &TargetArgs, places: &Places) -> anyhow::Result<
             Id::Study(id) => {
                 let study = client.pause_study(&id.to_string()).await?;
                 match study.state {
-                    StudyState::Running => eprintln!("{}", still_halting(&study.id)),
-                    _ => eprintln!("{id} is paused; `attune resume {id}` lets it go on"),
+                    StudyState::Running => say!("{}", still_halting(&study.id)),
+                    _ => say!("{id} is paused; `attune resume {id}` lets it go on"),
                 }
             }
             Id::Trial(id) => {
                 client.pause_trial(&id.to_string()).await?;
-                eprintln!("{id} is being paused; `attune resume {id}` lets it go on");
+                say!("{id} is being paused; `attune resume {id}` lets it go on");
             }
         }
     }
@@ -55,13 +55,13 @@ pub(crate) async fn stop(args: &TargetArgs, places: &Places) -> anyhow::Result<E
             Id::Study(id) => {
                 let study = client.stop_study(&id.to_string()).await?;
                 match study.state {
-                    StudyState::Running => eprintln!("{}", still_halting(&study.id)),
-                    _ => eprintln!("{id} is stopped; what it has is kept: `attune show {id}`"),
+                    StudyState::Running => say!("{}", still_halting(&study.id)),
+                    _ => say!("{id} is stopped; what it has is kept: `attune show {id}`"),
                 }
             }
             Id::Trial(id) => {
                 client.stop_trial(&id.to_string()).await?;
-                eprintln!("{id} is being stopped; what it has is kept");
+                say!("{id} is being stopped; what it has is kept");
             }
         }
     }
@@ -74,7 +74,7 @@ pub(crate) async fn remove(args: &TargetArgs, places: &Places) -> anyhow::Result
         match id(text)? {
             Id::Study(id) => {
                 client.delete_study(&id.to_string()).await?;
-                eprintln!("{id} is gone, with its histories, checkpoints and models");
+                say!("{id} is gone, with its histories, checkpoints and models");
             }
             Id::Trial(id) => bail!(
                 "{id} is a part of what study {} came to, and cannot be removed from it; \
@@ -93,7 +93,7 @@ pub(crate) async fn resume(args: &ResumeArgs, places: &Places) -> anyhow::Result
         Id::Study(id) => id.to_string(),
         Id::Trial(id) => {
             client.resume_trial(&id.to_string()).await?;
-            eprintln!("{id} goes on");
+            say!("{id} goes on");
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -115,9 +115,9 @@ pub(crate) async fn resume(args: &ResumeArgs, places: &Places) -> anyhow::Result
     };
     let resumed = client.resume_study(&study, &more).await?;
     for change in &resumed.changes {
-        eprintln!("changed: {}", attune_tui::clean(change));
+        say!("changed: {}", attune_tui::clean(change));
     }
-    eprintln!("{study} goes on; `attune ls {study}` shows it");
+    say!("{study} goes on; `attune ls {study}` shows it");
     if !args.wait {
         return Ok(ExitCode::SUCCESS);
     }
@@ -151,7 +151,7 @@ pub(crate) async fn steer(args: &SteerArgs, places: &Places) -> anyhow::Result<E
     };
     let trial = client.steer(&id.to_string(), &wish).await?;
     let step = trial.interventions.last().map_or(0, |done| done.step);
-    eprintln!("done before step {step}; it is recorded with the trial");
+    say!("done before step {step}; it is recorded with the trial");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -171,12 +171,12 @@ pub(crate) async fn fork(args: &ForkArgs, places: &Places) -> anyhow::Result<Exi
     };
     let forked = client.fork(&id.to_string(), &fork).await?;
     let study = forked.study.id;
-    eprintln!(
+    say!(
         "{study}.0 goes on from {id} at step {}; compare them with `attune compare {id} {study}`",
         forked.step
     );
     if !args.wait {
-        println!("{study}");
+        answer!("{study}");
         return Ok(ExitCode::SUCCESS);
     }
     let how = Follow {

@@ -57,7 +57,7 @@ async fn serve(places: &Places, on_demand: bool) -> anyhow::Result<ExitCode> {
     let daemon = match daemon::boot(places, &config, life).await {
         Ok(daemon) => daemon,
         Err(error) if matches!(error.downcast_ref(), Some(LockError::Held { .. })) => {
-            eprintln!("error: {error}");
+            say!("error: {error}");
             return Ok(ExitCode::from(RUNS_ALREADY));
         }
         Err(error) => return Err(error),
@@ -87,14 +87,15 @@ async fn serve(places: &Places, on_demand: bool) -> anyhow::Result<ExitCode> {
 async fn start(places: &Places) -> anyhow::Result<ExitCode> {
     if let Some(info) = Lock::holder(&places.lock())? {
         reach::check(&info)?;
-        eprintln!(
+        say!(
             "the daemon runs already (pid {}, version {})",
-            info.pid, info.version
+            info.pid,
+            info.version
         );
         return Ok(ExitCode::SUCCESS);
     }
     let (info, _) = reach::start_with(places, &["daemon", "run"]).await?;
-    eprintln!("the daemon runs (pid {})", info.pid);
+    say!("the daemon runs (pid {})", info.pid);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -108,7 +109,7 @@ async fn stop(places: &Places) -> anyhow::Result<ExitCode> {
                 info.pid
             );
         }
-        eprintln!("no daemon runs");
+        say!("no daemon runs");
         return Ok(ExitCode::SUCCESS);
     };
     client.shutdown().await?;
@@ -122,18 +123,20 @@ async fn stop(places: &Places) -> anyhow::Result<ExitCode> {
         }
         sleep(Duration::from_millis(10)).await;
     }
-    eprintln!("the daemon has stopped; what was running goes on when it is started again");
+    say!("the daemon has stopped; what was running goes on when it is started again");
     Ok(ExitCode::SUCCESS)
 }
 
 /// Makes what a daemon needs to listen on the network.
 fn credentials(folder: &Path, hosts: &[String]) -> anyhow::Result<ExitCode> {
     let made = make_credentials(folder, hosts)?;
-    println!(
+    answer!(
         "[listen]\naddress = \"0.0.0.0:7878\"\ncertificate = {:?}\nkey = {:?}\ntoken_file = {:?}",
-        made.certificate, made.key, made.token_file
+        made.certificate,
+        made.key,
+        made.token_file
     );
-    eprintln!(
+    say!(
         "put this into the configuration; clients elsewhere need copies of certificate and token: \
          ATTUNE_CONNECT=https://HOST:7878 ATTUNE_CERTIFICATE=... ATTUNE_TOKEN_FILE=... attune ls"
     );

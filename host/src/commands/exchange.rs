@@ -49,7 +49,7 @@ pub(crate) async fn export(args: &ExportArgs, places: &Places) -> anyhow::Result
                 );
             }
             super::launch::fetch_model(&client, &id.to_string(), to).await?;
-            eprintln!("saved the model as {}", to.display());
+            say!("saved the model as {}", to.display());
             return Ok(ExitCode::SUCCESS);
         }
     };
@@ -69,9 +69,9 @@ pub(crate) async fn export(args: &ExportArgs, places: &Places) -> anyhow::Result
     });
     let done = export::export(format, &study, &mut trials, target)?;
     for note in &done.notes {
-        eprintln!("note: {}", attune_tui::clean(note));
+        say!("note: {}", attune_tui::clean(note));
     }
-    eprintln!(
+    say!(
         "wrote {} trials, {} epochs and {} steps{}",
         done.trials,
         done.epochs,
@@ -125,14 +125,14 @@ async fn fetch(
 pub(crate) async fn import(args: &ImportArgs, places: &Places) -> anyhow::Result<ExitCode> {
     let imported = import::import(Path::new(&args.file))?;
     for warning in &imported.warnings {
-        eprintln!("warning: {}", attune_tui::clean(warning));
+        say!("warning: {}", attune_tui::clean(warning));
     }
     let client = reach::daemon(places).await?.within(IMPORT_WITHIN);
     for study in &imported.studies {
         let taken = client.import(study).await?;
-        println!("{}", taken.id);
+        answer!("{}", taken.id);
         let trials = taken.trials.ended() + taken.trials.running;
-        eprintln!(
+        say!(
             "{} is {} with {trials} trials",
             taken.id,
             attune_tui::clean(&taken.name)

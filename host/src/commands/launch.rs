@@ -84,22 +84,22 @@ async fn attended(
     };
     let created = control::submit(client, &study).await?;
     for warning in &created.warnings {
-        eprintln!("warning: {}", attune_tui::clean(warning));
+        say!("warning: {}", attune_tui::clean(warning));
     }
     if !running.json {
         for note in &created.notes {
-            eprintln!("{}", attune_tui::clean(note));
+            say!("{}", attune_tui::clean(note));
         }
     }
     let id = created.study.id;
     if running.detach {
         if running.json {
             let json = serde_json::json!({ "study": id });
-            println!("{json}");
+            answer!("{json}");
         } else {
-            println!("{id}");
+            answer!("{id}");
         }
-        eprintln!(
+        say!(
             "{id} runs in the background; `attune ls {id}` shows it, `attune pause {id}` holds it"
         );
         return Ok(ExitCode::SUCCESS);
@@ -136,7 +136,7 @@ pub(crate) async fn follow(
         let why = study.reason.unwrap_or_default();
         let board = surely(places, || client.study(id)).await?;
         print_board(&board, how.json)?;
-        eprintln!(
+        say!(
             "study {id} is paused ({}); everything so far is stored: `attune resume {id}` lets it \
              go on",
             attune_tui::clean(&why)
@@ -247,7 +247,7 @@ async fn watch(
                 // Beside the events: its end is told by one of them.
                 tokio::spawn(async move {
                     if let Err(error) = client.pause_study(&id).await {
-                        eprintln!("warning: {error}");
+                        say!("warning: {error}");
                     }
                 });
                 continue;
@@ -385,13 +385,13 @@ fn conclude(detail: &StudyDetail, how: &Follow, model: Option<&Path>) -> anyhow:
             .map(|(name, value)| format!("{name} {}", attune_tui::significant(value.0)))
             .collect();
         if !test.is_empty() {
-            eprintln!(
+            say!(
                 "best trial {best}, on test rows it never saw: {}",
                 test.join(", ")
             );
         }
-        eprintln!("saved its model as {}", path.display());
-        eprintln!(
+        say!("saved its model as {}", path.display());
+        say!(
             "look closer: attune show {best}{}",
             suggested_comparison(detail)
         );
@@ -403,21 +403,21 @@ fn conclude(detail: &StudyDetail, how: &Follow, model: Option<&Path>) -> anyhow:
         .collect();
     for trial in failed.iter().take(3) {
         let reason = trial.reason.as_deref().unwrap_or("no reason was given");
-        eprintln!(
+        say!(
             "error: trial {} failed: {}",
             trial.id,
             attune_tui::clean(reason)
         );
     }
     if failed.len() > 3 {
-        eprintln!(
+        say!(
             "error: {} more trials failed; see `attune ls {study}`",
             failed.len() - 3
         );
     }
     if detail.study.state == StudyState::Stopped {
         let why = detail.study.reason.as_deref().unwrap_or("stopped");
-        eprintln!(
+        say!(
             "{}; what was done so far is stored: `attune show {study}`",
             attune_tui::clean(why)
         );

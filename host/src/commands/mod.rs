@@ -95,7 +95,7 @@ fn load_plugins(places: &Places, named: &[PathBuf]) -> anyhow::Result<Plugins> {
         if error.named || none {
             return Err(error.into());
         }
-        eprintln!("warning: {error}");
+        say!("warning: {error}");
     }
     Ok(plugins)
 }

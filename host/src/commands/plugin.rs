@@ -36,7 +36,7 @@ pub(crate) async fn run(
         }
         PluginCommand::Release { plugin } => {
             client.release_plugin(&plugin).await?;
-            eprintln!("{plugin} may run again");
+            say!("{plugin} may run again");
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -72,14 +72,14 @@ fn ls(plugins: &[PluginInfo], name: Option<String>, json: bool) -> anyhow::Resul
         let path = attune_tui::clean(&plugin.path);
         if let Some(quarantine) = &plugin.quarantine {
             has_errors = true;
-            eprintln!(
+            say!(
                 "error: the plugin {path} is in quarantine: {}; `attune plugin release {}` lifts it",
                 attune_tui::clean(&quarantine.reason),
                 attune_tui::clean(&quarantine.name)
             );
         } else if let Some(error) = &plugin.error {
             has_errors = true;
-            eprintln!(
+            say!(
                 "error: cannot load the plugin {path}: {}",
                 attune_tui::clean(error)
             );

@@ -12,7 +12,7 @@ pub(crate) fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     let table = Table::read(&args.data)?;
     let predictions = model.predict(&table)?;
     for note in table.notes().iter().chain(&predictions.notes) {
-        eprintln!("{}", attune_tui::clean(note));
+        say!("{}", attune_tui::clean(note));
     }
     let mut out = csv::Writer::from_writer(io::stdout().lock());
     match &predictions.answers {

@@ -115,7 +115,7 @@ struct Log {
 impl Audience for Log {
     fn tell(&mut self, event: &Event) {
         for line in self.plain.lines(event, self.begun.elapsed()) {
-            eprintln!("{line}");
+            say!("{line}");
         }
     }
 }
@@ -126,7 +126,7 @@ impl Audience for Program {
     fn tell(&mut self, event: &Event) {
         // Events are our own types, which always can be written as JSON.
         if let Ok(line) = serde_json::to_string(event) {
-            eprintln!("{line}");
+            say!("{line}");
         }
     }
 }

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 pub(crate) async fn run(places: &Places, json: bool) -> anyhow::Result<ExitCode> {
     let Some((_, client)) = reach::running(places).await? else {
         match Lock::holder(&places.lock())? {
-            Some(info) => eprintln!("the daemon (pid {}) does not answer", info.pid),
-            None => eprintln!(
+            Some(info) => say!("the daemon (pid {}) does not answer", info.pid),
+            None => say!(
                 "no daemon runs; any command that needs one starts it, and studies that were under \
                  way go on then"
             ),

@@ -33,7 +33,7 @@ pub(crate) async fn run(command: StoreCommand, places: &Places) -> anyhow::Resul
         page
     })?;
     for damage in &report.damage {
-        eprintln!("error: {}", attune_tui::clean(damage));
+        say!("error: {}", attune_tui::clean(damage));
     }
     Ok(match report.damage.is_empty() {
         true => ExitCode::SUCCESS,

@@ -37,7 +37,7 @@ pub(crate) fn run(args: TraceArgs, plugins: &Plugins) -> anyhow::Result<ExitCode
     };
     let controller = plugins.create(&args.scheduler, &parse_params(&args.params)?, &setup)?;
     for warning in controller.warnings() {
-        eprintln!("warning: {warning}");
+        say!("warning: {warning}");
     }
     let mut trace = Trace {
         layout: Layout::new(&description.signals, setup.groups.len()),
@@ -75,7 +75,7 @@ pub(crate) fn run(args: TraceArgs, plugins: &Plugins) -> anyhow::Result<ExitCode
     }
     out.flush()?;
     if trace.nan.not_finite() > 0 {
-        eprintln!("{} metrics were not finite", trace.nan.not_finite());
+        say!("{} metrics were not finite", trace.nan.not_finite());
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -272,7 +272,7 @@ fn open(args: &TraceArgs) -> anyhow::Result<(String, BufReader<Box<dyn Read>>)> 
         return Ok((path.display().to_string(), BufReader::new(Box::new(file))));
     }
     if io::stdin().is_terminal() {
-        eprintln!("reading metrics from the terminal, one a line; end with Ctrl-D");
+        say!("reading metrics from the terminal, one a line; end with Ctrl-D");
     }
     Ok(("stdin".into(), BufReader::new(Box::new(io::stdin()))))
 }

@@ -5,7 +5,7 @@ use crate::study::space::FullConfig;
 use crate::study::trial::direction_of;
 use crate::{clock, convert};
 use attune_protocol::work::{
-    Answer, Checkpoint, Do, End, EpochReport, LeaseId, News, Order, Piece,
+    Answer, Checkpoint, Do, End, EpochReport, LeaseId, News, Order, Piece, SavedModel,
 };
 use attune_protocol::{Number, Problem, Steer};
 use attune_store as disk;
@@ -217,6 +217,18 @@ impl Trial {
             .collect()
     }
 
+    /// Takes note of the model that its worker wrote, if it wrote one.
+    pub(super) fn keep_model(&mut self, model: Option<SavedModel>) {
+        let Some(model) = model else {
+            return;
+        };
+        let test = model.test.into_iter().map(|(name, value)| (name, value.0));
+        self.record.model = Some(disk::ModelFile {
+            bytes: model.bytes,
+            test: test.collect(),
+        });
+    }
+
     /// What its worker is to be told, if it holds it.
     pub(super) fn order(&mut self, id: &LeaseId, answer: &mut Answer) {
         let Some(held) = &mut self.lease else {
@@ -280,6 +292,7 @@ pub(super) fn check(news: &News) -> Result<(), &'static str> {
         ) if !text_fits(reason) => Err("its reason is too long"),
         News::Ended(
             End::Reached { model: Some(model) }
+            | End::LaidDown { model: Some(model) }
             | End::Diverged {
                 model: Some(model), ..
             },

@@ -329,7 +329,7 @@ impl Maker {
         let library = match opened {
             Err(error @ LoadReason::TooMany) => {
                 // Nothing is unloaded, ever; the next worker begins with none.
-                eprintln!("worker: {error}");
+                say!("worker: {error}");
                 std::process::exit(TOO_MANY_LIBRARIES);
             }
             opened => opened.with_context(|| format!("cannot load the plugin {}", file.path))?,

@@ -271,7 +271,7 @@ impl Comms {
 
     fn lay_down(&mut self, lease: &LeaseId) {
         if self.desk.lay_down(lease) == Was::Waiting {
-            self.report(lease.clone(), News::Ended(End::LaidDown));
+            self.report(lease.clone(), News::Ended(End::LaidDown { model: None }));
         }
     }
 

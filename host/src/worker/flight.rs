@@ -432,18 +432,4 @@ mod tests {
         }
         assert_eq!(read(Path::new("/nowhere/at/all")), None);
     }
-
-    #[test]
-    #[ignore = "a measurement: what a call into a plugin costs more"]
-    fn a_call_costs_little() {
-        let (_folder, _path, recorder) = recorder();
-        recorder.begin(Doing::Training, &subject(), 0);
-        let calls = 100_000;
-        let began = std::time::Instant::now();
-        for step in 0..calls {
-            recorder.at(step);
-            drop(recorder.enter(Call::Step, Doing::Training));
-        }
-        println!("{:?} a call", began.elapsed() / calls as u32);
-    }
 }

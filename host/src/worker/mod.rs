@@ -91,7 +91,7 @@ pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
         // Trials are not let go of one by one: that would be the plugins' business.
         Farewell::Told => std::process::exit(0),
         other => {
-            eprintln!("worker: {other}");
+            say!("worker: {other}");
             std::process::exit(LEFT)
         }
     }

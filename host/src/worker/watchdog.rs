@@ -38,7 +38,7 @@ pub(crate) async fn watch(recorder: Arc<Recorder>, limits: Limits) {
         if let Some(call) = watch.tick(recorder.in_call(), limits) {
             recorder.hung();
             let limit = limits.of(call).as_secs_f64();
-            eprintln!(
+            say!(
                 "worker: the plugin's `{}` took longer than {limit} s",
                 call.name()
             );

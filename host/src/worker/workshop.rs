@@ -184,7 +184,7 @@ impl Workshop {
         if matches!(paper.end, Some(End::Reached { .. })) {
             self.last_steers(&mut segment, &mut bench);
         }
-        if matches!(paper.end, Some(End::Reached { .. } | End::LaidDown)) {
+        if matches!(paper.end, Some(End::Reached { .. } | End::LaidDown { .. })) {
             let weight = bench.weight();
             self.benches.put(trial.clone(), weight, bench);
         }
@@ -294,7 +294,7 @@ impl Workshop {
         until: u32,
     ) -> Outcome {
         if bench.between_steers() {
-            return Outcome::End(End::LaidDown);
+            return Outcome::End(End::LaidDown { model: None });
         }
         let goal = Goal {
             epoch: until,
@@ -303,7 +303,7 @@ impl Workshop {
         let progress = self.run(segment, bench, goal, log, &AtomicBool::new(false));
         log.flush();
         Outcome::End(match progress {
-            Ok(_) => End::LaidDown,
+            Ok(_) => End::LaidDown { model: None },
             Err(error) => end_of(&error),
         })
     }
@@ -356,7 +356,7 @@ impl Workshop {
         let is_new = bench.saved_at != Some(bench.trial.steps()) && bench.between_steers();
         let is_last = bench.trial.epochs() >= bench.trial.settings().max_epochs;
         paper.checkpoint = match paper.end {
-            Some(End::LaidDown) if is_new => Some(snapshot(bench, KeptAs::Last)?),
+            Some(End::LaidDown { .. }) if is_new => Some(snapshot(bench, KeptAs::Last)?),
             Some(End::Reached { .. })
                 if is_new && !is_last && bench.unsaved >= WORTH_A_CHECKPOINT =>
             {
@@ -364,7 +364,11 @@ impl Workshop {
             }
             _ => None,
         };
-        let has_place = matches!(paper.end, Some(End::Reached { .. } | End::Diverged { .. }));
+        // One that is laid down may be so for good: then its best epoch is all that there is.
+        let has_place = matches!(
+            paper.end,
+            Some(End::Reached { .. } | End::LaidDown { .. } | End::Diverged { .. })
+        );
         if let Some(best) = bench.trial.snapshot()
             && has_place
             && material.wants_model(best.objective, lease.beat.map(f64::from))
@@ -380,7 +384,7 @@ impl Workshop {
         Paper {
             checkpoint: Some(checkpoint),
             end: None,
-            ..self.paper(segment.job, segment.reporter, End::LaidDown)
+            ..self.paper(segment.job, segment.reporter, End::LaidDown { model: None })
         }
     }
 

@@ -131,7 +131,10 @@ fn write(mut paper: Paper) -> anyhow::Result<Option<End>> {
                 .map(|(metric, value)| (metric.name().to_owned(), Number(*value)))
                 .collect(),
         };
-        if let Some(End::Reached { model } | End::Diverged { model, .. }) = &mut paper.end {
+        if let Some(
+            End::Reached { model } | End::LaidDown { model } | End::Diverged { model, .. },
+        ) = &mut paper.end
+        {
             *model = Some(saved);
         }
     }

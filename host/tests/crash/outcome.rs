@@ -9,7 +9,7 @@ use std::path::Path;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Outcome {
     parts: BTreeMap<String, String>,
-    /// The files of models that are left: those of the best trial.
+    /// The files of models that are left of the study: that of the best trial.
     models: BTreeMap<String, Vec<u8>>,
     /// The attempts of each trial's last lease.
     pub attempts: Vec<u64>,
@@ -19,7 +19,7 @@ pub struct Outcome {
 impl Outcome {
     /// Opens the store of a daemon that has stopped.
     pub fn read(state: &Path) -> Self {
-        let files = all_files(&state.join("state/checkpoints"));
+        let files = all_files(&state.join("state/checkpoints").join(ID));
         let models = files
             .into_iter()
             .filter(|file| file.ends_with("model.safetensors"));

@@ -266,7 +266,7 @@ enums! {
     ]
     End |rng| [
         End::Reached { model: any(rng) },
-        End::LaidDown,
+        End::LaidDown { model: None },
         End::Diverged { reason: any(rng), model: any(rng) },
         End::Failed { reason: any(rng) },
         End::Unusable { reason: any(rng) },

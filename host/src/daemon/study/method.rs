@@ -32,11 +32,7 @@ pub(super) fn conductor(
     direction: Direction,
     parallel: u32,
 ) -> anyhow::Result<Conductor> {
-    let width = if spec.reproducible {
-        spec.virtual_width
-    } else {
-        parallel
-    };
+    let width = width(spec, parallel);
     let settings = Settings {
         trials: NonZeroU64::new(spec.most_trials().into()).context("a study needs a trial")?,
         max_epochs: NonZeroU64::new(spec.fidelity.max_epochs.into())
@@ -56,6 +52,23 @@ pub(super) fn conductor(
         searcher(spec.search.method, space, spec.seed),
         policy(&spec.fidelity, direction)?,
     ))
+}
+
+/// How many trials may be under way where nothing depends on the order in which they end.
+const FREE_WIDTH: u32 = 128;
+
+/// How many virtual workers there are. Where every trial runs to its end and the searcher does not
+/// learn from others, their number changes nothing but how many trials are ready to be leased: for
+/// trials of milliseconds workers need many at once.
+pub(super) fn width(spec: &StudySpec, parallel: u32) -> u32 {
+    let learns = match spec.search.method {
+        Method::Sobol | Method::Random => false,
+    };
+    match (spec.reproducible, learns || is_judged(&spec.fidelity)) {
+        (true, true) => spec.virtual_width,
+        (true, false) => spec.virtual_width.max(FREE_WIDTH),
+        (false, _) => parallel,
+    }
 }
 
 pub(super) fn searcher(method: Method, space: &StudySpace, seed: u64) -> Box<dyn Searcher> {
@@ -82,8 +95,7 @@ fn policy(
     fidelity: &FidelitySpec,
     direction: Direction,
 ) -> anyhow::Result<Box<dyn FidelityPolicy>> {
-    // With its first rung at its end a trial is never judged, which ASHA refuses to call ASHA.
-    if !fidelity.asha || fidelity.min_epochs >= fidelity.max_epochs {
+    if !is_judged(fidelity) {
         return Ok(Box::new(Full));
     }
     let asha = AshaSettings {
@@ -93,4 +105,10 @@ fn policy(
         direction,
     };
     Ok(Box::new(asha.check().context("[fidelity]")?))
+}
+
+/// Whether trials are stopped on their way. With its first rung at its end a trial is never judged,
+/// which ASHA refuses to call ASHA.
+fn is_judged(fidelity: &FidelitySpec) -> bool {
+    fidelity.asha && fidelity.min_epochs < fidelity.max_epochs
 }

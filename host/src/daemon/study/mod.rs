@@ -158,9 +158,13 @@ impl Study {
     /// How many leases one worker may hold in advance: so many that the others find some too.
     pub(super) fn most_leases(&self) -> usize {
         match self.spec.reproducible {
-            true => (self.spec.virtual_width as usize / (2 * self.parallel())).max(1),
+            true => (self.width() as usize / (2 * self.parallel())).max(1),
             false => 1,
         }
+    }
+
+    fn width(&self) -> u32 {
+        method::width(&self.spec, self.record.parallel)
     }
 
     /// Time that is left of its budget.
@@ -229,7 +233,7 @@ impl Study {
     }
 
     fn warn_of_waiting(&self, outbox: &mut Outbox) {
-        let (parallel, width) = (self.record.parallel, self.spec.virtual_width);
+        let (parallel, width) = (self.record.parallel, self.width());
         if self.spec.reproducible && parallel > 2 && parallel * 4 > width {
             let message = format!(
                 "{parallel} trials at a time share {width} virtual workers, so some will wait; set \

@@ -16,7 +16,6 @@ use attune_protocol::work::{End, Lease, LeaseId, News, Start};
 use attune_protocol::{Event, Number, Progress};
 use attune_search::TrialNumber;
 use attune_search::conductor::{Next, Outcome};
-use attune_store as disk;
 use attune_store::TrialState;
 use std::collections::btree_map::Entry;
 
@@ -269,7 +268,8 @@ impl Study {
                 trial.ended = Some(reason);
                 (Outcome::Failed, None)
             }
-            End::LaidDown => {
+            End::LaidDown { model } => {
+                trial.keep_model(model);
                 return self.laid_down(number, outbox);
             }
             End::Unusable { reason } => {
@@ -278,18 +278,8 @@ impl Study {
                 return Ok(());
             }
         };
-        if let Some(model) = model {
-            trial.record.model = Some(disk::ModelFile {
-                bytes: model.bytes,
-                test: model
-                    .test
-                    .iter()
-                    .map(|(name, v)| (name.clone(), v.0))
-                    .collect(),
-            });
-        }
+        trial.keep_model(model);
         trial.record.reason = trial.ended.clone().or_else(|| trial.wish());
-        outbox.put_trial(id, &trial.record);
         self.decide(number, outcome, outbox)
     }
 

@@ -97,11 +97,14 @@ impl Study {
                 trial.record.state = state;
             }
             trial.record.outcomes.push(stored(self.seq, outcome));
-            outbox.put_trial(id, &trial.record);
         }
         self.seq += 1;
         for verdict in verdicts {
             self.carry_out(verdict, outbox);
+        }
+        // One that has ended by now was put there as it ended.
+        if let Some(trial) = self.trials.get(&number) {
+            outbox.put_trial(id, &trial.record);
         }
         Ok(())
     }

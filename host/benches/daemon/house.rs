@@ -47,15 +47,36 @@ impl House {
         self.runtime.block_on(work)
     }
 
-    /// Runs a study to its end.
+    fn new_study(&self, spec: &str, parallel: u16) -> NewStudy {
+        NewStudy {
+            spec: spec.to_owned(),
+            file: self.home.path().join("study.toml").display().to_string(),
+            plugins: Vec::new(),
+            parallel: Some(parallel),
+        }
+    }
+
+    /// Runs a study to its end with nobody watching, and tells how long it took. All of its trials
+    /// must end well.
+    pub fn run_unseen(&self, spec: &str, parallel: u16) -> Duration {
+        self.block_on(async {
+            let began = Instant::now();
+            let study = self.new_study(spec, parallel);
+            let id = self.client.create_study(&study).await.unwrap().study.id;
+            while self.client.status().await.unwrap().idle.is_none() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let took = began.elapsed();
+            let study = self.client.study(&id).await.unwrap().study;
+            assert_eq!(study.trials.done, study.trials.planned);
+            took
+        })
+    }
+
+    /// Runs a study to its end, and watches it.
     pub fn run(&self, spec: &str, parallel: u16) -> Ran {
         self.block_on(async {
-            let study = NewStudy {
-                spec: spec.to_owned(),
-                file: self.home.path().join("study.toml").display().to_string(),
-                plugins: Vec::new(),
-                parallel: Some(parallel),
-            };
+            let study = self.new_study(spec, parallel);
             let began = Instant::now();
             let created = self.client.create_study(&study).await.unwrap();
             let id = created.study.id;

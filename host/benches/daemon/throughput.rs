@@ -2,10 +2,11 @@
 //! SQLite, as many processes each, in turns.
 //!
 //! A trial of Attune's is a linear model that makes one step on 28 rows and is evaluated; its
-//! configuration, result, epoch and step are stored durably. One of Optuna's is a sum of four
-//! squares, and only its value is stored. Both suggest four floats at random. Optuna's processes are
-//! counted from when all of them are ready, Attune's study from being handed in. Optuna becomes
-//! slower with each trial that is stored, and is asked for fewer.
+//! configuration, result, epoch and step are stored durably, and it is suggested at random. One of
+//! Optuna's is a sum of four squares, of which only the value is stored; it is suggested at random
+//! too, and by the sampler that Optuna uses where nobody says which (TPE). Nobody watches either.
+//! Optuna's processes are counted from when all of them are ready, Attune's study from being handed
+//! in. Optuna becomes slower with each trial that is stored, and is asked for fewer.
 
 use crate::house::{House, median};
 use std::path::Path;
@@ -37,47 +38,61 @@ pub fn near_zero(trials: usize) -> String {
     )
 }
 
+/// Storage, sampler and trials of each rival, and how many times as fast we want to be.
+const RIVALS: [(&str, &str, usize, u32); 4] = [
+    ("journal", "random", 400, 20),
+    ("journal", "default", 400, 20),
+    ("sqlite", "random", 100, 100),
+    ("sqlite", "default", 100, 100),
+];
+
 pub fn measure(is_short: bool) {
     let scale = if is_short { 20 } else { 1 };
-    let (ours, journal, sqlite) = (5_000 / scale, 400 / scale, 100 / scale);
+    let ours = 10_000 / scale;
     let house = House::new(&[("line.csv", &line())]);
     // Its workers stay warm from here on, as those of whoever tunes all day.
-    house.run(&near_zero(100), PROCESSES);
-    println!("{PROCESSES} processes; {ours} trials, journal {journal}, SQLite {sqlite}");
-    println!(
-        "{:>12} {:>12} {:>12}  trials/s",
-        "Attune", "journal", "SQLite"
-    );
-    let mut ratios = (Vec::new(), Vec::new());
-    for _ in 0..if is_short { 1 } else { ROUNDS } {
-        let ran = house.run(&near_zero(ours), PROCESSES);
-        assert_eq!(ran.detail.study.trials.done as usize, ours);
-        let attune = ours as f64 / ran.took.as_secs_f64();
-        let rivals = (optuna("journal", journal), optuna("sqlite", sqlite));
-        let (Some(journal), Some(sqlite)) = rivals else {
-            println!("{attune:>12.0}  (for its rivals run host/benches/peers/install)");
-            continue;
-        };
-        println!("{attune:>12.0} {journal:>12.1} {sqlite:>12.1}");
-        ratios.0.push(attune / journal);
-        ratios.1.push(attune / sqlite);
+    house.run_unseen(&near_zero(100), PROCESSES);
+    println!("{PROCESSES} processes each; trials/s");
+    print!("{:>10}", "Attune");
+    for (storage, sampler, ..) in RIVALS {
+        print!("{:>18}", format!("{storage}, {sampler}"));
     }
-    if !ratios.0.is_empty() {
-        println!(
-            "{:.0} times the journal (goal: 20), {:.0} times SQLite (goal: 100); medians",
-            median(ratios.0),
-            median(ratios.1)
-        );
+    println!();
+    let mut ratios = vec![Vec::new(); RIVALS.len()];
+    for _ in 0..if is_short { 1 } else { ROUNDS } {
+        let took = house.run_unseen(&near_zero(ours), PROCESSES);
+        let attune = ours as f64 / took.as_secs_f64();
+        print!("{attune:>10.0}");
+        for ((storage, sampler, trials, _), ratios) in RIVALS.iter().zip(&mut ratios) {
+            match optuna(storage, sampler, trials / scale) {
+                Some(rate) => {
+                    print!("{rate:>18.1}");
+                    ratios.push(attune / rate);
+                }
+                None => print!("{:>18}", "not installed"),
+            }
+        }
+        println!();
+    }
+    for ((storage, sampler, _, goal), ratios) in RIVALS.iter().zip(ratios) {
+        match ratios.is_empty() {
+            true => println!("{storage}: run host/benches/peers/install first"),
+            false => println!(
+                "{:.0} times Optuna with {storage}, {sampler} sampler (goal: {goal}); the median",
+                median(ratios)
+            ),
+        }
     }
 }
 
 /// Trials a second; nothing where Optuna is not installed.
-fn optuna(storage: &str, trials: usize) -> Option<f64> {
+fn optuna(storage: &str, sampler: &str, trials: usize) -> Option<f64> {
     let host = Path::new(env!("CARGO_MANIFEST_DIR"));
     let python = host.join("../target/peers/bin/python");
     let output = Command::new(python)
         .arg(host.join("benches/peers/optuna_trials.py"))
-        .args([storage, &trials.to_string(), &PROCESSES.to_string()])
+        .args([storage, sampler])
+        .args([trials.to_string(), PROCESSES.to_string()])
         .output()
         .ok()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -1,6 +1,6 @@
 """Trials that cost next to nothing, a second, by Optuna.
 
-    optuna_trials.py journal|sqlite TRIALS PROCESSES
+    optuna_trials.py journal|sqlite random|default TRIALS PROCESSES
 
 The processes share one study through the storage. They are counted from when all of them have opened
 it and imported what they need.
@@ -28,9 +28,10 @@ def objective(trial):
     return sum(trial.suggest_float(f"x{i}", -5.0, 5.0) ** 2 for i in range(4))
 
 
-def work(kind, folder, seed, trials, ready):
+def work(kind, sampler, folder, seed, trials, ready):
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    sampler = optuna.samplers.RandomSampler(seed=seed)
+    # Without a sampler it takes its own choice.
+    sampler = optuna.samplers.RandomSampler(seed=seed) if sampler == "random" else None
     study = optuna.load_study(study_name=NAME, storage=storage(kind, folder), sampler=sampler)
     ready.wait()
     study.optimize(objective, n_trials=trials)
@@ -38,7 +39,7 @@ def work(kind, folder, seed, trials, ready):
 
 
 def main():
-    kind, trials, processes = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+    kind, sampler, trials, processes = *sys.argv[1:3], int(sys.argv[3]), int(sys.argv[4])
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -46,7 +47,7 @@ def main():
         ready = multiprocessing.Barrier(processes + 1)
         each = trials // processes
         workers = [
-            multiprocessing.Process(target=work, args=(kind, folder, seed, each, ready))
+            multiprocessing.Process(target=work, args=(kind, sampler, folder, seed, each, ready))
             for seed in range(processes)
         ]
         for worker in workers:

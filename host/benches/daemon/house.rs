@@ -63,7 +63,7 @@ impl House {
             let began = Instant::now();
             let study = self.new_study(spec, parallel);
             let id = self.client.create_study(&study).await.unwrap().study.id;
-            while self.client.status().await.unwrap().idle.is_none() {
+            while !self.client.status().await.unwrap().studies.is_empty() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             let took = began.elapsed();

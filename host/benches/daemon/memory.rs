@@ -2,7 +2,7 @@
 //! store: after it was stopped, and after it was killed while it wrote.
 
 use crate::house::House;
-use crate::support::{Home, signal};
+use crate::support::{Home, signal, wait_until};
 use crate::throughput::{line, near_zero};
 use rustix::process::Signal;
 use std::path::Path;
@@ -33,6 +33,7 @@ pub fn measure(is_short: bool) {
     home.run(&["daemon", "stop"]).ok();
     start(&home, "after it was stopped");
     signal(home.daemon_pid().unwrap(), Signal::KILL);
+    wait_until(|| home.daemon_pid().is_none(), "the daemon is gone");
     start(&home, "after it was killed");
 }
 

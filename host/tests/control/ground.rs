@@ -67,3 +67,16 @@ pub fn wait_for_trial(home: &Home, id: &str, state: &str) {
         &format!("{id} is {state}"),
     );
 }
+
+/// Waits until a trial has been evaluated.
+#[track_caller]
+pub fn wait_for_an_epoch(home: &Home, id: &str) {
+    wait_until(
+        || {
+            trial(home, id)["epochs"]
+                .as_u64()
+                .is_some_and(|epochs| epochs > 0)
+        },
+        &format!("{id} has trained an epoch"),
+    );
+}

@@ -1,7 +1,9 @@
 //! What a person wants is done within a second where steps are fast. A machine that does much else
 //! is given five.
 
-use crate::ground::{endless, start, study, trial, wait_for_training, wait_for_trial};
+use crate::ground::{
+    endless, start, study, trial, wait_for_an_epoch, wait_for_training, wait_for_trial,
+};
 use crate::support::Home;
 use std::time::{Duration, Instant};
 
@@ -60,6 +62,30 @@ fn a_worker_obeys_at_once() {
 }
 
 /// What cannot be done is said in one line, and changes nothing.
+/// What was trained so far is worth something, also where time was too short for any trial's end.
+#[test]
+fn what_is_cut_off_leaves_its_best_model() {
+    let home = Home::new();
+    home.configure("workers = 2\n");
+    let stopped = start(&home, &study(&home, 2, 1_000_000));
+    wait_for_an_epoch(&home, &format!("{stopped}.0"));
+    home.run(&["stop", &stopped]).ok();
+    let spent = study(&home, 2, 1_000_000);
+    let spent = std::fs::read_to_string(spent).expect("the study file");
+    home.file("spent.toml", format!("budget = \"1s\"\n{spent}"));
+    home.run(&["run", "spent.toml", "--out", "spent.safetensors"])
+        .ok();
+    let to = ["--format", "model", "--to", "stopped.safetensors"];
+    home.run(&[&["export", &stopped], &to[..]].concat()).ok();
+    for model in ["stopped.safetensors", "spent.safetensors"] {
+        let predicted = home.run(&["predict", model, "wine.csv"]).ok();
+        assert_eq!(predicted.lines().count(), 1 + 178, "{model}");
+    }
+    // The best one stays, the others' are gone with them.
+    let best = home.study(&stopped)["best_trial"].take();
+    assert!(best.is_string(), "{best}");
+}
+
 #[test]
 fn what_cannot_be_done_is_refused() {
     use crate::support::one_line;

@@ -4,11 +4,8 @@ use super::reach;
 use super::status::bytes;
 use crate::daemon::config::{Config, Layer};
 use crate::daemon::lock::Lock;
-use crate::daemon::trial::file;
 use crate::places::Places;
 use attune_protocol::client::Client;
-use attune_store::Id;
-use attune_trainer::trial::Checkpoint;
 use rustix::fs::{Access, access};
 use std::io::Write;
 use std::path::Path;
@@ -128,43 +125,6 @@ fn state(folder: &Path, findings: &mut Findings) -> anyhow::Result<bool> {
     Ok(true)
 }
 
-/// Reads every checkpoint that the daemon of this machine counts on.
-async fn checkpoints(
-    client: &Client,
-    places: &Places,
-    findings: &mut Findings,
-) -> anyhow::Result<()> {
-    let (mut whole, mut size) = (0, 0);
-    for study in client.studies().await? {
-        let folder = places.checkpoints().join(&study.id);
-        for trial in client.study(&study.id).await?.trials {
-            let Ok(Id::Trial(id)) = trial.id.parse() else {
-                continue;
-            };
-            for checkpoint in &trial.checkpoints {
-                let path = file::checkpoint(&folder, id.number, checkpoint.step);
-                let read = Checkpoint::read(&path);
-                match read.and_then(|bytes| Checkpoint::peek(&bytes)) {
-                    Ok(_) => (whole, size) = (whole + 1, size + checkpoint.bytes),
-                    // In training it may have been replaced by a later one meanwhile.
-                    Err(_) if !is_kept(client, &trial.id, checkpoint.step).await? => {}
-                    Err(error) => findings.wrong(&format!(
-                        "the checkpoint of trial {id} at step {}, {}: {error}",
-                        checkpoint.step,
-                        path.display()
-                    ))?,
-                }
-            }
-        }
-    }
-    findings.fine(&format!("{whole} checkpoints of {} are whole", bytes(size)))
-}
-
-async fn is_kept(client: &Client, trial: &str, step: u64) -> anyhow::Result<bool> {
-    let kept = client.trial(trial).await?.trial.checkpoints;
-    Ok(kept.iter().any(|checkpoint| checkpoint.step == step))
-}
-
 async fn daemon(client: &Client, places: &Places, findings: &mut Findings) -> anyhow::Result<()> {
     let status = client.status().await?;
     let socket = Lock::holder(&places.lock())?.map(|info| info.socket);
@@ -195,9 +155,6 @@ async fn daemon(client: &Client, places: &Places, findings: &mut Findings) -> an
             "{told}: raise `checkpoint_budget`, or remove studies with `attune rm`"
         ))?,
         false => findings.fine(&told)?,
-    }
-    if Path::new(&status.state_dir) == places.state {
-        checkpoints(client, places, findings).await?;
     }
     for plugin in client.plugins().await? {
         if let Some(quarantine) = &plugin.quarantine {

@@ -89,17 +89,22 @@ fn a_backup_of_a_running_daemon_is_a_store_like_it() {
     let other = Home::new();
     std::fs::create_dir_all(other.state()).unwrap();
     std::fs::rename(home.path().join("saved/store"), other.state().join("store")).unwrap();
-    other.run(&["store", "verify"]).ok();
+    // A store is not all: checkpoints and models are files beside it, of which those of what ran
+    // have changed since.
+    std::fs::rename(
+        home.state().join("checkpoints"),
+        other.state().join("checkpoints"),
+    )
+    .unwrap();
+    let verified = other.run(&["store", "verify"]);
+    assert!(!verified.err.contains("s1."), "{}", verified.err);
     assert_eq!(outcome(&home, "s1"), outcome(&other, "s1"));
-    // What ran is there too; it is paused, since the plugin builds that it began with are not.
+    // What ran goes on there, with the same builds of its plugins.
     let there = other.study(&running);
     assert_eq!(
         (&there["name"], &there["state"]),
-        (&"endless".into(), &"paused".into()),
+        (&"endless".into(), &"running".into()),
         "{there}"
     );
-    assert!(
-        there["reason"].as_str().unwrap().contains("plugin"),
-        "{there}"
-    );
+    other.run(&["stop", &running]).ok();
 }

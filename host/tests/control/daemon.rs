@@ -166,7 +166,7 @@ fn a_study_that_is_submitted_twice_at_once_is_two_studies_with_one_outcome() {
 #[test]
 fn a_daemon_that_is_killed_under_its_client_is_started_again_and_nothing_differs() {
     let home = Home::new();
-    let file = small_study(&home, "trials = 8");
+    let file = small_study(&home, "trials = 40");
     home.run(&["run", &file]).ok();
 
     let mut client = home.begin(&["run", &file, "--json"]);

@@ -70,7 +70,7 @@ fn there_are_more_trials_than_workers() {
     let second = home.start_detached(&endless(&home));
     wait_until(
         || {
-            let doing = home.json(&["status", "--json"])["studies"][1]["doing"].take();
+            let doing = &home.json(&["status", "--json"])["studies"][1]["doing"];
             doing
                 .as_str()
                 .is_some_and(|doing| doing.contains("workers"))
@@ -152,8 +152,8 @@ fn a_study_that_comes_to_a_halt_says_whom_it_waits_for() {
     home.start_detached(&file);
     wait_until(
         || {
-            let worker = home.json(&["status", "--json"])["workers"][0].take();
-            let doing = worker["doing"].as_str().unwrap_or_default().to_owned();
+            let status = home.json(&["status", "--json"]);
+            let doing = status["workers"][0]["doing"].as_str().unwrap_or_default();
             doing.contains("inside `step` of scheduler `misbehave` at step 9 of s1.0")
         },
         "the worker is inside the plugin",
@@ -161,8 +161,8 @@ fn a_study_that_comes_to_a_halt_says_whom_it_waits_for() {
     let pause = home.begin(&["pause", "s1"]);
     wait_until(
         || {
-            let study = home.json(&["status", "--json"])["studies"][0].take();
-            let doing = study["doing"].as_str().unwrap_or_default().to_owned();
+            let status = home.json(&["status", "--json"]);
+            let doing = status["studies"][0]["doing"].as_str().unwrap_or_default();
             doing.contains("comes to a halt (paused by hand): 1 trial still to be laid down")
         },
         "the study comes to a halt",

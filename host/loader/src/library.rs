@@ -119,7 +119,9 @@ impl LoadedLibrary {
     pub fn open(candidate: &Candidate) -> Result<Self, LibraryError> {
         candidate.check()?;
         let copy = &candidate.copy;
-        let handshake = map_and_read_handshake(copy)?;
+        // What goes away between the look and the mapping is a copy that is gone, not a bad library.
+        let or_gone = |error| candidate.check().err().unwrap_or(error);
+        let handshake = map_and_read_handshake(copy).map_err(or_gone)?;
         let fingerprint = check_handshake(&handshake)?;
         // Not `RootModule::load_from_file`: it remembers one library per type and would return the
         // first plugin for every later path.
@@ -129,10 +131,10 @@ impl LoadedLibrary {
                 let details = copy.with_extension("layout.txt");
                 // Where even that cannot be written, the one line must do.
                 let _ = std::fs::write(&details, error.to_string());
-                LibraryError::Layout {
+                or_gone(LibraryError::Layout {
                     fingerprint: fingerprint.clone(),
                     details,
-                }
+                })
             })?;
         let description = describe(module)?;
         Ok(LoadedLibrary {
@@ -295,8 +297,11 @@ fn map_and_read_handshake(copy: &Path) -> Result<Handshake, LibraryError> {
     // SAFETY: loading runs the library's initialisers, which no check can rule out; the file has
     // been found complete, and the copy is ours and never changed. The library is leaked below, so
     // nothing that was read from it can dangle.
-    let library = unsafe { libloading::Library::new(copy) }
-        .map_err(|e| LibraryError::Unloadable(e.to_string()))?;
+    let library = unsafe { libloading::Library::new(copy) }.map_err(|error| {
+        // What the system says is the cause; the error itself only says which call failed.
+        let why = std::error::Error::source(&error).map(ToString::to_string);
+        LibraryError::Unloadable(why.unwrap_or_else(|| error.to_string()))
+    })?;
     // SAFETY: the symbol is only taken as an address here.
     let symbol = unsafe { library.get::<*const u8>(handshake::SYMBOL) };
     let handshake = match symbol {

@@ -42,6 +42,7 @@ pub(crate) fn study_summary(
             trial: origin.trial.to_string(),
             step: origin.step,
         }),
+        note: wire::Note::default(),
     }
 }
 
@@ -219,7 +220,22 @@ pub(crate) fn trial(id: TrialId, record: &disk::TrialRecord, metric: &str) -> wi
             .map(|death| death.reason.clone())
             .collect(),
         checkpoints: record.checkpoints.iter().map(checkpoint).collect(),
+        rungs: rungs(record),
+        started_unix_ms: record.started_unix_ms,
+        ended_unix_ms: record.ended_unix_ms,
+        note: wire::Note::default(),
     }
+}
+
+/// Epochs of the rungs that a trial came to.
+fn rungs(record: &disk::TrialRecord) -> Vec<u32> {
+    let reached = record
+        .outcomes
+        .iter()
+        .filter(|outcome| outcome.kind == disk::OutcomeKind::Reached);
+    reached
+        .filter_map(|outcome| u32::try_from(outcome.epoch).ok())
+        .collect()
 }
 
 /// A plugin's build as [`trial`] tells it, back in its parts.

@@ -4,14 +4,17 @@
 //! client's method cannot send or expect another. What all have in common is a [`Route`], and
 //! [`ALL`] lists those.
 
-use crate::event::Event;
+use crate::check::{Checked, DataLook, Draft, Drafted, LookAtData, Preview, Previewed};
+use crate::event::{Event, EventsQuery};
+use crate::insight::{Insight, InsightQuery};
 use crate::problem::ProblemCode;
 use crate::request::{
-    Backup, Created, Fork, Forked, ImportedStudy, LookForPlugins, NewStudy, PluginInfo,
-    ResumeStudy, Resumed, Steer, StepRows, StepsQuery, StoreReport, Zoom, ZoomQuery,
+    Backup, Created, Fork, Forked, ImportedStudy, LogLine, LogQuery, LookForPlugins, NewStudy,
+    PluginInfo, ResumeStudy, Resumed, Steer, StepRows, StepsQuery, StoreReport, Zoom, ZoomQuery,
 };
 use crate::status::DaemonStatus;
-use crate::study::{StudyDetail, StudySummary};
+use crate::study::{Note, StudyDetail, StudySummary};
+use crate::table::{CurvesQuery, TrialCurve, TrialQuery, TrialTable, TrialsQuery};
 use crate::trial::{TrialDetail, TrialSummary};
 use crate::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use serde::{Deserialize, Serialize};
@@ -274,12 +277,27 @@ endpoints! {
     /// The best trial's model, a safetensors file.
     MODEL: Get "/v1/studies/{study}/model", nothing (Nothing) => file (Vec<u8>), [Conflict] SOON;
     /// What happens in a study, as it happens.
-    STUDY_EVENTS: Get "/v1/studies/{study}/events", nothing (Nothing) => events (Event), [] SOON;
+    STUDY_EVENTS: Get "/v1/studies/{study}/events",
+        query (EventsQuery) => events (Event), [] SOON;
     /// What happens in any study, as it happens.
-    EVENTS: Get "/v1/events", nothing (Nothing) => events (Event), [] SOON;
+    EVENTS: Get "/v1/events", query (EventsQuery) => events (Event), [] SOON;
+    /// A study's trials by their numbers, in few bytes.
+    TRIALS: Get "/v1/studies/{study}/trials", query (TrialsQuery) => work (TrialTable), [] SOON;
+    /// Learning curves of a study's trials.
+    CURVES: Get "/v1/studies/{study}/curves", query (CurvesQuery) => work [TrialCurve], [] SOON;
+    /// Which settings decide how good a trial becomes.
+    INSIGHT: Get "/v1/studies/{study}/insight", query (InsightQuery) => json (Insight), [] SOON;
+    /// Writes something about a study, in place of what was written before.
+    NOTE_STUDY: Post "/v1/studies/{study}/note", json (Note) => json (StudySummary), [] SOON;
 
     /// A trial with its curves.
-    TRIAL: Get "/v1/trials/{trial}", nothing (Nothing) => json (TrialDetail), [] SOON;
+    TRIAL: Get "/v1/trials/{trial}", query (TrialQuery) => json (TrialDetail), [] SOON;
+    /// Writes something about a trial, in place of what was written before.
+    NOTE_TRIAL: Post "/v1/trials/{trial}/note", json (Note) => json (TrialSummary), [] SOON;
+    /// Trains a trial that has ended once more from its beginning, with the same configuration and
+    /// seed, in a study of its own.
+    RETRY_TRIAL: Post "/v1/trials/{trial}/retry",
+        nothing (Nothing) => json (Forked), [Conflict] LATE;
     /// Pauses a trial.
     /// It is checkpointed and lets its worker go.
     PAUSE_TRIAL: Post "/v1/trials/{trial}/pause",
@@ -308,6 +326,16 @@ endpoints! {
     RELEASE_PLUGIN: Post "/v1/plugins/{plugin}/release",
         nothing (Nothing) => json [PluginInfo], [Conflict] SOON;
 
+    /// Tries a scheduler on a made-up run, without training.
+    PREVIEW: Post "/v1/preview", json (Preview) => json (Previewed), [Conflict] SOON;
+
+    /// Says what a study file comes to and what is wrong with it, and runs nothing.
+    CHECK: Post "/v1/check", json (NewStudy) => json (Checked), [] LATE;
+    /// Writes a study file for a table of data.
+    DRAFT: Post "/v1/draft", json (Draft) => json (Drafted), [] LATE;
+    /// Looks at a folder or a table of data.
+    LOOK_AT_DATA: Post "/v1/data", json (LookAtData) => json (DataLook), [] LATE;
+
     /// Takes in a study that ran elsewhere, or before.
     IMPORT: Post "/v1/import", json (ImportedStudy) => json (StudySummary), [] LATE;
     /// Reads everything that is kept and says what is damaged.
@@ -327,6 +355,8 @@ endpoints! {
     EXCHANGE: Post "/v1/workers/{worker}/exchange",
         work (Exchange) => work (Answer), [Conflict] SOON;
 
+    /// The end of the daemon's log.
+    LOG: Get "/v1/log", query (LogQuery) => json [LogLine], [] SOON;
     /// This description.
     OPENAPI: Get "/v1/openapi.json", nothing (Nothing) => json (serde_json::Value), [] SOON;
     /// Figures for Prometheus.
@@ -342,7 +372,7 @@ mod tests {
     fn every_endpoint_is_there_once() {
         let paths: BTreeSet<_> = ALL.iter().map(|r| (r.method.as_str(), r.path)).collect();
         assert_eq!(paths.len(), ALL.len());
-        assert_eq!(ALL.len(), 32);
+        assert_eq!(ALL.len(), 43);
         for route in ALL {
             assert!(route.path.starts_with("/v1/") || route.path == "/metrics");
             assert!(!route.docs.is_empty());

@@ -61,6 +61,22 @@ pub enum Event {
     },
 }
 
+/// How events are told.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::IntoParams,
+)]
+pub struct EventsQuery {
+    /// Tell at most every so many milliseconds, and then of each study and trial only how it stands:
+    /// for whoever draws pictures of it, over a slow line. Where not given, everything that happens
+    /// is told as it happens.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 60000)]
+    pub pace_ms: Option<u32>,
+    /// Tell of studies only, not of their trials.
+    #[serde(default)]
+    pub studies_only: bool,
+}
+
 /// A trained epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Progress {

@@ -14,9 +14,11 @@
 //! written as a plain number where it is finite and as `"NaN"`, `"Infinity"` or `"-Infinity"`
 //! where it is not.
 
+mod check;
 pub mod client;
 pub mod endpoint;
 mod event;
+mod insight;
 mod number;
 mod openapi;
 mod problem;
@@ -24,20 +26,27 @@ mod request;
 mod scalar;
 mod status;
 mod study;
+mod table;
 mod trial;
 pub mod work;
 
+pub use check::{
+    Checked, DataColumn, DataEntry, DataLook, DataTable, Draft, Drafted, Estimate, LookAtData,
+    Preview, Previewed, SpacePart, SpecProblem,
+};
 pub use client::{Address, Client, ClientError};
-pub use event::{Event, Progress};
+pub use event::{Event, EventsQuery, Progress};
+pub use insight::{Importance, Insight, InsightQuery};
 pub use number::{Number, Single};
 pub use openapi::openapi;
 pub use problem::{Problem, ProblemCode};
 pub use request::{
-    Backup, Bucket, Created, Fork, Forked, ImportedStudy, ImportedTrial, LookForPlugins, NewStudy,
-    PluginInfo, Quarantine, ResumeStudy, Resumed, Steer, StepRows, StepsQuery, StoreReport, Zoom,
-    ZoomQuery,
+    Backup, Bucket, Created, Fork, Forked, ImportedStudy, ImportedTrial, LogLine, LogQuery,
+    LookForPlugins, NewStudy, PluginInfo, Quarantine, ResumeStudy, Resumed, Steer, StepRows,
+    StepsQuery, StoreReport, Zoom, ZoomQuery,
 };
 pub use scalar::Scalar;
-pub use status::{DaemonStatus, StudyStatus, WorkerStatus};
-pub use study::{Direction, Origin, StudyDetail, StudyState, StudySummary, TrialCounts};
+pub use status::{DaemonStatus, Gpu, Machine, StudyStatus, WorkerStatus};
+pub use study::{Direction, Note, Origin, StudyDetail, StudyState, StudySummary, TrialCounts};
+pub use table::{CurvesQuery, TrialCurve, TrialQuery, TrialRow, TrialTable, TrialsQuery};
 pub use trial::{Curve, KeptAs, Metrics, TrialDetail, TrialState, TrialSummary};

@@ -259,3 +259,26 @@ pub struct StepsQuery {
     #[param(minimum = 1, maximum = 100000)]
     pub limit: Option<u32>,
 }
+
+/// Which lines of the daemon's log are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::IntoParams)]
+pub struct LogQuery {
+    /// At most so many lines, the latest; 200 where not given.
+    #[serde(default)]
+    #[param(minimum = 1, maximum = 5000)]
+    pub lines: Option<u32>,
+    /// Only lines at least as grave: `error`, `warn`, `info` or `debug`; all where not given.
+    #[serde(default)]
+    pub level: Option<String>,
+}
+
+/// A line of the daemon's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LogLine {
+    /// When it was written, as it stands there.
+    pub time: String,
+    /// `error`, `warn`, `info` or `debug`; empty for what has none.
+    pub level: String,
+    /// What it says.
+    pub text: String,
+}

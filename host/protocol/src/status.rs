@@ -1,5 +1,6 @@
 //! How the daemon does.
 
+use crate::number::Number;
 use serde::{Deserialize, Serialize};
 
 /// The daemon at a glance.
@@ -33,6 +34,41 @@ pub struct DaemonStatus {
     pub checkpoint_budget_bytes: u64,
     /// What the user should know, as a disk that fills up.
     pub warnings: Vec<String>,
+    /// The machine it runs on.
+    #[serde(default)]
+    pub machine: Machine,
+}
+
+/// A machine and what it has left.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Machine {
+    /// Its name.
+    pub host: String,
+    /// Its cores.
+    pub cores: u32,
+    /// Programs that ran or wanted to in the last minute, in the mean.
+    pub load: Number,
+    /// Its memory, in bytes.
+    pub memory_bytes: u64,
+    /// Memory that is not in use.
+    pub memory_free_bytes: u64,
+    /// Room on the disk of the state folder.
+    pub disk_free_bytes: u64,
+    /// Its accelerators.
+    pub gpus: Vec<Gpu>,
+}
+
+/// An accelerator.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Gpu {
+    /// Its name.
+    pub name: String,
+    /// Its memory, in bytes; 0 where it cannot be told.
+    pub memory_bytes: u64,
+    /// Memory in use.
+    pub used_bytes: u64,
+    /// How busy it is, in percent.
+    pub busy_percent: u32,
 }
 
 /// A study that is not over.
@@ -46,6 +82,9 @@ pub struct StudyStatus {
     pub doing: String,
     /// Trials in training now.
     pub running: u32,
+    /// Trials that wait for a worker.
+    #[serde(default)]
+    pub queued: u32,
 }
 
 /// A worker process.

@@ -39,6 +39,20 @@ pub struct StudySummary {
     /// The trial and step that it was forked from, such as `s12.3` and 400.
     #[serde(default)]
     pub origin: Option<Origin>,
+    /// What people wrote about it.
+    #[serde(default)]
+    pub note: Note,
+}
+
+/// What people wrote about a study or a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Note {
+    /// Any text, at most 10,000 characters.
+    #[serde(default)]
+    pub text: String,
+    /// Words to find it by, at most 20 of at most 40 characters, without spaces.
+    #[serde(default)]
+    pub tags: Vec<String>,
 }
 
 /// Where a fork begins.

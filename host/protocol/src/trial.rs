@@ -2,6 +2,7 @@
 
 use crate::number::Number;
 use crate::scalar::Scalar;
+use crate::study::Note;
 use crate::work::{Checkpoint, Intervention};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,6 +53,18 @@ pub struct TrialSummary {
     /// Its checkpoints, by step.
     #[serde(default)]
     pub checkpoints: Vec<Checkpoint>,
+    /// Epochs of the rungs it came to.
+    #[serde(default)]
+    pub rungs: Vec<u32>,
+    /// When it started, in milliseconds since 1970.
+    #[serde(default)]
+    pub started_unix_ms: Option<u64>,
+    /// When it ended.
+    #[serde(default)]
+    pub ended_unix_ms: Option<u64>,
+    /// What people wrote about it.
+    #[serde(default)]
+    pub note: Note,
 }
 
 /// What a checkpoint is kept as. A later one of a kind takes the place of an earlier one, but for

@@ -330,6 +330,7 @@ fn about(
             true => Vec::new(),
             false => vec![report.to_string()],
         },
+        machine: attune_protocol::Machine::default(),
     }
 }
 

@@ -29,6 +29,10 @@ pub(crate) fn trial(id: &str) -> TrialSummary {
         interventions: Vec::new(),
         deaths: Vec::new(),
         checkpoints: Vec::new(),
+        rungs: Vec::new(),
+        started_unix_ms: None,
+        ended_unix_ms: None,
+        note: attune_protocol::Note::default(),
     }
 }
 
@@ -50,6 +54,7 @@ pub(crate) fn study(trials: &[ImportedTrial]) -> StudyDetail {
             seconds: Number(12.5),
             reason: None,
             origin: None,
+            note: attune_protocol::Note::default(),
         },
         spec: "seed = 7\n".to_owned(),
         trials: trials.iter().map(|trial| trial.trial.clone()).collect(),

@@ -138,6 +138,7 @@ impl Reading<'_> {
             ended_unix_ms: ended.map(|time| time.unix_ms()),
             reason: None,
             origin: None,
+            note: attune_protocol::Note::default(),
         };
         if let Some(best) = best(&study, summaries().filter(|t| t.state == TrialState::Done)) {
             study.best_trial = Some(best.id.clone());
@@ -221,6 +222,10 @@ impl Reading<'_> {
             interventions: Vec::new(),
             deaths: Vec::new(),
             checkpoints: Vec::new(),
+            rungs: Vec::new(),
+            started_unix_ms: None,
+            ended_unix_ms: None,
+            note: attune_protocol::Note::default(),
         };
         ImportedTrial {
             trial: summary,

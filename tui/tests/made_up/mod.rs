@@ -149,6 +149,10 @@ pub fn trial(n: u32) -> TrialSummary {
         interventions: Vec::new(),
         deaths: Vec::new(),
         checkpoints: Vec::new(),
+        rungs: Vec::new(),
+        started_unix_ms: None,
+        ended_unix_ms: None,
+        note: attune_protocol::Note::default(),
     }
 }
 
@@ -197,6 +201,7 @@ fn summary(ended: u32) -> StudySummary {
         seconds: Number(64.0),
         reason: None,
         origin: None,
+        note: attune_protocol::Note::default(),
     }
 }
 

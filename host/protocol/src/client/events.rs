@@ -5,8 +5,8 @@ use super::call::{Door, is_of};
 use super::connection::Connection;
 use super::error::{Asked, ClientError};
 use super::sse::{Frame, Parser};
-use crate::endpoint::{self, EVENT_STREAM, HEARTBEAT, Nothing};
-use crate::event::Event;
+use crate::endpoint::{self, EVENT_STREAM, HEARTBEAT};
+use crate::event::{Event, EventsQuery};
 use crate::problem::ProblemCode;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -67,6 +67,7 @@ pub struct EventStream {
 struct Line {
     door: Arc<Door>,
     scope: Scope,
+    how: EventsQuery,
     patience: Duration,
 }
 
@@ -90,11 +91,13 @@ impl EventStream {
     pub(super) async fn open(
         client: &Client,
         scope: Scope,
+        how: EventsQuery,
         last: Option<u64>,
     ) -> Result<Self, ClientError> {
         let line = Line {
             door: Arc::clone(&client.door),
             scope,
+            how,
             patience: client.patience(&endpoint::EVENTS.route),
         };
         let live = line.connect(last).await?;
@@ -170,12 +173,10 @@ impl Line {
             extra.insert(name, HeaderValue::from(last));
         }
         let letter = match &self.scope {
-            Scope::All => self
-                .door
-                .letter(&endpoint::EVENTS, &[], &Nothing {}, extra)?,
+            Scope::All => self.door.letter(&endpoint::EVENTS, &[], &self.how, extra)?,
             Scope::Study(study) => {
                 self.door
-                    .letter(&endpoint::STUDY_EVENTS, &[study], &Nothing {}, extra)?
+                    .letter(&endpoint::STUDY_EVENTS, &[study], &self.how, extra)?
             }
         };
         let answer = timeout(self.patience, self.door.ask(&letter)).await;

@@ -17,13 +17,17 @@ pub use error::ClientError;
 pub use events::{EventStream, Notice, Scope};
 pub use model::ModelStream;
 
+use crate::check::{Checked, DataLook, Draft, Drafted, LookAtData, Preview, Previewed};
 use crate::endpoint::{self, Endpoint, Nothing, Route};
+use crate::event::EventsQuery;
+use crate::insight::{Insight, InsightQuery};
 use crate::request::{
-    Backup, Created, Fork, Forked, ImportedStudy, LookForPlugins, NewStudy, PluginInfo,
-    ResumeStudy, Resumed, Steer, StepRows, StepsQuery, StoreReport, Zoom, ZoomQuery,
+    Backup, Created, Fork, Forked, ImportedStudy, LogLine, LogQuery, LookForPlugins, NewStudy,
+    PluginInfo, ResumeStudy, Resumed, Steer, StepRows, StepsQuery, StoreReport, Zoom, ZoomQuery,
 };
 use crate::status::DaemonStatus;
-use crate::study::{StudyDetail, StudySummary};
+use crate::study::{Note, StudyDetail, StudySummary};
+use crate::table::{CurvesQuery, TrialCurve, TrialQuery, TrialTable, TrialsQuery};
 use crate::trial::{TrialDetail, TrialSummary};
 use crate::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use bytes::Bytes;
@@ -132,17 +136,61 @@ impl Client {
 
     /// What happens from now on. When this has answered, nothing that happens is missed.
     pub async fn events(&self, scope: Scope) -> Result<EventStream> {
-        EventStream::open(self, scope, None).await
+        EventStream::open(self, scope, EventsQuery::default(), None).await
+    }
+
+    /// What happens from now on, told in this way.
+    pub async fn events_told(&self, scope: Scope, how: EventsQuery) -> Result<EventStream> {
+        EventStream::open(self, scope, how, None).await
     }
 
     /// What happened after this event, and what happens from now on.
     pub async fn events_after(&self, scope: Scope, event: u64) -> Result<EventStream> {
-        EventStream::open(self, scope, Some(event)).await
+        EventStream::open(self, scope, EventsQuery::default(), Some(event)).await
+    }
+
+    /// A study's trials by their numbers.
+    pub async fn trials(&self, study: &str, which: &TrialsQuery) -> Result<TrialTable> {
+        self.call(&endpoint::TRIALS, &[study], which).await
+    }
+
+    /// Learning curves of a study's trials.
+    pub async fn curves(&self, study: &str, which: &CurvesQuery) -> Result<Vec<TrialCurve>> {
+        self.call(&endpoint::CURVES, &[study], which).await
+    }
+
+    /// Which settings decide how good a trial becomes.
+    pub async fn insight(&self, study: &str, how: &InsightQuery) -> Result<Insight> {
+        self.call(&endpoint::INSIGHT, &[study], how).await
+    }
+
+    /// Writes something about a study.
+    pub async fn note_study(&self, study: &str, note: &Note) -> Result<StudySummary> {
+        self.call(&endpoint::NOTE_STUDY, &[study], note).await
     }
 
     /// A trial with its curves.
     pub async fn trial(&self, trial: &str) -> Result<TrialDetail> {
-        self.get(&endpoint::TRIAL, &[trial]).await
+        self.call(&endpoint::TRIAL, &[trial], &TrialQuery::default())
+            .await
+    }
+
+    /// A trial with its curves, each of at most so many points.
+    pub async fn trial_thinned(&self, trial: &str, points: u32) -> Result<TrialDetail> {
+        let thinned = TrialQuery {
+            points: Some(points),
+        };
+        self.call(&endpoint::TRIAL, &[trial], &thinned).await
+    }
+
+    /// Writes something about a trial.
+    pub async fn note_trial(&self, trial: &str, note: &Note) -> Result<TrialSummary> {
+        self.call(&endpoint::NOTE_TRIAL, &[trial], note).await
+    }
+
+    /// Trains an ended trial once more, in a study of its own.
+    pub async fn retry_trial(&self, trial: &str) -> Result<Forked> {
+        self.get(&endpoint::RETRY_TRIAL, &[trial]).await
     }
 
     /// Pauses a trial.
@@ -193,6 +241,31 @@ impl Client {
     /// Lifts the quarantine of a plugin, named by its hash or by a scheduler in it.
     pub async fn release_plugin(&self, plugin: &str) -> Result<Vec<PluginInfo>> {
         self.get(&endpoint::RELEASE_PLUGIN, &[plugin]).await
+    }
+
+    /// Tries a scheduler on a made-up run.
+    pub async fn preview(&self, preview: &Preview) -> Result<Previewed> {
+        self.call(&endpoint::PREVIEW, &[], preview).await
+    }
+
+    /// What a study file comes to, and what is wrong with it.
+    pub async fn check(&self, study: &NewStudy) -> Result<Checked> {
+        self.call(&endpoint::CHECK, &[], study).await
+    }
+
+    /// A study file for a table of data.
+    pub async fn draft(&self, draft: &Draft) -> Result<Drafted> {
+        self.call(&endpoint::DRAFT, &[], draft).await
+    }
+
+    /// A folder or a table of data.
+    pub async fn look_at_data(&self, look: &LookAtData) -> Result<DataLook> {
+        self.call(&endpoint::LOOK_AT_DATA, &[], look).await
+    }
+
+    /// The end of the daemon's log.
+    pub async fn log(&self, which: &LogQuery) -> Result<Vec<LogLine>> {
+        self.call(&endpoint::LOG, &[], which).await
     }
 
     /// Takes in a study that ran elsewhere.

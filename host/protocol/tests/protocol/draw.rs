@@ -161,22 +161,57 @@ structs! {
     StoreReport { lines, damage }
     Backup { path }
     LookForPlugins { places }
+    TrialsQuery { from, limit }
+    TrialTable { keys, metrics, rows, next }
+    TrialRow {
+        number, state, scheduler, config, metrics, epochs, max_epochs, steps, value, best_epoch,
+        rungs, seconds, started_unix_ms, ended_unix_ms, reason, deaths, tags,
+    }
+    CurvesQuery { metric, trials, count, points }
+    TrialCurve { trial, epochs, values, steps_per_epoch, seconds_per_epoch }
+    TrialQuery { points }
+    EventsQuery { pace_ms, studies_only }
+    LogQuery { lines, level }
+    LogLine { time, level, text }
+    InsightQuery { good_percent }
+    Insight { trials, good, method, importance, caveats }
+    Importance { name, share, trials, good_values }
+    Checked {
+        problems, name, metric, direction, trials, budget_seconds, max_epochs, space, notes,
+        warnings, estimate,
+    }
+    SpecProblem { line, key, message }
+    SpacePart { name, values, searched, scheduler }
+    Estimate { seconds, basis }
+    LookAtData { path }
+    DataLook { entries, table, problem }
+    DataEntry { path, folder, bytes }
+    DataTable { rows, columns }
+    DataColumn { name, kind, missing, distinct, examples }
+    Draft { data, target, task, metric, schedulers, trials, budget, seed }
+    Drafted { spec }
+    Preview { scheduler, params, rate, steps, steps_per_epoch }
+    Previewed { rates, losses, note }
     DaemonStatus {
         version, pid, embedded, started_unix_ms, state_dir, listens, memory_bytes, workers, studies,
-        idle, store_bytes, checkpoint_bytes, checkpoint_budget_bytes, warnings,
+        idle, store_bytes, checkpoint_bytes, checkpoint_budget_bytes, warnings, machine,
     }
-    StudyStatus { id, name, doing, running }
+    StudyStatus { id, name, doing, running, queued }
+    Machine { host, cores, load, memory_bytes, memory_free_bytes, disk_free_bytes, gpus }
+    Gpu { name, memory_bytes, used_bytes, busy_percent }
+    Note { text, tags }
     WorkerStatus { id, pid, trials, doing, silent_ms, memory_bytes }
     StudySummary {
         id, name, state, metric, direction, seed, trials, best_trial, best_value, created_unix_ms,
-        ended_unix_ms, seconds, reason, origin,
+        ended_unix_ms, seconds, reason, origin, note,
     }
     Origin { trial, step }
     StudyDetail { study, spec, trials, notes, changes }
     TrialCounts { planned, running, done, stopped, diverged, failed }
     TrialSummary {
         id, state, scheduler, config, seed, epochs, max_epochs, steps, value, best_epoch, metrics,
-        seconds, reason, warnings, plugin, interventions, deaths, checkpoints,
+        seconds, reason, warnings, plugin, interventions, deaths, checkpoints, rungs,
+        started_unix_ms, ended_unix_ms, note,
     }
     TrialDetail { trial, epoch_curves, step_curves }
     Curve { name, points }

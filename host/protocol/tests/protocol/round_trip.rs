@@ -82,6 +82,18 @@ fn everything_comes_back_through_json() {
     through_json::<Brief>();
     through_json::<Exchange>();
     through_json::<Answer>();
+    through_json::<Note>();
+    through_json::<TrialTable>();
+    through_json::<TrialCurve>();
+    through_json::<LogLine>();
+    through_json::<Insight>();
+    through_json::<Checked>();
+    through_json::<LookAtData>();
+    through_json::<DataLook>();
+    through_json::<Draft>();
+    through_json::<Drafted>();
+    through_json::<Preview>();
+    through_json::<Previewed>();
 }
 
 #[test]
@@ -91,12 +103,20 @@ fn what_workers_say_comes_back_through_postcard() {
     through_postcard::<Brief>();
     through_postcard::<Exchange>();
     through_postcard::<Answer>();
+    through_postcard::<TrialTable>();
+    through_postcard::<TrialCurve>();
 }
 
 #[test]
 fn queries_come_back() {
     through_a_query::<ZoomQuery>();
     through_a_query::<StepsQuery>();
+    through_a_query::<TrialsQuery>();
+    through_a_query::<CurvesQuery>();
+    through_a_query::<TrialQuery>();
+    through_a_query::<EventsQuery>();
+    through_a_query::<LogQuery>();
+    through_a_query::<InsightQuery>();
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::request::{
 };
 use crate::status::DaemonStatus;
 use crate::study::{Note, StudyDetail, StudySummary};
-use crate::table::{CurvesQuery, TrialCurve, TrialQuery, TrialTable, TrialsQuery};
+use crate::table::{CurvesQuery, StudyQuery, TrialCurve, TrialQuery, TrialTable, TrialsQuery};
 use crate::trial::{TrialDetail, TrialSummary};
 use crate::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use serde::{Deserialize, Serialize};
@@ -260,7 +260,7 @@ endpoints! {
     /// It is checked, stored and then runs; what it answers is durable.
     CREATE_STUDY: Post "/v1/studies", json (NewStudy) => json (Created), [Conflict] LATE;
     /// A study with its trials.
-    STUDY: Get "/v1/studies/{study}", nothing (Nothing) => json (StudyDetail), [] SOON;
+    STUDY: Get "/v1/studies/{study}", query (StudyQuery) => json (StudyDetail), [] SOON;
     /// Deletes a study with all its trials.
     /// One that runs must be stopped first.
     DELETE_STUDY: Delete "/v1/studies/{study}", nothing (Nothing) => json (Nothing), [Conflict] SOON;

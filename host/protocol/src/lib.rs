@@ -48,5 +48,7 @@ pub use request::{
 pub use scalar::Scalar;
 pub use status::{DaemonStatus, Gpu, Machine, StudyStatus, WorkerStatus};
 pub use study::{Direction, Note, Origin, StudyDetail, StudyState, StudySummary, TrialCounts};
-pub use table::{CurvesQuery, TrialCurve, TrialQuery, TrialRow, TrialTable, TrialsQuery};
+pub use table::{
+    CurvesQuery, StudyQuery, TrialCurve, TrialQuery, TrialRow, TrialTable, TrialsQuery,
+};
 pub use trial::{Curve, KeptAs, Metrics, TrialDetail, TrialState, TrialSummary};

@@ -104,6 +104,16 @@ pub struct TrialCurve {
     pub seconds_per_epoch: Number,
 }
 
+/// How much of a study is asked for.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::IntoParams,
+)]
+pub struct StudyQuery {
+    /// Leave its trials out.
+    #[serde(default)]
+    pub brief: bool,
+}
+
 /// How much of a trial is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::IntoParams)]
 pub struct TrialQuery {

@@ -27,7 +27,7 @@ use crate::request::{
 };
 use crate::status::DaemonStatus;
 use crate::study::{Note, StudyDetail, StudySummary};
-use crate::table::{CurvesQuery, TrialCurve, TrialQuery, TrialTable, TrialsQuery};
+use crate::table::{CurvesQuery, StudyQuery, TrialCurve, TrialQuery, TrialTable, TrialsQuery};
 use crate::trial::{TrialDetail, TrialSummary};
 use crate::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use bytes::Bytes;
@@ -99,7 +99,14 @@ impl Client {
 
     /// A study with its trials.
     pub async fn study(&self, study: &str) -> Result<StudyDetail> {
-        self.get(&endpoint::STUDY, &[study]).await
+        self.call(&endpoint::STUDY, &[study], &StudyQuery::default())
+            .await
+    }
+
+    /// A study without its trials.
+    pub async fn study_alone(&self, study: &str) -> Result<StudyDetail> {
+        let alone = StudyQuery { brief: true };
+        self.call(&endpoint::STUDY, &[study], &alone).await
     }
 
     /// Deletes a study with all its trials.

@@ -170,6 +170,7 @@ structs! {
     CurvesQuery { metric, trials, count, points }
     TrialCurve { trial, epochs, values, steps_per_epoch, seconds_per_epoch }
     TrialQuery { points }
+    StudyQuery { brief }
     EventsQuery { pace_ms, studies_only }
     LogQuery { lines, level }
     LogLine { time, level, text }

@@ -114,6 +114,7 @@ fn queries_come_back() {
     through_a_query::<TrialsQuery>();
     through_a_query::<CurvesQuery>();
     through_a_query::<TrialQuery>();
+    through_a_query::<StudyQuery>();
     through_a_query::<EventsQuery>();
     through_a_query::<LogQuery>();
     through_a_query::<InsightQuery>();

@@ -2,7 +2,7 @@
 
 use super::answer::{Answered, Refusal, read};
 use super::events;
-use super::extract::{Body, In};
+use super::extract::{Asked, Body, In};
 use super::{App, House, after};
 use crate::breakpoint;
 use crate::convert::{Board, Census, ToldStudy};
@@ -11,7 +11,8 @@ use crate::daemon::study::Halt;
 use crate::daemon::trial::file;
 use crate::daemon::{checkpoints, conflict, import, internal};
 use attune_protocol::{
-    Created, Event, ImportedStudy, NewStudy, ResumeStudy, Resumed, StudyState, StudySummary,
+    Created, Event, ImportedStudy, NewStudy, ResumeStudy, Resumed, StudyQuery, StudyState,
+    StudySummary,
 };
 use attune_store::{Store, StudyId, StudyRecord};
 use axum::Json;
@@ -42,13 +43,19 @@ pub(super) async fn create_study(
 }
 
 /// Answers with a [`StudyDetail`](attune_protocol::StudyDetail).
-pub(super) async fn study(State(house): App, In(id): In<StudyId>) -> Answered<ToldStudy> {
+pub(super) async fn study(
+    State(house): App,
+    In(id): In<StudyId>,
+    Asked(StudyQuery { brief }): Asked<StudyQuery>,
+) -> Answered<ToldStudy> {
     let told = read(&house, move |store| {
         let record = store.study(id)?;
         let (mut census, mut board) = (Census::of(id, &record), Board::of(&record));
         store.each_trial(id, |id, trial| {
             census.count(id, &trial);
-            board.add(id, &trial);
+            if !brief {
+                board.add(id, &trial);
+            }
         })?;
         let summary = census.summary();
         Ok(board.detail(summary, record))

@@ -56,8 +56,7 @@ mod tests {
 
     const UNICODE: Style = Style {
         color: ColorDepth::None,
-        unicode: true,
-    };
+        unicode: true, ..Style::ASCII };
 
     fn bar_text(fraction: f64, columns: usize, style: Style) -> String {
         bar(fraction, columns, style)

@@ -15,6 +15,7 @@
 //! and any type but the protocol's own. Text from outside (names, errors, settings) is stripped of
 //! control characters before it reaches the terminal, so that no data file can steer it.
 
+pub mod dashboard;
 mod ended;
 mod gauge;
 pub mod live;

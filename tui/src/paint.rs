@@ -84,8 +84,7 @@ mod tests {
         for (color, expected) in table {
             let style = Style {
                 color,
-                unicode: true,
-            };
+                unicode: true, ..Style::ASCII };
             let line = Line::from(vec![
                 Span::styled("best", style.ink(Ink::Best)),
                 Span::raw("  "),

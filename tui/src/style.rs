@@ -2,6 +2,7 @@
 
 use crate::symbols::{self, Symbols};
 use ratatui::style::{Color, Modifier, Style as CellStyle};
+use std::fmt;
 
 /// What the terminal that is written to can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,6 +11,45 @@ pub struct Style {
     pub color: ColorDepth,
     /// Whether it shows more than ASCII.
     pub unicode: bool,
+    /// Which colours stand for what.
+    pub theme: Theme,
+}
+
+/// Which colours stand for what. All are told apart in every common form of colour blindness.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Theme {
+    /// For dark backgrounds.
+    #[default]
+    Dark,
+    /// For white backgrounds: darker hues.
+    Light,
+    /// Pure and bright, for weak screens and tired eyes on black.
+    Bright,
+}
+
+impl Theme {
+    const ALL: [Theme; 3] = [Theme::Dark, Theme::Light, Theme::Bright];
+
+    /// The next one, around the end.
+    #[must_use]
+    pub fn next(self) -> Theme {
+        Theme::ALL[(self as usize + 1) % Theme::ALL.len()]
+    }
+
+    /// The theme of this name, if there is one.
+    pub fn named(name: &str) -> Option<Theme> {
+        Theme::ALL.into_iter().find(|theme| theme.to_string() == name)
+    }
+}
+
+impl fmt::Display for Theme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Theme::Dark => "dark",
+            Theme::Light => "light",
+            Theme::Bright => "bright",
+        })
+    }
 }
 
 /// How many colours a terminal has.
@@ -51,6 +91,7 @@ impl Style {
     pub const ASCII: Style = Style {
         color: ColorDepth::None,
         unicode: false,
+        theme: Theme::Dark,
     };
 
     /// Works out what can be shown from whether the output is a terminal and from the environment,
@@ -78,6 +119,9 @@ impl Style {
         Style {
             color,
             unicode: utf8 && !(is_tty && matches!(term.as_str(), "linux" | "dumb")),
+            theme: set("ATTUNE_THEME")
+                .and_then(|name| Theme::named(&name))
+                .unwrap_or_default(),
         }
     }
 
@@ -105,19 +149,31 @@ impl Style {
         match ink {
             Ink::Plain => CellStyle::new(),
             Ink::Strong => CellStyle::new().add_modifier(Modifier::BOLD),
-            Ink::Dim => CellStyle::new().fg(match self.color {
-                ColorDepth::Ansi16 => Color::DarkGray,
+            Ink::Dim => CellStyle::new().fg(match (self.color, self.theme) {
+                (ColorDepth::Ansi16, _) => Color::DarkGray,
+                (_, Theme::Bright) => Color::Indexed(250),
                 _ => Color::Indexed(244),
             }),
-            Ink::Accent => CellStyle::new().fg(SKY_BLUE.at(self.color)),
-            Ink::Best => CellStyle::new()
-                .fg(GREEN.at(self.color))
-                .add_modifier(Modifier::BOLD),
-            Ink::Warning => CellStyle::new().fg(ORANGE.at(self.color)),
-            Ink::Bad => CellStyle::new().fg(VERMILLION.at(self.color)),
+            Ink::Accent => self.hue(self.hues().accent),
+            Ink::Best => self.hue(self.hues().best).add_modifier(Modifier::BOLD),
+            Ink::Warning => self.hue(self.hues().warning),
+            Ink::Bad => self.hue(self.hues().bad),
             Ink::Series(index) => {
-                CellStyle::new().fg(PALETTE[index % PALETTE.len()].at(self.color))
+                let series = self.hues().series;
+                self.hue(&series[index % series.len()])
             }
+        }
+    }
+
+    fn hue(self, hue: &Hue) -> CellStyle {
+        CellStyle::new().fg(hue.at(self.color))
+    }
+
+    fn hues(self) -> &'static Hues {
+        match self.theme {
+            Theme::Dark => &DARK,
+            Theme::Light => &LIGHT,
+            Theme::Bright => &BRIGHT,
         }
     }
 }
@@ -140,6 +196,15 @@ impl Hue {
     }
 }
 
+/// The colours of a theme.
+struct Hues {
+    accent: &'static Hue,
+    best: &'static Hue,
+    warning: &'static Hue,
+    bad: &'static Hue,
+    series: &'static [Hue],
+}
+
 // The palette of Okabe and Ito, "Color Universal Design" (2008), which stays distinct for every
 // common form of colour blindness; its black is left out since backgrounds are often black, and
 // yellow comes last since others are white.
@@ -150,7 +215,46 @@ const PURPLE: Hue = hue((0xcc, 0x79, 0xa7), 175, Color::Magenta);
 const VERMILLION: Hue = hue((0xd5, 0x5e, 0x00), 166, Color::Red);
 const BLUE: Hue = hue((0x00, 0x72, 0xb2), 25, Color::Blue);
 const YELLOW: Hue = hue((0xf0, 0xe4, 0x42), 227, Color::LightYellow);
-const PALETTE: [Hue; 7] = [SKY_BLUE, ORANGE, GREEN, PURPLE, VERMILLION, BLUE, YELLOW];
+
+static DARK: Hues = Hues {
+    accent: &SKY_BLUE,
+    best: &GREEN,
+    warning: &ORANGE,
+    bad: &VERMILLION,
+    series: &[SKY_BLUE, ORANGE, GREEN, PURPLE, VERMILLION, BLUE, YELLOW],
+};
+
+// Paul Tol's "bright" and "vibrant" schemes ("Colour Schemes", SRON/EPS/TN/09-002, 2021) keep apart
+// on white what Okabe and Ito's yellow and sky blue do not.
+static LIGHT: Hues = Hues {
+    accent: &hue((0x00, 0x77, 0xbb), 25, Color::Blue),
+    best: &hue((0x22, 0x88, 0x33), 28, Color::Green),
+    warning: &hue((0xb0, 0x60, 0x00), 130, Color::Yellow),
+    bad: &hue((0xcc, 0x33, 0x11), 160, Color::Red),
+    series: &[
+        hue((0x00, 0x77, 0xbb), 25, Color::Blue),
+        hue((0xcc, 0x33, 0x11), 160, Color::Red),
+        hue((0x22, 0x88, 0x33), 28, Color::Green),
+        hue((0xaa, 0x33, 0x77), 126, Color::Magenta),
+        hue((0x00, 0x99, 0x88), 30, Color::Cyan),
+        hue((0xb0, 0x60, 0x00), 130, Color::Yellow),
+    ],
+};
+
+static BRIGHT: Hues = Hues {
+    accent: &hue((0x5f, 0xd7, 0xff), 81, Color::LightCyan),
+    best: &hue((0x5f, 0xff, 0xaf), 85, Color::LightGreen),
+    warning: &hue((0xff, 0xd7, 0x5f), 221, Color::LightYellow),
+    bad: &hue((0xff, 0x87, 0x5f), 209, Color::LightRed),
+    series: &[
+        hue((0x5f, 0xd7, 0xff), 81, Color::LightCyan),
+        hue((0xff, 0xd7, 0x5f), 221, Color::LightYellow),
+        hue((0x5f, 0xff, 0xaf), 85, Color::LightGreen),
+        hue((0xff, 0xaf, 0xff), 219, Color::LightMagenta),
+        hue((0xff, 0x87, 0x5f), 209, Color::LightRed),
+        hue((0xff, 0xff, 0xff), 231, Color::White),
+    ],
+};
 
 const fn hue(rgb: (u8, u8, u8), indexed: u8, ansi: Color) -> Hue {
     Hue { rgb, indexed, ansi }
@@ -214,6 +318,16 @@ mod tests {
         for (is_tty, environment, expected) in table {
             assert_eq!(detected(*is_tty, environment), *expected, "{environment:?}");
         }
+    }
+
+    #[test]
+    fn a_theme_is_known_by_its_name() {
+        let mut theme = Theme::default();
+        for _ in 0..Theme::ALL.len() {
+            assert_eq!(Theme::named(&theme.to_string()), Some(theme));
+            theme = theme.next();
+        }
+        assert_eq!((theme, Theme::named("pink")), (Theme::default(), None));
     }
 
     #[test]

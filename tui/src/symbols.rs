@@ -19,6 +19,14 @@ pub(crate) struct Symbols {
     pub(crate) sparks: &'static [&'static str],
     /// A plot's axes: upright, upright with a tick, corner, level, level with a tick.
     pub(crate) axes: [&'static str; 5],
+    /// A box's corners (top left, top right, low left, low right), its level and its upright side.
+    pub(crate) frame: [&'static str; 6],
+    /// Around what can be turned to something else.
+    pub(crate) turn: [&'static str; 2],
+    /// Before a row that is marked.
+    pub(crate) marked: &'static str,
+    /// Behind the heading that a table is sorted by: rising, falling.
+    pub(crate) sorted: [&'static str; 2],
     /// What tells one series of a plot from another.
     pub(crate) markers: &'static [&'static str],
     /// A trial that trained to its end, was stopped, diverged, failed, or is none of these.
@@ -52,6 +60,10 @@ pub(crate) static UNICODE: Symbols = Symbols {
     bar: ["━", "╸", "─"],
     sparks: &["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"],
     axes: ["│", "┤", "└", "─", "┴"],
+    frame: ["╭", "╮", "╰", "╯", "─", "│"],
+    turn: ["◂", "▸"],
+    marked: "▌",
+    sorted: ["▲", "▼"],
     markers: &["●", "■", "▲", "◆", "○", "□", "△", "◇", "▼", "✚", "✖", "▽"],
     states: ["✓", "■", "!", "✗", "·"],
 };
@@ -64,6 +76,10 @@ pub(crate) static ASCII: Symbols = Symbols {
     bar: ["#", "#", "."],
     sparks: &["_", ".", "-", "=", "+", "*", "#"],
     axes: ["|", "+", "+", "-", "+"],
+    frame: ["+", "+", "+", "+", "-", "|"],
+    turn: ["<", ">"],
+    marked: "*",
+    sorted: ["^", "v"],
     markers: &["o", "x", "+", "*", "#", "@", "%", "&", "a", "b", "c", "d"],
     states: ["+", "-", "!", "x", "."],
 };
@@ -77,6 +93,10 @@ mod tests {
         let mut marks = vec![symbols.rule, symbols.nothing];
         marks.extend(symbols.bar);
         marks.extend(symbols.axes);
+        marks.extend(symbols.frame);
+        marks.extend(symbols.turn);
+        marks.extend(symbols.sorted);
+        marks.push(symbols.marked);
         marks.extend(symbols.states);
         marks.extend(symbols.sparks);
         marks.extend(symbols.markers);

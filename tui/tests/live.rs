@@ -45,6 +45,7 @@ fn settings() -> LiveSettings {
     let style = Style {
         color: ColorDepth::Ansi256,
         unicode: true,
+        ..Style::ASCII
     };
     LiveSettings {
         size: || (80, 24),

@@ -23,6 +23,7 @@ fn check(name: &str, page: impl Fn(usize, Style) -> String) {
         let style = Style {
             color: ColorDepth::None,
             unicode,
+            ..Style::ASCII
         };
         let actual = page(width, style);
         let file = format!("tests/snapshots/{name}_{terminal}.txt");
@@ -105,6 +106,7 @@ fn colours_only_add_to_what_is_said_without_them() {
     let plain = Style {
         color: ColorDepth::None,
         unicode: true,
+        ..Style::ASCII
     };
     for color in [ColorDepth::Ansi16, ColorDepth::Ansi256, ColorDepth::True] {
         let colored = Style { color, ..plain };

@@ -24,6 +24,7 @@ fn check(series: &[(&str, &[(f64, f64)])], log_y: bool, unicode: bool, expected:
     let style = Style {
         color: ColorDepth::None,
         unicode,
+        ..Style::ASCII
     };
     let actual = curves(&series, SIZE, &options, style);
     assert!(

@@ -26,6 +26,7 @@ fn style(unicode: bool) -> Style {
     Style {
         color: ColorDepth::None,
         unicode,
+        ..Style::ASCII
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) enum Ink {
     Bad,
     /// The n-th of several things that are compared.
     Series(usize),
+    /// The same thing's less important part, such as its values before smoothing.
+    Shade(usize),
 }
 
 impl Style {
@@ -118,6 +120,7 @@ impl Style {
             Ink::Series(index) => {
                 CellStyle::new().fg(PALETTE[index % PALETTE.len()].at(self.color))
             }
+            Ink::Shade(index) => self.ink(Ink::Series(index)).add_modifier(Modifier::DIM),
         }
     }
 }

@@ -56,7 +56,9 @@ mod tests {
 
     const UNICODE: Style = Style {
         color: ColorDepth::None,
-        unicode: true, ..Style::ASCII };
+        unicode: true,
+        ..Style::ASCII
+    };
 
     fn bar_text(fraction: f64, columns: usize, style: Style) -> String {
         bar(fraction, columns, style)

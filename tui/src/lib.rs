@@ -15,6 +15,9 @@
 //! and any type but the protocol's own. Text from outside (names, errors, settings) is stripped of
 //! control characters before it reaches the terminal, so that no data file can steer it.
 
+mod axis;
+mod canvas;
+pub mod chart;
 pub mod dashboard;
 mod ended;
 mod gauge;

@@ -84,7 +84,9 @@ mod tests {
         for (color, expected) in table {
             let style = Style {
                 color,
-                unicode: true, ..Style::ASCII };
+                unicode: true,
+                ..Style::ASCII
+            };
             let line = Line::from(vec![
                 Span::styled("best", style.ink(Ink::Best)),
                 Span::raw("  "),

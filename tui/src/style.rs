@@ -38,7 +38,9 @@ impl Theme {
 
     /// The theme of this name, if there is one.
     pub fn named(name: &str) -> Option<Theme> {
-        Theme::ALL.into_iter().find(|theme| theme.to_string() == name)
+        Theme::ALL
+            .into_iter()
+            .find(|theme| theme.to_string() == name)
     }
 }
 
@@ -84,6 +86,8 @@ pub(crate) enum Ink {
     Bad,
     /// The n-th of several things that are compared.
     Series(usize),
+    /// The same thing's less important part, such as its values before smoothing.
+    Shade(usize),
 }
 
 impl Style {
@@ -162,6 +166,7 @@ impl Style {
                 let series = self.hues().series;
                 self.hue(&series[index % series.len()])
             }
+            Ink::Shade(index) => self.ink(Ink::Series(index)).add_modifier(Modifier::DIM),
         }
     }
 

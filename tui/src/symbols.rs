@@ -1,6 +1,7 @@
 //! The marks that pictures are made of, in Unicode and in ASCII, side by side so that neither is
 //! forgotten.
 
+use crate::chart::MarkKind;
 use attune_protocol::TrialState;
 
 /// One set of marks.
@@ -29,6 +30,17 @@ pub(crate) struct Symbols {
     pub(crate) sorted: [&'static str; 2],
     /// What tells one series of a plot from another.
     pub(crate) markers: &'static [&'static str],
+    /// What stands for a value beyond a chart's lower and upper edge.
+    pub(crate) beyond: [&'static str; 2],
+    /// Curves that are not chosen, from the lowest layer up: stopped ones, others, and the band or
+    /// the raw values of a chosen one.
+    pub(crate) layers: [&'static str; 3],
+    /// Upright lines in a chart: a guide, the anchor and the cross-hair.
+    pub(crate) guide: &'static str,
+    pub(crate) anchor: &'static str,
+    pub(crate) cursor: &'static str,
+    /// What happened to a trial, in the order of [`MarkKind`].
+    marks: [&'static str; 6],
     /// A trial that trained to its end, was stopped, diverged, failed, or is none of these.
     states: [&'static str; 5],
 }
@@ -44,6 +56,11 @@ impl Symbols {
             TrialState::Failed | TrialState::Lost => failed,
             TrialState::Queued | TrialState::Running | TrialState::Paused => other,
         }
+    }
+
+    /// What stands on a curve where something happened.
+    pub(crate) fn mark(&self, kind: MarkKind) -> &'static str {
+        self.marks[kind as usize]
     }
 
     /// What marks the n-th series of a plot.
@@ -65,6 +82,12 @@ pub(crate) static UNICODE: Symbols = Symbols {
     marked: "▌",
     sorted: ["▲", "▼"],
     markers: &["●", "■", "▲", "◆", "○", "□", "△", "◇", "▼", "✚", "✖", "▽"],
+    beyond: ["↓", "↑"],
+    layers: ["┈", "─", "░"],
+    guide: "┊",
+    anchor: "╎",
+    cursor: "│",
+    marks: ["⌂", "╪", "║", "┫", "★", "‡"],
     states: ["✓", "■", "!", "✗", "·"],
 };
 
@@ -81,6 +104,12 @@ pub(crate) static ASCII: Symbols = Symbols {
     marked: "*",
     sorted: ["^", "v"],
     markers: &["o", "x", "+", "*", "#", "@", "%", "&", "a", "b", "c", "d"],
+    beyond: ["v", "^"],
+    layers: [".", ",", "'"],
+    guide: ":",
+    anchor: "!",
+    cursor: "|",
+    marks: ["C", "R", "P", "E", "B", "H"],
     states: ["+", "-", "!", "x", "."],
 };
 
@@ -100,6 +129,10 @@ mod tests {
         marks.extend(symbols.states);
         marks.extend(symbols.sparks);
         marks.extend(symbols.markers);
+        marks.extend(symbols.beyond);
+        marks.extend(symbols.layers);
+        marks.extend([symbols.guide, symbols.anchor, symbols.cursor]);
+        marks.extend(symbols.marks);
         marks
     }
 

@@ -226,10 +226,7 @@ impl<N: Fn(&str) -> bool> Parser<'_, N> {
         }
     }
 
-    fn deeper(
-        &mut self,
-        part: fn(&mut Self) -> Result<Filter, String>,
-    ) -> Result<Filter, String> {
+    fn deeper(&mut self, part: fn(&mut Self) -> Result<Filter, String>) -> Result<Filter, String> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err(format!("more than {DEEPEST} parentheses within each other"));
@@ -332,7 +329,11 @@ mod tests {
             ("state = 'done", "a closing ' is missing"),
         ];
         for (text, expected) in table {
-            assert_eq!(Filter::parse(text, is_name).unwrap_err(), expected, "{text}");
+            assert_eq!(
+                Filter::parse(text, is_name).unwrap_err(),
+                expected,
+                "{text}"
+            );
         }
     }
 

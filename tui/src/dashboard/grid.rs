@@ -155,8 +155,9 @@ impl Grid {
         if area.height == 0 {
             return;
         }
-        let shown: Vec<(Vec<Text>, bool)> =
-            (self.top..rows.min(self.top + self.page)).map(row).collect();
+        let shown: Vec<(Vec<Text>, bool)> = (self.top..rows.min(self.top + self.page))
+            .map(row)
+            .collect();
         self.measure(headings, &shown);
         let columns = self.columns(headings, area.width);
         let symbols = pen.style.symbols();
@@ -198,7 +199,11 @@ impl Grid {
 
     fn measure(&mut self, headings: &[Heading], shown: &[(Vec<Text>, bool)]) {
         let same = self.widths.len() == headings.len()
-            && self.widths.iter().zip(headings).all(|((t, _), h)| *t == h.title);
+            && self
+                .widths
+                .iter()
+                .zip(headings)
+                .all(|((t, _), h)| *t == h.title);
         if !same {
             let fresh = |heading: &Heading| {
                 let wide = width(&heading.title) as u16 + 1;

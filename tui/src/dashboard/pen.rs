@@ -128,8 +128,7 @@ impl Pen<'_> {
         if area.width < 2 || area.height < 2 {
             return Rect::new(area.x, area.y, 0, 0);
         }
-        let [left_top, right_top, left_low, right_low, level, upright] =
-            self.style.symbols().frame;
+        let [left_top, right_top, left_low, right_low, level, upright] = self.style.symbols().frame;
         let across = level.repeat(usize::from(area.width) - 2);
         let (right, low) = (area.right() - 1, area.bottom() - 1);
         for (y, left_corner, right_corner) in

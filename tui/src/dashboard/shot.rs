@@ -66,7 +66,13 @@ pub(crate) fn svg(picture: &Buffer, title: &str) -> String {
                 run.push_str(symbol);
                 x += symbol.width().max(1) as u16;
             }
-            write_run(&mut out, (start - area.left(), y - area.top()), x - start, &run, &look);
+            write_run(
+                &mut out,
+                (start - area.left(), y - area.top()),
+                x - start,
+                &run,
+                &look,
+            );
         }
     }
     out.push_str("</g>\n</svg>\n");
@@ -195,13 +201,24 @@ mod tests {
         assert_eq!(text(&picture), "a <b> 温度\n  hot\n");
         let svg = svg(&picture, "1 < 2");
         assert!(svg.contains("<title>1 &lt; 2</title>"));
-        assert!(svg.contains("fill=\"#5fafd7\">a &lt;b&gt; 温度</text>"), "{svg}");
-        assert!(svg.contains(&format!("fill=\"{PAPER}\">hot</text>")), "{svg}");
+        assert!(
+            svg.contains("fill=\"#5fafd7\">a &lt;b&gt; 温度</text>"),
+            "{svg}"
+        );
+        assert!(
+            svg.contains(&format!("fill=\"{PAPER}\">hot</text>")),
+            "{svg}"
+        );
     }
 
     #[test]
     fn the_cube_and_the_greys_are_those_of_xterm() {
-        let table = [(16, "#000000"), (231, "#ffffff"), (244, "#808080"), (255, "#eeeeee")];
+        let table = [
+            (16, "#000000"),
+            (231, "#ffffff"),
+            (244, "#808080"),
+            (255, "#eeeeee"),
+        ];
         for (index, hex) in table {
             assert_eq!(indexed(index), hex);
         }

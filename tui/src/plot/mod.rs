@@ -5,15 +5,12 @@
 //! without colours. Points that are not finite leave a gap, and so do those that a logarithmic
 //! axis cannot show.
 
-mod axis;
-mod canvas;
-
+use crate::axis::{Axis, Tick};
+use crate::canvas::{Canvas, Dot, Mark, Pen, braille};
 use crate::paint;
 use crate::style::{Ink, Style};
-use crate::text::{clean, fit, fit_line, flow, pad_left, width};
+use crate::text::{clean, fit, fit_line, flow, pad, pad_left, width};
 use attune_protocol::Curve;
-use axis::{Axis, Tick};
-use canvas::{Canvas, Dot, Mark};
 use ratatui::text::{Line, Span};
 
 /// A curve and its name.
@@ -161,6 +158,7 @@ fn heading(options: &PlotOptions, style: Style) -> Line<'static> {
 /// One curve: its points joined, its last one marked.
 fn draw(canvas: &mut Canvas, index: usize, of: usize, series: &Series, axes: (&Axis, &Axis)) {
     let (x, y) = axes;
+    let pen = Pen::solid(index);
     let mut before: Option<Dot> = None;
     let mut last: Option<Dot> = None;
     // All points that fall on one column of dots are drawn as one upright stroke, so that a
@@ -172,7 +170,7 @@ fn draw(canvas: &mut Canvas, index: usize, of: usize, series: &Series, axes: (&A
     for &(point_x, point_y) in &series.points {
         if !(point_x.is_finite() && y.shows(point_y)) {
             if let Some((top, bottom)) = stroke.take() {
-                canvas.line(index, top, bottom);
+                canvas.line(pen, top, bottom);
             }
             before = None;
             continue;
@@ -185,10 +183,10 @@ fn draw(canvas: &mut Canvas, index: usize, of: usize, series: &Series, axes: (&A
             }
             _ => {
                 if let Some((top, bottom)) = stroke.replace((dot, dot)) {
-                    canvas.line(index, top, bottom);
+                    canvas.line(pen, top, bottom);
                 }
                 if let Some(before) = before {
-                    canvas.line(index, before, dot);
+                    canvas.line(pen, before, dot);
                 }
             }
         }
@@ -201,7 +199,7 @@ fn draw(canvas: &mut Canvas, index: usize, of: usize, series: &Series, axes: (&A
         last = Some(dot);
     }
     if let Some((top, bottom)) = stroke {
-        canvas.line(index, top, bottom);
+        canvas.line(pen, top, bottom);
     }
     if let Some(last) = last {
         canvas.mark(index, last);
@@ -244,7 +242,7 @@ fn canvas_line(
             Mark::Dots { series, .. } if !style.unicode => {
                 (symbols.marker(series).to_owned(), Some(series))
             }
-            Mark::Dots { series, bits } => (braille(bits).to_string(), Some(series)),
+            Mark::Dots { series, bits, .. } => (braille(bits).to_string(), Some(series)),
         };
         if run.1 != series {
             push_run(&mut spans, run, style);
@@ -264,10 +262,6 @@ fn push_run(spans: &mut Vec<Span<'static>>, run: (String, Option<usize>), style:
     }
 }
 
-fn braille(bits: u8) -> char {
-    char::from_u32(0x2800 + u32::from(bits)).unwrap_or(' ')
-}
-
 /// The level axis and the line of its labels.
 fn level_axis(axis: &Axis, gutter: usize, columns: usize, style: Style) -> [Line<'static>; 2] {
     let [_, _, corner, level, ticked] = style.symbols().axes;
@@ -275,21 +269,10 @@ fn level_axis(axis: &Axis, gutter: usize, columns: usize, style: Style) -> [Line
     let edge = gutter + 1;
     let mut rule = vec![level; columns];
     let mut labels = " ".repeat(edge);
-    for tick in axis.ticks((columns / 9).clamp(2, 10)) {
-        let wide = width(&tick.label);
-        let column = (tick.place * (columns - 1) as f64).round() as usize;
-        // Centred below its tick, but not beyond the axis's end.
-        let start = edge
-            + column
-                .saturating_sub(wide / 2)
-                .min(columns.saturating_sub(wide));
-        let taken = width(&labels);
-        let clear = taken == edge || start >= taken + 2;
-        if clear && start + wide <= edge + columns {
-            labels.push_str(&" ".repeat(start - taken));
-            labels.push_str(&tick.label);
-            rule[column] = ticked;
-        }
+    for placed in axis.labels(columns) {
+        labels = pad(&labels, edge + placed.start);
+        labels.push_str(&placed.label);
+        rule[placed.column] = ticked;
     }
     let rule = format!("{}{corner}{}", " ".repeat(gutter), rule.concat());
     [Line::styled(rule, dim), Line::styled(labels, dim)]

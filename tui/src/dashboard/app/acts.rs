@@ -71,7 +71,11 @@ impl App {
             return;
         }
         let text = format!("{title} {}?", told(&subjects));
-        let text = if entries.is_empty() { text } else { String::new() };
+        let text = if entries.is_empty() {
+            text
+        } else {
+            String::new()
+        };
         self.show(Dialog::new(purpose(subjects), title, text, entries));
     }
 
@@ -126,7 +130,12 @@ impl App {
              its own?",
             told(&trials)
         );
-        self.show(Dialog::new(Purpose::Retry(trials), "Retry", text, Vec::new()));
+        self.show(Dialog::new(
+            Purpose::Retry(trials),
+            "Retry",
+            text,
+            Vec::new(),
+        ));
     }
 
     fn schedulers(&self) -> Vec<String> {
@@ -169,7 +178,8 @@ impl App {
 
     fn ask_rate(&mut self, trial: String) {
         let rate = self.rate_of(&trial).map(crate::number::significant);
-        let text = format!("The learning rate of {trial} from now on; its scheduler is scaled by it.");
+        let text =
+            format!("The learning rate of {trial} from now on; its scheduler is scaled by it.");
         let entries = vec![Entry::text(
             "rate",
             "a number above 0",
@@ -291,8 +301,9 @@ impl App {
     }
 
     /// Fills the launch form.
-    pub(super) fn draft(&mut self, _spec: String, _file: String, effects: &mut Vec<Effect>) {
+    pub(super) fn draft(&mut self, spec: String, file: String, effects: &mut Vec<Effect>) {
         self.go(Place::Launch, effects);
+        self.at_screen(effects, |screen, cx| screen.fill(spec, file, cx));
     }
 
     /// A question was answered.
@@ -338,11 +349,8 @@ impl App {
             }
             Purpose::Delete(subjects) => {
                 let at = self.now + GRACE;
-                self.doomed.extend(
-                    subjects
-                        .iter()
-                        .map(|subject| (subject.id().to_owned(), at)),
-                );
+                self.doomed
+                    .extend(subjects.iter().map(|subject| (subject.id().to_owned(), at)));
             }
             Purpose::Fork(trial) => self.fork(trial, answer(0), answer(1), answer(2), effects),
             Purpose::Swap(trial) => match deed::settings(answer(1)) {

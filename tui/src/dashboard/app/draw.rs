@@ -5,7 +5,7 @@ use crate::dashboard::cx::Cx;
 use crate::dashboard::data::Link;
 use crate::dashboard::deed::Deed;
 use crate::dashboard::keys::{self, Place};
-use crate::dashboard::pen::{split_top, Pen};
+use crate::dashboard::pen::{Pen, split_top};
 use crate::dashboard::shot;
 use crate::number;
 use crate::style::Ink;
@@ -117,7 +117,12 @@ impl App {
         let groups = self.screens.at(self.place).groups();
         let mut hints: Vec<_> = keys::of(groups).filter(|binding| binding.hint).collect();
         let wide = |binding: &&keys::Binding| {
-            width(binding.name) + binding.keys.first().map_or(0, |key| width(&key.to_string())) + 3
+            width(binding.name)
+                + binding
+                    .keys
+                    .first()
+                    .map_or(0, |key| width(&key.to_string()))
+                + 3
         };
         // The last ones are those that help and leave: they stay whatever is left out.
         let room = usize::from(area.width);

@@ -10,8 +10,14 @@ use super::data::{Data, Link};
 use super::deed::{Deed, Done};
 use super::keys::{self, Command, Place};
 use super::overlay::{Help, Overlay, Palette, Verdict};
+use super::screens::compare::Compare;
+use super::screens::insight::Insight;
+use super::screens::launch::Launch;
+use super::screens::plugins::Plugins;
 use super::screens::studies::Studies;
 use super::screens::study::Study;
+use super::screens::system::System;
+use super::screens::trial::Trial;
 use super::screens::{Pointer, Press, Screen, Wants};
 use crate::style::Style;
 use attune_protocol::{Event, Note};
@@ -106,9 +112,16 @@ pub struct App {
     shots: u32,
 }
 
+#[derive(Default)]
 struct Screens {
     studies: Studies,
     study: Study,
+    trial: Trial,
+    compare: Compare,
+    launch: Launch,
+    plugins: Plugins,
+    insight: Insight,
+    system: System,
 }
 
 /// How long a sentence stands at the foot of the screen, in milliseconds.
@@ -133,7 +146,7 @@ impl App {
             data: Data::new(),
             focus: Focus::default(),
             style,
-            screens: Screens::new(),
+            screens: Screens::default(),
             place: Place::Studies,
             trail: Vec::new(),
             overlay: None,
@@ -259,7 +272,11 @@ impl App {
     }
 
     fn tick(&mut self, effects: &mut Vec<Effect>) {
-        if self.told.as_ref().is_some_and(|told| told.until <= self.now) {
+        if self
+            .told
+            .as_ref()
+            .is_some_and(|told| told.until <= self.now)
+        {
             self.told = None;
             self.dirty = true;
         }
@@ -445,10 +462,15 @@ impl App {
             self.judge(verdict, effects);
             return;
         }
-        let tab = self.tabs.iter().find(|(area, _)| area.contains((x, y).into()));
+        let tab = self
+            .tabs
+            .iter()
+            .find(|(area, _)| area.contains((x, y).into()));
         if let (Some(&(_, place)), Press::Click) = (tab, press) {
             self.go(place, effects);
-        } else if self.body.contains((x, y).into()) || matches!(press, Press::Drag(..) | Press::Drop(..)) {
+        } else if self.body.contains((x, y).into())
+            || matches!(press, Press::Drag(..) | Press::Drop(..))
+        {
             let pointer = Pointer { x, y, deed: press };
             self.at_screen(effects, |screen, cx| {
                 screen.pointer(pointer, cx);
@@ -545,17 +567,16 @@ fn is_text(key: &KeyEvent) -> bool {
 }
 
 impl Screens {
-    fn new() -> Self {
-        Screens {
-            studies: Studies::default(),
-            study: Study::default(),
-        }
-    }
-
     fn at(&mut self, place: Place) -> &mut dyn Screen {
         match place {
             Place::Studies => &mut self.studies,
-            _ => &mut self.study,
+            Place::Study => &mut self.study,
+            Place::Trial => &mut self.trial,
+            Place::Compare => &mut self.compare,
+            Place::Launch => &mut self.launch,
+            Place::Plugins => &mut self.plugins,
+            Place::Insight => &mut self.insight,
+            Place::System => &mut self.system,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Learning curves of many trials: fetched once, and longer with every epoch that is told of.
 
-use super::rows::{has_ended, number_of, Rows};
+use super::rows::{Rows, has_ended, number_of};
 use super::want::Want;
 use attune_protocol::{Progress, TrialCurve};
 use std::collections::HashMap;

@@ -9,7 +9,7 @@ use attune_protocol::{
     TrialDetail, Zoom, ZoomQuery,
 };
 use curves::Curves;
-use rows::{number_of, study_of, Rows};
+use rows::{Rows, number_of, study_of};
 use std::collections::{HashMap, VecDeque};
 use want::{Answer, Cache, Fresh, Loaded, Want};
 
@@ -93,17 +93,21 @@ impl Data {
     }
 
     pub(crate) fn status(&self) -> Loaded<'_, DaemonStatus> {
-        self.cache.get(&Want::Status).and_then(|answer| match answer {
-            Answer::Status(status) => Some(status),
-            _ => None,
-        })
+        self.cache
+            .get(&Want::Status)
+            .and_then(|answer| match answer {
+                Answer::Status(status) => Some(status),
+                _ => None,
+            })
     }
 
     pub(crate) fn plugins(&self) -> Loaded<'_, Vec<PluginInfo>> {
-        self.cache.get(&Want::Plugins).and_then(|answer| match answer {
-            Answer::Plugins(plugins) => Some(plugins),
-            _ => None,
-        })
+        self.cache
+            .get(&Want::Plugins)
+            .and_then(|answer| match answer {
+                Answer::Plugins(plugins) => Some(plugins),
+                _ => None,
+            })
     }
 
     pub(crate) fn log(&self, level: &Option<String>) -> Loaded<'_, Vec<LogLine>> {

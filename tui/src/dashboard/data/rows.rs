@@ -1,7 +1,9 @@
 //! A study's trials, as many as there are: a table of columns that 50,000 of them fit into with
 //! room to spare, and that sorts and filters in a few milliseconds.
 
-use attune_protocol::{Direction, Number, Progress, Scalar, TrialRow, TrialState, TrialSummary, TrialTable};
+use attune_protocol::{
+    Direction, Number, Progress, Scalar, TrialRow, TrialState, TrialSummary, TrialTable,
+};
 use std::collections::{BTreeSet, HashMap};
 
 /// The trials of one study.
@@ -116,7 +118,9 @@ impl Rows {
         if self.rows.get(guess).is_some_and(|row| row.number == number) {
             return Some(guess);
         }
-        self.rows.binary_search_by_key(&number, |row| row.number).ok()
+        self.rows
+            .binary_search_by_key(&number, |row| row.number)
+            .ok()
     }
 
     pub(crate) fn get(&self, number: u32) -> Option<&Row> {
@@ -128,7 +132,10 @@ impl Rows {
     }
 
     pub(crate) fn word(&self, number: u32) -> &str {
-        self.words.words.get(number as usize).map_or("", String::as_str)
+        self.words
+            .words
+            .get(number as usize)
+            .map_or("", String::as_str)
     }
 
     /// The settings' names, as they were met.
@@ -225,11 +232,17 @@ impl Rows {
     /// Takes a page of trials in.
     pub(crate) fn take(&mut self, table: TrialTable) {
         let settings: Vec<usize> = table.keys.iter().map(|key| self.setting_at(key)).collect();
-        let metrics: Vec<usize> = table.metrics.iter().map(|key| self.metric_at(key)).collect();
+        let metrics: Vec<usize> = table
+            .metrics
+            .iter()
+            .map(|key| self.metric_at(key))
+            .collect();
         for row in table.rows {
             let index = self.place(row.number);
             for (column, value) in settings.iter().zip(&row.config) {
-                let cell = value.as_ref().map_or(Cell::Missing, |value| self.to_cell(value));
+                let cell = value
+                    .as_ref()
+                    .map_or(Cell::Missing, |value| self.to_cell(value));
                 put(&mut self.config[*column].values, index, cell, Cell::Missing);
             }
             for (column, value) in metrics.iter().zip(&row.metrics) {
@@ -253,7 +266,12 @@ impl Rows {
         }
         for (key, value) in &trial.metrics {
             let column = self.metric_at(key);
-            put(&mut self.metrics[column].values, index, value.0 as f32, f32::NAN);
+            put(
+                &mut self.metrics[column].values,
+                index,
+                value.0 as f32,
+                f32::NAN,
+            );
         }
         self.fill(
             index,
@@ -294,7 +312,12 @@ impl Rows {
         };
         for (key, value) in &progress.metrics {
             let column = self.metric_at(key);
-            put(&mut self.metrics[column].values, index, value.0 as f32, f32::NAN);
+            put(
+                &mut self.metrics[column].values,
+                index,
+                value.0 as f32,
+                f32::NAN,
+            );
         }
         let (metric, direction) = objective;
         let row = &mut self.rows[index];

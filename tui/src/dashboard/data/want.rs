@@ -244,7 +244,10 @@ mod tests {
         assert!(!cache.answer(&want, Ok(Answer::Log(Vec::new())), 6_000));
         assert!(!cache.must_ask(&want, Fresh::Once, 99_000));
         cache.expire();
-        assert!(cache.get(&want).ready().is_some(), "shown until there is a newer one");
+        assert!(
+            cache.get(&want).ready().is_some(),
+            "shown until there is a newer one"
+        );
         assert!(cache.must_ask(&want, Fresh::Once, 99_000));
     }
 

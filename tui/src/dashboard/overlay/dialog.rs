@@ -4,7 +4,7 @@ use super::Verdict;
 use crate::dashboard::cx::Cx;
 use crate::dashboard::deed::Subject;
 use crate::dashboard::field::Field;
-use crate::dashboard::pen::{centred, Pen};
+use crate::dashboard::pen::{Pen, centred};
 use crate::dashboard::screens::Press;
 use crate::style::Ink;
 use crate::text::wrap;
@@ -110,7 +110,12 @@ impl Dialog {
     }
 
     /// The same question, after an answer that cannot be taken.
-    pub(crate) fn again(purpose: Purpose, title: &'static str, why: String, entries: Vec<Entry>) -> Self {
+    pub(crate) fn again(
+        purpose: Purpose,
+        title: &'static str,
+        why: String,
+        entries: Vec<Entry>,
+    ) -> Self {
         Dialog {
             complaint: Some(why),
             ..Dialog::new(purpose, title, "", entries)
@@ -158,7 +163,10 @@ impl Dialog {
     }
 
     fn answer(&self) -> Verdict {
-        let texts = self.entries.iter().map(|e| e.field.text().trim().to_owned());
+        let texts = self
+            .entries
+            .iter()
+            .map(|e| e.field.text().trim().to_owned());
         Verdict::Answer(self.purpose.clone(), texts.collect())
     }
 
@@ -199,7 +207,13 @@ impl Dialog {
             } else {
                 let [left, right] = pen.style.symbols().turn;
                 let shown = format!("{left} {} {right}", entry.field.text());
-                pen.text(field.x, y, field.width, &shown, if chosen { Ink::Accent } else { Ink::Plain });
+                pen.text(
+                    field.x,
+                    y,
+                    field.width,
+                    &shown,
+                    if chosen { Ink::Accent } else { Ink::Plain },
+                );
             }
             y += 1;
             if chosen && y < inside.bottom() {

@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use crate::dashboard::keys::{self, Group};
-use crate::dashboard::pen::{centred, Pen};
+use crate::dashboard::pen::{Pen, centred};
 use crate::dashboard::screens::Press;
 use crate::style::Ink;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};

@@ -1,9 +1,15 @@
 //! The screens. Each keeps what the user chose on it, says what it wants to know, and draws what
 //! there is.
 
+pub(crate) mod compare;
+pub(crate) mod insight;
+pub(crate) mod launch;
 pub(crate) mod picture;
+pub(crate) mod plugins;
 pub(crate) mod studies;
 pub(crate) mod study;
+pub(crate) mod system;
+pub(crate) mod trial;
 
 use super::cx::Cx;
 use super::data::want::{Fresh, Want};
@@ -77,6 +83,9 @@ pub(crate) trait Screen {
     /// A filter was typed for it.
     fn set_filter(&mut self, _text: &str, _cx: &mut Cx<'_>) {}
 
+    /// A study file, and where it lies, to fill a form with.
+    fn fill(&mut self, _spec: String, _file: String, _cx: &mut Cx<'_>) {}
+
     /// A question of its own was answered.
     fn answered(&mut self, _name: &str, _answers: &[String], _cx: &mut Cx<'_>) {}
 
@@ -104,6 +113,7 @@ impl Wants {
     }
 
     pub(crate) fn curves(&mut self, study: &str, metric: &str, trials: Vec<u32>) {
-        self.curves.push((study.to_owned(), metric.to_owned(), trials));
+        self.curves
+            .push((study.to_owned(), metric.to_owned(), trials));
     }
 }

@@ -74,7 +74,9 @@ impl Studies {
             STATE => shown.sort_by_key(|study| order(study.state)),
             BEST => shown.sort_by(|a, b| {
                 let key = |s: &StudySummary| (s.metric.clone(), s.best_value.map(|v| v.0));
-                key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal)
+                key(a)
+                    .partial_cmp(&key(b))
+                    .unwrap_or(std::cmp::Ordering::Equal)
             }),
             TRIALS => shown.sort_by_key(|study| std::cmp::Reverse(study.trials.ended())),
             TOOK => shown.sort_by(|a, b| b.seconds.0.total_cmp(&a.seconds.0)),
@@ -157,9 +159,8 @@ impl Screen for Studies {
     fn wants(&mut self, cx: &mut Cx<'_>, wants: &mut Wants) {
         self.refresh(cx);
         let runs = cx.data.studies().is_some_and(|studies| {
-            let is_open = |s: &StudySummary| {
-                matches!(s.state, StudyState::Running | StudyState::Queued)
-            };
+            let is_open =
+                |s: &StudySummary| matches!(s.state, StudyState::Running | StudyState::Queued);
             studies.iter().any(is_open)
         });
         // Why a study is idle changes without an event; where none is open it hardly does.
@@ -340,14 +341,20 @@ fn cells(study: &StudySummary, cx: &Cx<'_>, style: Style) -> Vec<Text> {
         (study.state.to_string().into(), state_ink(study.state)),
         (
             value.unwrap_or_else(|| nothing.to_owned()).into(),
-            if study.best_value.is_some() { Ink::Best } else { Ink::Dim },
+            if study.best_value.is_some() {
+                Ink::Best
+            } else {
+                Ink::Dim
+            },
         ),
         (study.metric.clone().into(), Ink::Dim),
         (spark.into(), Ink::Accent),
         (progress(study, style).into(), Ink::Plain),
         (took.into(), Ink::Dim),
         (
-            left(study).map_or_else(String::new, number::duration).into(),
+            left(study)
+                .map_or_else(String::new, number::duration)
+                .into(),
             Ink::Plain,
         ),
         (study.note.tags.join(" ").into(), Ink::Accent),
@@ -408,7 +415,9 @@ impl Thing for StudySummary {
             &self.metric,
             &self.note.text,
         ];
-        let mut texts = texts.into_iter().chain(self.note.tags.iter().map(String::as_str));
+        let mut texts = texts
+            .into_iter()
+            .chain(self.note.tags.iter().map(String::as_str));
         texts.any(|text| text.to_lowercase().contains(&word.to_lowercase()))
     }
 }

@@ -29,7 +29,10 @@ pub(super) fn rate_query() -> ZoomQuery {
 /// The trials whose curves are drawn, by number, each once.
 pub(super) fn shown(rows: &Rows, direction: Direction, looked_at: &[u32]) -> Vec<u32> {
     let mut shown = looked_at.to_vec();
-    let others = rows.best(direction, BEST).into_iter().chain(rows.running().take(RUNNING));
+    let others = rows
+        .best(direction, BEST)
+        .into_iter()
+        .chain(rows.running().take(RUNNING));
     for number in others {
         if !shown.contains(&number) {
             shown.push(number);
@@ -69,16 +72,22 @@ impl Drawing<'_> {
                 ..Curve::new(&one.label, points(curve), Role::Chosen(series))
             })
         }));
-        let rates = chosen.iter().enumerate().filter(|(_, one)| !one.rate.is_empty());
+        let rates = chosen
+            .iter()
+            .enumerate()
+            .filter(|(_, one)| !one.rate.is_empty());
         let rates: Vec<Curve<'_>> = rates
             .map(|(series, one)| Curve {
-                x_scale: one.curve.map_or(1.0, |curve| step_scale(curve, picture.unit)),
+                x_scale: one
+                    .curve
+                    .map_or(1.0, |curve| step_scale(curve, picture.unit)),
                 stairs: true,
                 ..Curve::new(&one.label, Points::Buckets(one.rate), Role::Chosen(series))
             })
             .collect();
         let is_rate_log = spans_decades(rates.iter().map(|curve| curve.points));
-        let is_log = self.metric.ends_with("loss") && spans_decades(curves.iter().map(|c| c.points));
+        let is_log =
+            self.metric.ends_with("loss") && spans_decades(curves.iter().map(|c| c.points));
         let mut panels = vec![Panel {
             weight: 3,
             log_y: picture.is_log(is_log),
@@ -97,12 +106,12 @@ impl Drawing<'_> {
             });
         }
         let note = picture.note();
-        let heading = format!(
-            "{} of {} trials",
-            panels[0].curves.len(),
-            self.rows.len()
-        );
-        let note = if note.is_empty() { heading } else { format!("{heading}, {note}") };
+        let heading = format!("{} of {} trials", panels[0].curves.len(), self.rows.len());
+        let note = if note.is_empty() {
+            heading
+        } else {
+            format!("{heading}, {note}")
+        };
         let inside = pen.heading(area, "Learning curves", &note);
         let guides = match picture.unit {
             Unit::Epoch => self.rungs(),
@@ -128,13 +137,20 @@ impl Drawing<'_> {
         let row = self.rows.get(number);
         let scheduler = row.map_or("", |row| self.rows.scheduler(row));
         let trial = format!("{}.{number}", self.study.id);
-        let mark = |kind| move |epoch: u32| Mark { x: f64::from(epoch), kind };
+        let mark = |kind| {
+            move |epoch: u32| Mark {
+                x: f64::from(epoch),
+                kind,
+            }
+        };
         let rungs = row.map(|row| &*row.rungs).unwrap_or_default();
         let mut marks: Vec<Mark> = rungs.iter().copied().map(mark(MarkKind::Rung)).collect();
         marks.extend(row.and_then(|row| row.best_epoch).map(mark(MarkKind::Best)));
         let zoom = cx.data.zoom(&trial, &rate_query()).ready();
         let is_objective = self.metric == format!("valid_{}", self.study.metric);
-        let value = row.map(|row| row.value).filter(|value| is_objective && !value.is_nan());
+        let value = row
+            .map(|row| row.value)
+            .filter(|value| is_objective && !value.is_nan());
         Chosen {
             label: format!("{trial} {scheduler}"),
             curve: cx.data.curves.get(&self.study.id, self.metric, number),
@@ -147,13 +163,17 @@ impl Drawing<'_> {
     /// The best and those in training, beneath those that are looked at.
     fn others<'c>(&self, unit: Unit, cx: &Cx<'c>) -> Vec<Curve<'c>> {
         let all = shown(self.rows, self.study.direction, self.looked_at);
-        let others = all.into_iter().filter(|number| !self.looked_at.contains(number));
+        let others = all
+            .into_iter()
+            .filter(|number| !self.looked_at.contains(number));
         others
             .filter_map(|number| {
                 let curve = cx.data.curves.get(&self.study.id, self.metric, number)?;
                 let state = self.rows.get(number)?.state;
                 let role = match state {
-                    TrialState::Stopped | TrialState::Diverged | TrialState::Failed => Role::Stopped,
+                    TrialState::Stopped | TrialState::Diverged | TrialState::Failed => {
+                        Role::Stopped
+                    }
                     _ => Role::Other,
                 };
                 Some(Curve {

@@ -54,13 +54,7 @@ pub(super) fn draw(
 }
 
 /// The best trial and how the best came about; where there is none, what the study waits for.
-fn second(
-    pen: &mut Pen<'_>,
-    area: Rect,
-    study: &StudySummary,
-    rows: Option<&Rows>,
-    cx: &Cx<'_>,
-) {
+fn second(pen: &mut Pen<'_>, area: Rect, study: &StudySummary, rows: Option<&Rows>, cx: &Cx<'_>) {
     let y = area.y + 1;
     let (x, room) = (area.x + 1, area.width - 1);
     let mut taken = 0;
@@ -88,7 +82,9 @@ fn second(
     }
     let told = cx.data.status().ready();
     let told = told.and_then(|status| status.studies.iter().find(|s| s.id == study.id));
-    let doing = told.map(|told| told.doing.as_str()).or(study.reason.as_deref());
+    let doing = told
+        .map(|told| told.doing.as_str())
+        .or(study.reason.as_deref());
     if let Some(doing) = doing {
         pen.text(x + taken, y, room.saturating_sub(taken), doing, Ink::Dim);
     }

@@ -14,7 +14,15 @@ use std::time::Duration;
 
 /// Columns that every trial has, before those of its settings.
 const BASE: [&str; 9] = [
-    "trial", "state", "scheduler", "value", "epoch", "rate", "took", "heard", "rung",
+    "trial",
+    "state",
+    "scheduler",
+    "value",
+    "epoch",
+    "rate",
+    "took",
+    "heard",
+    "rung",
 ];
 const TRIAL: usize = 0;
 const STATE: usize = 1;
@@ -28,8 +36,19 @@ const RUNG: usize = 8;
 
 /// Names that a filter may use beside the settings and metrics.
 const NAMES: [&str; 13] = [
-    "trial", "state", "scheduler", "value", "epoch", "rate", "seconds", "steps", "deaths", "rung",
-    "tag", "reason", "number",
+    "trial",
+    "state",
+    "scheduler",
+    "value",
+    "epoch",
+    "rate",
+    "seconds",
+    "steps",
+    "deaths",
+    "rung",
+    "tag",
+    "reason",
+    "number",
 ];
 
 /// So many settings are shown where none were chosen, and so many trials looked at to see which of
@@ -106,8 +125,12 @@ impl Trials {
     pub(super) fn set_filter(&mut self, text: &str, rows: &Rows) -> Result<(), String> {
         let names = Self::column_names(rows);
         let is_name = |name: &str| NAMES.contains(&name) || names.iter().any(|n| n == name);
-        let filter = Filter::parse(text, is_name)
-            .map_err(|why| format!("{why}; there are {} and every setting and metric", NAMES.join(", ")))?;
+        let filter = Filter::parse(text, is_name).map_err(|why| {
+            format!(
+                "{why}; there are {} and every setting and metric",
+                NAMES.join(", ")
+            )
+        })?;
         self.filter = (!filter.is_empty()).then(|| (text.to_owned(), filter));
         self.made_from = None;
         Ok(())
@@ -157,9 +180,7 @@ impl Trials {
             TRIAL => {}
             VALUE => by_number(shown, |i| row(i).value, direction == Direction::Maximize),
             STATE => shown.sort_by_key(|i| order(row(i).state)),
-            SCHEDULER => shown.sort_by(|a, b| {
-                rows.scheduler(row(a)).cmp(rows.scheduler(row(b)))
-            }),
+            SCHEDULER => shown.sort_by(|a, b| rows.scheduler(row(a)).cmp(rows.scheduler(row(b)))),
             EPOCH => shown.sort_by_key(|i| std::cmp::Reverse(row(i).epochs)),
             RATE => by_number(shown, |i| row(i).rate, false),
             TOOK => by_number(shown, |i| row(i).seconds, true),
@@ -172,9 +193,7 @@ impl Trials {
                 let name = self.columns.get(column - BASE.len());
                 let name = name.map_or("", String::as_str);
                 if let Some(setting) = rows.setting(name) {
-                    shown.sort_by(|a, b| {
-                        by_setting(rows, *a as usize, *b as usize, setting)
-                    });
+                    shown.sort_by(|a, b| by_setting(rows, *a as usize, *b as usize, setting));
                 } else if let Some(metric) = rows.metric(name) {
                     by_number(shown, |i| rows.figure(*i as usize, metric), false);
                 }
@@ -196,11 +215,7 @@ impl Trials {
         let mut area = area;
         if let Some((text, _)) = &self.filter {
             let (line, rest) = split_top(area, 1);
-            let told = format!(
-                "{} of {} trials fit: {text}",
-                self.shown.len(),
-                rows.len()
-            );
+            let told = format!("{} of {} trials fit: {text}", self.shown.len(), rows.len());
             pen.text(line.x + 1, line.y, line.width - 1, &told, Ink::Warning);
             area = rest;
         }
@@ -210,7 +225,13 @@ impl Trials {
                 (None, true) => "no trial has begun yet",
                 (None, false) => "the trials are on their way",
             };
-            pen.text(area.x + 1, area.y, area.width.saturating_sub(1), text, Ink::Dim);
+            pen.text(
+                area.x + 1,
+                area.y,
+                area.width.saturating_sub(1),
+                text,
+                Ink::Dim,
+            );
             return;
         }
         let mut headings = vec![
@@ -226,18 +247,24 @@ impl Trials {
         ];
         for (place, column) in self.columns.iter().enumerate() {
             let rank = 7 + place as u8;
-            let is_word = rows.setting(column).is_some_and(|setting| {
-                matches!(rows.cell(0, setting), Cell::Word(_))
-            });
+            let is_word = rows
+                .setting(column)
+                .is_some_and(|setting| matches!(rows.cell(0, setting), Cell::Word(_)));
             headings.push(match is_word {
                 true => Heading::word(column.clone()).rank(rank).most(16),
                 false => Heading::number(column.clone()).rank(rank).most(12),
             });
         }
-        let settings: Vec<Option<usize>> =
-            self.columns.iter().map(|column| rows.setting(column)).collect();
-        let metrics: Vec<Option<usize>> =
-            self.columns.iter().map(|column| rows.metric(column)).collect();
+        let settings: Vec<Option<usize>> = self
+            .columns
+            .iter()
+            .map(|column| rows.setting(column))
+            .collect();
+        let metrics: Vec<Option<usize>> = self
+            .columns
+            .iter()
+            .map(|column| rows.metric(column))
+            .collect();
         let shown = &self.shown;
         let style = pen.style;
         self.grid.draw(pen, area, &headings, shown.len(), |place| {
@@ -251,7 +278,11 @@ impl Trials {
                     (Some(setting), _) => rows.cell_text(index, *setting),
                     (None, Some(metric)) => {
                         let value = rows.figure(index, *metric);
-                        if value.is_nan() { String::new() } else { number::metric(value) }
+                        if value.is_nan() {
+                            String::new()
+                        } else {
+                            number::metric(value)
+                        }
                     }
                     (None, None) => String::new(),
                 };
@@ -271,7 +302,11 @@ fn cells(rows: &Rows, row: &Row, study: &StudySummary, cx: &Cx<'_>, style: Style
         true => symbols.nothing.to_owned(),
         false => number::metric(row.value),
     };
-    let rate = if row.rate.is_nan() { String::new() } else { number::rate(row.rate) };
+    let rate = if row.rate.is_nan() {
+        String::new()
+    } else {
+        number::rate(row.rate)
+    };
     let took = Duration::try_from_secs_f64(row.seconds).unwrap_or_default();
     let heard = match (row.ended_unix_ms, row.heard_ms.or(row.started_unix_ms)) {
         (None, Some(at)) if row.state == TrialState::Running => {
@@ -282,15 +317,24 @@ fn cells(rows: &Rows, row: &Row, study: &StudySummary, cx: &Cx<'_>, style: Style
     let ink = state_ink(row.state);
     vec![
         (trial.into(), if is_best { Ink::Best } else { Ink::Strong }),
-        (format!("{} {}", symbols.state(row.state), row.state).into(), ink),
+        (
+            format!("{} {}", symbols.state(row.state), row.state).into(),
+            ink,
+        ),
         (rows.scheduler(row).to_owned().into(), Ink::Plain),
         (value.into(), if is_best { Ink::Best } else { Ink::Plain }),
-        (format!("{}/{}", row.epochs, row.max_epochs).into(), Ink::Plain),
+        (
+            format!("{}/{}", row.epochs, row.max_epochs).into(),
+            Ink::Plain,
+        ),
         (rate.into(), Ink::Plain),
         (number::duration(took).into(), Ink::Dim),
         (heard.into(), Ink::Dim),
         (
-            row.rungs.last().map_or_else(String::new, u32::to_string).into(),
+            row.rungs
+                .last()
+                .map_or_else(String::new, u32::to_string)
+                .into(),
             Ink::Dim,
         ),
     ]
@@ -412,7 +456,10 @@ impl Thing for Trial<'_> {
         let row = self.row;
         state_name(row.state).contains(word)
             || self.rows.scheduler(row).contains(word)
-            || row.reason.as_deref().is_some_and(|reason| reason.contains(word))
+            || row
+                .reason
+                .as_deref()
+                .is_some_and(|reason| reason.contains(word))
             || row.tags.iter().any(|tag| tag.contains(word))
             || row.number.to_string() == word
     }

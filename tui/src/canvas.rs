@@ -2,18 +2,40 @@
 
 /// What stands in a cell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     /// Nothing.
     Empty,
-    /// Dots of a curve: the bits of a braille pattern.
-    Dots { series: usize, bits: u8 },
+    /// Dots of a curve: the bits of a braille pattern, and the rank of the pen.
+    Dots { rank: u8, series: usize, bits: u8 },
     /// The marker of a curve.
     Marker { series: usize },
 }
 
+/// What a curve is drawn with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Pen {
+    /// Where curves meet in a cell, only those of the highest rank are seen in it.
+    pub(crate) rank: u8,
+    /// Which curve.
+    pub(crate) series: usize,
+    /// Whether every second dot is left out.
+    pub(crate) dotted: bool,
+}
+
+impl Pen {
+    /// For curves that are all alike.
+    pub(crate) fn solid(series: usize) -> Pen {
+        Pen {
+            rank: 0,
+            series,
+            dotted: false,
+        }
+    }
+}
+
 /// A grid of cells, each of `across` by `down` dots.
 #[derive(Debug)]
-pub(super) struct Canvas {
+pub(crate) struct Canvas {
     columns: usize,
     rows: usize,
     across: usize,
@@ -22,11 +44,12 @@ pub(super) struct Canvas {
 }
 
 /// A dot's place, from the left and from the top.
-pub(super) type Dot = (usize, usize);
+pub(crate) type Dot = (usize, usize);
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Cell {
     bits: u8,
+    rank: u8,
     /// Which curves pass, one bit each; curves beyond the 64th share the last.
     passing: u64,
     marked: u64,
@@ -37,7 +60,7 @@ const BRAILLE: [[u8; 2]; 4] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 
 
 impl Canvas {
     /// A canvas of braille cells, two by four dots each, or of single dots.
-    pub(super) fn new(columns: usize, rows: usize, braille: bool) -> Self {
+    pub(crate) fn new(columns: usize, rows: usize, braille: bool) -> Self {
         let (across, down) = if braille { (2, 4) } else { (1, 1) };
         Canvas {
             columns,
@@ -49,26 +72,46 @@ impl Canvas {
     }
 
     /// The dot at a place given from 0 to 1, upwards.
-    pub(super) fn dot(&self, x: f64, y: f64) -> Dot {
+    pub(crate) fn dot(&self, x: f64, y: f64) -> Dot {
         let along = |place: f64, dots: usize| (place * (dots - 1) as f64).round() as usize;
         let (wide, high) = (self.columns * self.across, self.rows * self.down);
         (along(x, wide), high - 1 - along(y, high))
     }
 
+    /// How many dots there are across and down.
+    pub(crate) fn dots(&self) -> (usize, usize) {
+        (self.columns * self.across, self.rows * self.down)
+    }
+
+    /// How many dots a cell has across and down.
+    pub(crate) fn cell_dots(&self) -> (usize, usize) {
+        (self.across, self.down)
+    }
+
+    /// The row of cells that a dot is in.
+    pub(crate) fn row(&self, dot: Dot) -> usize {
+        dot.1 / self.down
+    }
+
     /// The column of cells that a dot is in.
-    pub(super) fn column(&self, dot: Dot) -> usize {
+    pub(crate) fn column(&self, dot: Dot) -> usize {
         dot.0 / self.across
     }
 
     /// Draws a straight line with Bresenham's algorithm (1965), both ends included.
-    pub(super) fn line(&mut self, series: usize, from: Dot, to: Dot) {
+    pub(crate) fn line(&mut self, pen: Pen, from: Dot, to: Dot) {
         let (mut x, mut y) = (from.0 as i64, from.1 as i64);
         let (end_x, end_y) = (to.0 as i64, to.1 as i64);
         let (wide, high) = ((end_x - x).abs(), -(end_y - y).abs());
         let (step_x, step_y) = ((end_x - x).signum(), (end_y - y).signum());
         let mut error = wide + high;
+        // Counted along the longer side, so that a dotted line is one in every direction.
+        let level = wide >= -high;
         loop {
-            self.set(series, (x as usize, y as usize));
+            let along = if level { x } else { y };
+            if !pen.dotted || along % 2 == 0 {
+                self.set(pen, (x as usize, y as usize));
+            }
             if (x, y) == (end_x, end_y) {
                 return;
             }
@@ -85,7 +128,7 @@ impl Canvas {
     }
 
     /// Puts a curve's marker on the cell of a dot.
-    pub(super) fn mark(&mut self, series: usize, dot: Dot) {
+    pub(crate) fn mark(&mut self, series: usize, dot: Dot) {
         if let Some(cell) = self.cell(dot) {
             cell.marked |= bit(series);
         }
@@ -93,7 +136,7 @@ impl Canvas {
 
     /// What stands in a cell. Where several curves meet, they take turns from column to column, so
     /// that none hides another, even if both are the same.
-    pub(super) fn at(&self, column: usize, row: usize) -> Mark {
+    pub(crate) fn at(&self, column: usize, row: usize) -> Mark {
         let cell = self.cells[row * self.columns + column];
         if cell.marked != 0 {
             let series = turn(cell.marked, column);
@@ -102,17 +145,25 @@ impl Canvas {
         match cell.passing {
             0 => Mark::Empty,
             passing => Mark::Dots {
+                rank: cell.rank,
                 series: turn(passing, column),
                 bits: cell.bits,
             },
         }
     }
 
-    fn set(&mut self, series: usize, dot: Dot) {
+    /// Sets one dot.
+    pub(crate) fn set(&mut self, pen: Pen, dot: Dot) {
         let bits = BRAILLE[dot.1 % self.down][dot.0 % self.across];
         if let Some(cell) = self.cell(dot) {
-            cell.bits |= bits;
-            cell.passing |= bit(series);
+            if cell.passing == 0 || pen.rank > cell.rank {
+                cell.rank = pen.rank;
+                cell.bits = bits;
+                cell.passing = bit(pen.series);
+            } else if pen.rank == cell.rank {
+                cell.bits |= bits;
+                cell.passing |= bit(pen.series);
+            }
         }
     }
 
@@ -133,4 +184,9 @@ fn turn(bits: u64, column: usize) -> usize {
         left &= left - 1;
     }
     left.trailing_zeros() as usize
+}
+
+/// The braille pattern of a cell's dots.
+pub(crate) fn braille(bits: u8) -> char {
+    char::from_u32(0x2800 + u32::from(bits)).unwrap_or(' ')
 }

@@ -1,29 +1,43 @@
 //! Axes: where a value lies between its ends, and which values are labelled.
 
 use crate::number::significant;
+use crate::text::width;
 
 /// An axis from `low` to `high`, both finite and apart.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     low: f64,
     high: f64,
     log: bool,
     /// Whether only whole numbers make sense.
     whole: bool,
+    /// Where the low end lies on an even scale, and how far from there the high end is.
+    start: f64,
+    span: f64,
 }
 
 /// A labelled place of an axis.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Tick {
+pub(crate) struct Tick {
     /// From 0 at the low end to 1 at the high one.
-    pub(super) place: f64,
-    pub(super) label: String,
+    pub(crate) place: f64,
+    pub(crate) label: String,
+}
+
+/// A label below a level axis.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Placed {
+    /// The column of the value.
+    pub(crate) column: usize,
+    /// The column at which the label begins.
+    pub(crate) start: usize,
+    pub(crate) label: String,
 }
 
 impl Axis {
     /// The axis that just holds the values it can show: the finite ones, and on a logarithmic axis
     /// the positive ones of them. `None` where there are none.
-    pub(super) fn around(values: impl Iterator<Item = f64>, log: bool) -> Option<Axis> {
+    pub(crate) fn around(values: impl Iterator<Item = f64>, log: bool) -> Option<Axis> {
         let mut low = f64::INFINITY;
         let mut high = f64::NEG_INFINITY;
         let mut whole = !log;
@@ -40,31 +54,59 @@ impl Axis {
             high,
             log,
             whole,
+            start: 0.0,
+            span: 0.0,
         };
+        axis.scale();
         if !axis.apart() {
             axis.widen();
+            axis.scale();
         }
         Some(axis)
     }
 
+    /// The same axis, labelled at whole numbers only where there are some.
+    pub(crate) fn whole(self, whole: bool) -> Axis {
+        Axis { whole, ..self }
+    }
+
+    /// Its ends.
+    pub(crate) fn ends(&self) -> (f64, f64) {
+        (self.low, self.high)
+    }
+
+    /// Whether it is logarithmic.
+    pub(crate) fn is_log(&self) -> bool {
+        self.log
+    }
+
+    /// The least value that can be shown at all, however the ends lie.
+    pub(crate) fn floor(log: bool) -> f64 {
+        if log { f64::MIN_POSITIVE } else { f64::MIN }
+    }
+
     /// Whether a value can be shown at all.
-    pub(super) fn shows(&self, value: f64) -> bool {
+    pub(crate) fn shows(&self, value: f64) -> bool {
         shows(value, self.log)
     }
 
     /// Where a value lies, from 0 at the low end to 1 at the high one.
-    pub(super) fn place(&self, value: f64) -> f64 {
-        let (low, high, value) = if self.log {
-            (self.low.log10(), self.high.log10(), value.log10())
-        } else {
-            // Halved: the distance between two finite numbers may be infinite.
-            (self.low / 2.0, self.high / 2.0, value / 2.0)
-        };
-        ((value - low) / (high - low)).clamp(0.0, 1.0)
+    pub(crate) fn place(&self, value: f64) -> f64 {
+        self.place_beyond(value).clamp(0.0, 1.0)
+    }
+
+    /// Where a value lies, below 0 and above 1 for one beyond the ends.
+    pub(crate) fn place_beyond(&self, value: f64) -> f64 {
+        (even(value, self.log) - self.start) / self.span
+    }
+
+    /// The value at a place, a finite one.
+    pub(crate) fn at(&self, place: f64) -> f64 {
+        uneven(self.start + place * self.span, self.log)
     }
 
     /// About `wanted` round values between the ends, with labels of the same precision.
-    pub(super) fn ticks(&self, wanted: usize) -> Vec<Tick> {
+    pub(crate) fn ticks(&self, wanted: usize) -> Vec<Tick> {
         let wanted = wanted.max(2);
         let ticks = if self.log {
             self.log_ticks(wanted)
@@ -76,6 +118,35 @@ impl Axis {
         } else {
             self.linear_ticks(wanted)
         }
+    }
+
+    /// Labels below a level axis of so many columns, each centred below its value but not beyond
+    /// the axis's ends, at least two columns apart.
+    pub(crate) fn labels(&self, columns: usize) -> Vec<Placed> {
+        let mut placed: Vec<Placed> = Vec::new();
+        let mut taken = 0;
+        for tick in self.ticks((columns / 9).clamp(2, 10)) {
+            let wide = width(&tick.label);
+            let column = (tick.place * columns.saturating_sub(1) as f64).round() as usize;
+            let start = column
+                .saturating_sub(wide / 2)
+                .min(columns.saturating_sub(wide));
+            let clear = placed.is_empty() || start >= taken + 2;
+            if clear && start + wide <= columns {
+                taken = start + wide;
+                placed.push(Placed {
+                    column,
+                    start,
+                    label: tick.label,
+                });
+            }
+        }
+        placed
+    }
+
+    fn scale(&mut self) {
+        self.start = even(self.low, self.log);
+        self.span = even(self.high, self.log) - self.start;
     }
 
     fn apart(&self) -> bool {
@@ -98,6 +169,7 @@ impl Axis {
         };
         self.low = (middle - room).max(f64::MIN);
         self.high = (middle + room).min(f64::MAX);
+        self.scale();
         if !self.apart() {
             // Numbers so large or so small that the room around them is lost to rounding.
             self.low = middle - middle.abs();
@@ -161,6 +233,22 @@ impl Axis {
 
 fn shows(value: f64, log: bool) -> bool {
     value.is_finite() && (!log || value >= f64::MIN_POSITIVE)
+}
+
+/// A value on a scale on which equal distances look equal.
+pub(crate) fn even(value: f64, log: bool) -> f64 {
+    if log {
+        value.log10()
+    } else {
+        // Halved: the distance between two finite numbers may be infinite.
+        value / 2.0
+    }
+}
+
+/// The finite value at a place of an even scale.
+pub(crate) fn uneven(place: f64, log: bool) -> f64 {
+    let value = if log { 10f64.powf(place) } else { place * 2.0 };
+    value.clamp(Axis::floor(log), f64::MAX)
 }
 
 /// The power of ten as its literal would be read; `powi` is off by a rounding error.

@@ -249,32 +249,29 @@ pub(crate) fn plugin_build(told: &str) -> Option<disk::PluginBuild> {
     })
 }
 
+/// Metrics by epoch, by their names.
+pub(crate) type EpochCurves = BTreeMap<String, Vec<(u32, f64)>>;
+
 /// A trial with its curves.
 pub(crate) fn trial_detail(
     summary: wire::TrialSummary,
-    epochs: &[(u32, disk::EpochMetrics)],
+    epochs: EpochCurves,
     steps: &[(String, disk::Curve)],
 ) -> wire::TrialDetail {
-    let mut epoch_curves: BTreeMap<&str, Vec<(Number, Number)>> = BTreeMap::new();
-    for (epoch, metrics) in epochs {
-        for (name, value) in metrics {
-            let point = (Number(f64::from(*epoch)), Number(*value));
-            epoch_curves.entry(name).or_default().push(point);
-        }
-    }
+    let epoch_curves = epochs.into_iter().map(|(name, points)| wire::Curve {
+        name,
+        points: points
+            .into_iter()
+            .map(|(epoch, value)| (Number(epoch.into()), Number(value)))
+            .collect(),
+    });
     let step_curves = steps.iter().map(|(name, curve)| wire::Curve {
         name: name.clone(),
         points: curve.buckets.iter().map(point).collect(),
     });
     wire::TrialDetail {
         trial: summary,
-        epoch_curves: epoch_curves
-            .into_iter()
-            .map(|(name, points)| wire::Curve {
-                name: name.to_owned(),
-                points,
-            })
-            .collect(),
+        epoch_curves: epoch_curves.collect(),
         step_curves: step_curves.collect(),
     }
 }

@@ -22,3 +22,4 @@ mod clients;
 mod doctor;
 mod events;
 mod fuzz;
+mod table;

@@ -4,7 +4,7 @@
 //! Everything that changes something is the engine's.
 //!
 //! Here are all paths, and those that concern the daemon as a whole; the others' answers are in
-//! `studies`, `trials`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
+//! `studies`, `table`, `trials`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
 //! how they are answered in `answer`.
 
 mod answer;
@@ -13,6 +13,8 @@ mod extract;
 mod keeping;
 mod plugins;
 mod studies;
+mod table;
+mod thin;
 mod trials;
 mod workers;
 
@@ -70,6 +72,8 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/studies/{study}/stop", post(studies::stop_study))
         .route("/v1/studies/{study}/model", get(studies::model))
         .route("/v1/studies/{study}/events", get(studies::study_events))
+        .route("/v1/studies/{study}/trials", get(table::trials))
+        .route("/v1/studies/{study}/curves", get(table::curves))
         .route("/v1/events", get(all_events))
         .route("/v1/trials/{trial}", get(trials::trial))
         .route("/v1/trials/{trial}/pause", post(trials::pause_trial))

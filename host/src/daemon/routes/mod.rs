@@ -8,6 +8,7 @@
 //! how they are answered in `answer`.
 
 mod answer;
+mod digest;
 mod events;
 mod extract;
 mod keeping;
@@ -25,13 +26,14 @@ use super::{checkpoints, metrics, not_found};
 use crate::clock;
 use crate::places::Places;
 use answer::{Answered, Refusal, read};
-use attune_protocol::{DaemonStatus, Problem, ProblemCode};
+use attune_protocol::{DaemonStatus, EventsQuery, Problem, ProblemCode};
 use attune_store::{Store, StudyState};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use extract::Asked;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -150,8 +152,12 @@ async fn openapi() -> Json<serde_json::Value> {
     Json(attune_protocol::openapi())
 }
 
-async fn all_events(State(house): App, headers: HeaderMap) -> Response {
-    events::stream(house, None, after(&headers))
+async fn all_events(
+    State(house): App,
+    Asked(how): Asked<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    events::stream(&house, None, how, after(&headers))
 }
 
 fn after(headers: &HeaderMap) -> Option<u64> {

@@ -2,7 +2,7 @@
 
 use super::answer::{Answered, Refusal, read};
 use super::events;
-use super::extract::{Body, In};
+use super::extract::{Asked, Body, In};
 use super::{App, House, after};
 use crate::breakpoint;
 use crate::convert::{Board, Census, ToldStudy};
@@ -11,7 +11,8 @@ use crate::daemon::study::Halt;
 use crate::daemon::trial::file;
 use crate::daemon::{checkpoints, conflict, import, internal};
 use attune_protocol::{
-    Created, Event, ImportedStudy, NewStudy, ResumeStudy, Resumed, StudyState, StudySummary,
+    Created, Event, EventsQuery, ImportedStudy, NewStudy, ResumeStudy, Resumed, StudyState,
+    StudySummary,
 };
 use attune_store::{Store, StudyId, StudyRecord};
 use axum::Json;
@@ -121,12 +122,13 @@ pub(super) async fn import(
 pub(super) async fn study_events(
     State(house): App,
     In(id): In<StudyId>,
+    Asked(how): Asked<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     breakpoint::pass("daemon-before-events");
     let begin = read(&house, move |store| store.study(id).map(drop));
     begin.await?;
-    Ok(events::stream(house, Some(id), after(&headers)))
+    events::stream(&house, Some(id), how, after(&headers))
 }
 
 /// Asks for a halt, and answers when the study has come to rest.

@@ -4,13 +4,14 @@
 //! Everything that changes something is the engine's.
 //!
 //! Here are all paths, and those that concern the daemon as a whole; the others' answers are in
-//! `studies`, `table`, `trials`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
+//! `studies`, `table`, `insight`, `trials`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
 //! how they are answered in `answer`.
 
 mod answer;
 mod digest;
 mod events;
 mod extract;
+mod insight;
 mod keeping;
 mod plugins;
 mod studies;
@@ -76,6 +77,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/studies/{study}/events", get(studies::study_events))
         .route("/v1/studies/{study}/trials", get(table::trials))
         .route("/v1/studies/{study}/curves", get(table::curves))
+        .route("/v1/studies/{study}/insight", get(insight::insight))
         .route("/v1/events", get(all_events))
         .route("/v1/trials/{trial}", get(trials::trial))
         .route("/v1/trials/{trial}/pause", post(trials::pause_trial))

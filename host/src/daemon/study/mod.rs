@@ -18,7 +18,7 @@ mod status;
 mod verdicts;
 
 pub(super) use halt::Halt;
-pub(super) use method::resolve;
+pub(super) use method::{resolve, searched_direction};
 
 use super::engine::ForkStart;
 use super::outbox::Outbox;

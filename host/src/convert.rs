@@ -58,6 +58,7 @@ pub(crate) struct Census<'s> {
     is_any_kept: bool,
     best_kept: Option<(TrialId, f64)>,
     best_of_all: Option<(TrialId, f64)>,
+    best_with_model: Option<(TrialId, f64)>,
 }
 
 impl<'s> Census<'s> {
@@ -73,6 +74,7 @@ impl<'s> Census<'s> {
             is_any_kept: false,
             best_kept: None,
             best_of_all: None,
+            best_with_model: None,
         }
     }
 
@@ -104,6 +106,9 @@ impl<'s> Census<'s> {
         if trial.state != Failed {
             consider(&mut self.best_of_all);
         }
+        if trial.model.is_some() {
+            consider(&mut self.best_with_model);
+        }
     }
 
     /// The best trial so far and its value; the lower number where two are equal.
@@ -112,6 +117,11 @@ impl<'s> Census<'s> {
             true => self.best_kept,
             false => self.best_of_all,
         }
+    }
+
+    /// The best of those trials that have a model.
+    pub(crate) fn best_with_model(&self) -> Option<TrialId> {
+        self.best_with_model.map(|(id, _)| id)
     }
 
     pub(crate) fn summary(&self) -> wire::StudySummary {

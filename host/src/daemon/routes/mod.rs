@@ -22,6 +22,7 @@ mod workers;
 
 use super::engine::{Ask, Engine};
 use super::hub::Hub;
+use super::machine::Lookout;
 use super::reception::Reception;
 use super::{checkpoints, metrics, not_found};
 use crate::clock;
@@ -51,6 +52,7 @@ pub(super) struct House {
     pub(super) store: Arc<Store>,
     pub(super) hub: Arc<Hub>,
     pub(super) places: Places,
+    pub(super) lookout: Lookout,
     /// Streams end when the daemon does.
     pub(super) closing: watch::Receiver<bool>,
 }
@@ -126,6 +128,7 @@ async fn status(State(house): App) -> Answered<DaemonStatus> {
     let folder = house.places.store();
     let bytes = tokio::task::spawn_blocking(move || checkpoints::bytes(&folder)).await;
     status.store_bytes = bytes.unwrap_or(0);
+    status.machine = house.lookout.look().await;
     if let (true, Some(idle)) = (status.studies.is_empty(), &mut status.idle) {
         let paused = read(&house, |store| {
             let mut studies = store.list_studies()?;

@@ -85,18 +85,13 @@ pub(super) async fn resume_study(
 pub(super) async fn model(State(house): App, In(id): In<StudyId>) -> Result<Response, Refusal> {
     let best = read(&house, move |store| {
         let record = store.study(id)?;
-        let mut kept = Census::of(id, &record);
-        store.each_trial(id, |id, trial| {
-            if trial.model.is_some() {
-                kept.count(id, &trial);
-            }
-        })?;
-        Ok(kept.best().map(|(id, _)| id))
+        Ok(census(store, id, &record)?.best_with_model())
     });
     let best = best.await?;
     let best = best.ok_or_else(|| {
         conflict(format!(
-            "study {id} has no model: none of its trials has come to a rung or to its end"
+            "study {id} has no model yet: a trial leaves one when it comes to a rung or to its end, \
+             or is laid down after an epoch"
         ))
     })?;
     let folder = house.places.checkpoints().join(id.to_string());

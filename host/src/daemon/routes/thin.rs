@@ -72,11 +72,9 @@ mod tests {
             prop_assert!(thinned.is_sorted_by(|(a, _), (b, _)| a < b), "{:?}", thinned);
             let is_one = |(x, y): &(usize, f64)| points[*x].1.to_bits() == y.to_bits();
             prop_assert!(thinned.iter().all(is_one));
-            let x = |of: &[(usize, f64)], at: fn(&[(usize, f64)]) -> Option<&(usize, f64)>| {
-                at(of).map(|(x, _)| *x)
-            };
-            prop_assert_eq!(x(&thinned, <[_]>::first), x(&points, <[_]>::first));
-            prop_assert_eq!(x(&thinned, <[_]>::last), x(&points, <[_]>::last));
+            let x = |point: Option<&(usize, f64)>| point.map(|(x, _)| *x);
+            prop_assert_eq!(x(thinned.first()), x(points.first()));
+            prop_assert_eq!(x(thinned.last()), x(points.last()));
             let ends = |of: &[(usize, f64)]| {
                 let numbers = of.iter().map(|(_, y)| *y).filter(|y| !y.is_nan());
                 numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), y| {

@@ -181,7 +181,7 @@ impl Catalogue {
                 self.known.insert(candidate.hash.clone(), known.clone());
                 Ok(known)
             }
-            Verdict::Refused(why) => Err(why),
+            Verdict::Refused(complaint) => Err(complaint.error),
             Verdict::Died(how) => {
                 let path = candidate.path.to_string_lossy().into_owned();
                 found.fatal.push(Fatal {

@@ -7,6 +7,7 @@
 
 pub(crate) mod dataset;
 pub(crate) mod draft;
+mod in_words;
 pub(crate) mod reader;
 pub(crate) mod settings;
 pub(crate) mod space;

@@ -13,6 +13,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asking;
+mod check;
 mod compare;
 mod daemon;
 mod fork;

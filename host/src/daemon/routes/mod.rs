@@ -4,10 +4,11 @@
 //! Everything that changes something is the engine's.
 //!
 //! Here are all paths, and those that concern the daemon as a whole; the others' answers are in
-//! `studies`, `trials`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
+//! `studies`, `trials`, `check`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
 //! how they are answered in `answer`.
 
 mod answer;
+mod check;
 mod events;
 mod extract;
 mod keeping;
@@ -91,6 +92,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/store/verify", post(keeping::verify_store))
         .route("/v1/store/compact", post(keeping::compact_store))
         .route("/v1/store/backup", post(keeping::backup_store))
+        .route("/v1/check", post(check::check))
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/workers", post(workers::hire))
         .route("/v1/workers/brief/{study}", get(workers::brief))

@@ -5,6 +5,7 @@ use super::supervisor::{Launch, OnceError, run_once};
 use crate::worker::probe::{Complaint, Described, Inspected, Question, Reply};
 use attune_loader::{Candidate, MAX_DESCRIPTION_BYTES, read_description};
 use attune_plugin_api::describe::Library;
+use attune_protocol::DataTable;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -79,6 +80,15 @@ impl Prober {
             file: file.to_owned(),
         };
         self.of_data(&question).await
+    }
+
+    /// What a table holds.
+    ///
+    /// # Errors
+    /// Why it cannot be read, and what to do.
+    pub(super) async fn table(&self, path: &Path) -> Result<DataTable, Complaint> {
+        let path = path.to_owned();
+        self.of_data(&Question::Table { path }).await
     }
 
     /// The answer to a question about data, or why there is none.

@@ -1,7 +1,7 @@
 //! From a study's data file to what its trials train on.
 
 use super::reader::nearest;
-use super::spec::{DataSpec, StudySpec};
+use super::spec::StudySpec;
 use attune_trainer::data::{ColumnAction, DataError, DataOptions, Dataset, Shares, Table};
 use attune_trainer::metrics::Metric;
 use std::fs::File;
@@ -99,21 +99,25 @@ pub(crate) fn key_of(spec: &StudySpec, error: &DataError) -> &'static str {
     }
 }
 
-/// Why a table with these columns cannot be used, where it lacks one that the study names.
-pub(crate) fn lacking_column(data: &DataSpec, columns: &[String]) -> Option<DataError> {
-    let named = std::iter::once(&data.target).chain(&data.ignore);
-    let lacking = named.into_iter().find(|name| !columns.contains(name))?;
-    let names = || columns.iter().map(String::as_str);
-    let suggestion = match nearest(lacking, names()) {
+/// Why a table with these columns cannot be used, where it lacks one that is named.
+pub(crate) fn lacking_column<'c>(
+    file: &Path,
+    named: impl IntoIterator<Item = &'c String>,
+    columns: impl Iterator<Item = &'c str> + Clone,
+) -> Option<DataError> {
+    let is_there = |name: &str| columns.clone().any(|column| column == name);
+    let lacking = named.into_iter().find(|name| !is_there(name))?;
+    let suggestion = match nearest(lacking, columns.clone()) {
         Some(right) => format!("; did you mean `{right}`?"),
         None => {
-            let some: Vec<String> = names().take(10).map(|name| format!("`{name}`")).collect();
-            let more = if columns.len() > 10 { ", …" } else { "" };
+            let some = columns.clone().take(10).map(|name| format!("`{name}`"));
+            let some: Vec<String> = some.collect();
+            let more = if columns.count() > 10 { ", …" } else { "" };
             format!("; its columns are {}{more}", some.join(", "))
         }
     };
     Some(DataError::NoSuchColumn {
-        file: data.path.display().to_string(),
+        file: file.display().to_string(),
         column: lacking.clone(),
         suggestion,
     })

@@ -10,7 +10,8 @@ use crate::study::spec::StudySpec;
 use anyhow::{Context, ensure};
 use attune_loader::{Candidate, LoadedLibrary};
 use attune_plugin_api::describe::Library;
-use attune_trainer::data::{DataError, Part};
+use attune_protocol::{DataColumn, DataTable};
+use attune_trainer::data::{ColumnKind, DataError, Part};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -38,6 +39,11 @@ pub(crate) enum Question {
         spec: String,
         /// Where it lies, or would lie.
         file: PathBuf,
+    },
+    /// What does this table hold?
+    Table {
+        /// Where it lies.
+        path: PathBuf,
     },
 }
 
@@ -118,6 +124,7 @@ pub(crate) fn run(memory: Option<u64>) -> anyhow::Result<ExitCode> {
     let answer = match &question {
         Question::Describe { path, copy, hash } => to_json(describe(path, copy, hash)),
         Question::Inspect { spec, file } => to_json(inspect(spec, file)),
+        Question::Table { path } => to_json(table(path)),
     };
     let answer = answer.context("the answer cannot be written as JSON")?;
     std::io::stdout().write_all(&answer)?;
@@ -175,4 +182,29 @@ fn inspect(spec: &str, file: &Path) -> Result<Inspected, Complaint> {
         train_rows: data.part(Part::Train).rows(),
         columns: columns.to_vec(),
     })
+}
+
+fn table(path: &Path) -> Result<DataTable, anyhow::Error> {
+    let (table, _) = dataset::read(path)?;
+    let columns = table.look().into_iter().map(|column| DataColumn {
+        name: column.name,
+        kind: told_kind(column.kind).into(),
+        missing: column.missing as u64,
+        distinct: column.distinct as u64,
+        examples: column.examples,
+    });
+    Ok(DataTable {
+        rows: table.rows() as u64,
+        columns: columns.collect(),
+    })
+}
+
+fn told_kind(kind: ColumnKind) -> &'static str {
+    match kind {
+        ColumnKind::Numeric => "numbers",
+        ColumnKind::Boolean | ColumnKind::Categorical => "categories",
+        ColumnKind::Date => "dates",
+        ColumnKind::Constant | ColumnKind::Empty => "constant",
+        ColumnKind::Identifier | ColumnKind::Text | ColumnKind::Target => "text",
+    }
 }

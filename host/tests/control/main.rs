@@ -17,6 +17,7 @@ mod asking;
 mod check;
 mod compare;
 mod daemon;
+mod data;
 mod fork;
 mod ground;
 mod lifecycle;

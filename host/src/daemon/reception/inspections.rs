@@ -8,17 +8,18 @@ use crate::daemon::probe::Prober;
 use crate::study::dataset::{key_of, lacking_column};
 use crate::study::spec::StudySpec;
 use crate::worker::probe::{Complaint, Inspected};
+use attune_protocol::DataTable;
 use attune_trainer::data::TaskKind;
 use std::collections::VecDeque;
-use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tokio::sync::Semaphore;
 
-/// How many answers are remembered.
+/// How many answers are remembered, and how many tables.
 const REMEMBERED: usize = 32;
+const TABLES: usize = 8;
 
 /// How many data files are read at a time; a large one takes its memory.
 const AT_A_TIME: usize = 2;
@@ -26,6 +27,7 @@ const AT_A_TIME: usize = 2;
 /// What is remembered.
 pub(in crate::daemon) struct Inspections {
     known: Mutex<VecDeque<(Question, Answer)>>,
+    tables: Mutex<VecDeque<(FileState, Arc<DataTable>)>>,
     turns: Semaphore,
 }
 
@@ -53,6 +55,7 @@ impl Default for Inspections {
     fn default() -> Self {
         Inspections {
             known: Mutex::default(),
+            tables: Mutex::default(),
             turns: Semaphore::new(AT_A_TIME),
         }
     }
@@ -64,26 +67,13 @@ impl Inspections {
     /// # Errors
     /// What is wrong with the data, or with what the study wants of them.
     pub(super) async fn of(&self, prober: &Prober, spec: &StudySpec) -> Answer {
-        let path = &spec.data.path;
-        let about_path = |error: String| Complaint {
-            error,
-            key: "data.path".into(),
-            ..Complaint::default()
-        };
-        let meta = tokio::fs::metadata(path).await.map_err(|error| {
-            about_path(format!(
-                "cannot read {}: {error}; check the path and its permissions",
-                path.display()
-            ))
-        })?;
-        if !meta.is_file() {
-            return Err(about_path(format!(
-                "{} is not a file; name a table, such as a CSV file",
-                path.display()
-            )));
-        }
+        let file = FileState::of(&spec.data.path).await;
         let question = Question {
-            file: FileState::of(path, &meta),
+            file: file.map_err(|error| Complaint {
+                error,
+                key: "data.path".into(),
+                ..Complaint::default()
+            })?,
             spec: of_data_alone(spec),
         };
         if let Some(known) = self.recall(&question, spec) {
@@ -107,6 +97,39 @@ impl Inspections {
         answer
     }
 
+    /// What a table holds: as it was read before, or read now.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) async fn table(
+        &self,
+        prober: &Prober,
+        path: &Path,
+    ) -> Result<Arc<DataTable>, String> {
+        let file = FileState::of(path).await?;
+        if let Some(known) = self.recall_table(&file) {
+            return Ok(known);
+        }
+        let _turn = self.turns.acquire().await;
+        if let Some(known) = self.recall_table(&file) {
+            return Ok(known);
+        }
+        let table = prober.table(path).await;
+        let table = Arc::new(table.map_err(|complaint| complaint.error)?);
+        let mut tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        if tables.len() >= TABLES {
+            tables.pop_front();
+        }
+        tables.push_back((file, Arc::clone(&table)));
+        Ok(table)
+    }
+
+    fn recall_table(&self, file: &FileState) -> Option<Arc<DataTable>> {
+        let tables = self.tables.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = tables.iter().find(|(known, _)| known == file)?;
+        Some(Arc::clone(&known.1))
+    }
+
     fn recall(&self, question: &Question, spec: &StudySpec) -> Option<Answer> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let same = known.iter().find(|(asked, _)| asked == question);
@@ -121,7 +144,8 @@ impl Inspections {
             };
             (asked.file == question.file && !columns.is_empty()).then_some(columns)
         })?;
-        let lacking = lacking_column(&spec.data, columns)?;
+        let named = std::iter::once(&spec.data.target).chain(&spec.data.ignore);
+        let lacking = lacking_column(&spec.data.path, named, columns.iter().map(String::as_str))?;
         Some(Err(Complaint {
             key: key_of(spec, &lacking).into(),
             error: lacking.to_string(),
@@ -169,13 +193,29 @@ fn of_data_alone(spec: &StudySpec) -> String {
 }
 
 impl FileState {
-    fn of(path: &Path, meta: &Metadata) -> Self {
-        FileState {
+    /// How a file is now.
+    ///
+    /// # Errors
+    /// What is wrong with a path that is no file's.
+    async fn of(path: &Path) -> Result<Self, String> {
+        let meta = tokio::fs::metadata(path).await.map_err(|error| {
+            format!(
+                "cannot read {}: {error}; check the path and its permissions",
+                path.display()
+            )
+        })?;
+        if !meta.is_file() {
+            return Err(format!(
+                "{} is not a file; name a table, such as a CSV file",
+                path.display()
+            ));
+        }
+        Ok(FileState {
             path: path.to_owned(),
             bytes: meta.len(),
             modified: meta.modified().ok(),
             identity: (meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()),
-        }
+        })
     }
 }
 

@@ -5,10 +5,11 @@
 //!
 //! New studies and hands on a trial's wheel are checked here; studies that go on in `resume`,
 //! forks in `fork`, and what concerns plugins in `plugins`. What a study would be is said in `check`,
-//! which remembers what it read of data in `inspections`, and tells in `estimate` how long it would
-//! take.
+//! and in `estimate` how long it would take; data files are found, looked at and made a study of in
+//! `data`, and what was read of them is remembered in `inspections`.
 
 mod check;
+mod data;
 mod estimate;
 mod fork;
 mod inspections;

@@ -93,6 +93,8 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/store/compact", post(keeping::compact_store))
         .route("/v1/store/backup", post(keeping::backup_store))
         .route("/v1/check", post(check::check))
+        .route("/v1/draft", post(check::draft))
+        .route("/v1/data", post(check::look_at_data))
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/workers", post(workers::hire))
         .route("/v1/workers/brief/{study}", get(workers::brief))

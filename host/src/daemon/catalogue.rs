@@ -273,6 +273,12 @@ impl Catalogue {
             .collect()
     }
 
+    /// Whether the library of this hash, as far as it is known, holds this scheduler.
+    pub(super) fn holds(&self, hash: &str, scheduler: &str) -> bool {
+        let known = self.known.get(hash);
+        known.is_some_and(|known| known.library.schedulers.iter().any(|s| s.name == scheduler))
+    }
+
     pub(super) fn prober(&self) -> &Prober {
         &self.prober
     }

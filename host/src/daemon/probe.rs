@@ -2,10 +2,10 @@
 //! what a data file does.
 
 use super::supervisor::{Launch, OnceError, run_once};
-use crate::worker::probe::{Complaint, Described, Inspected, Question, Reply};
+use crate::worker::probe::{Complaint, Described, Inspected, PreviewQuestion, Question, Reply};
 use attune_loader::{Candidate, MAX_DESCRIPTION_BYTES, read_description};
 use attune_plugin_api::describe::Library;
-use attune_protocol::DataTable;
+use attune_protocol::{DataTable, Previewed};
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +15,10 @@ const MAX_ANSWER: usize = 16 << 20;
 
 /// How long a look at data may take; large tables take long to read.
 const INSPECT_WITHIN: Duration = Duration::from_secs(600);
+
+/// How long a scheduler may take to be tried, where it may take even longer to be loaded: somebody
+/// waits for it.
+const PREVIEW_WITHIN: Duration = Duration::from_secs(20);
 
 /// Starts probes.
 #[derive(Debug, Clone)]
@@ -80,6 +84,12 @@ impl Prober {
             file: file.to_owned(),
         };
         self.of_data(&question).await
+    }
+
+    /// What a scheduler would do.
+    pub(super) async fn preview(&self, question: PreviewQuestion) -> Verdict<Previewed> {
+        let within = self.load_within.min(PREVIEW_WITHIN);
+        self.ask(&Question::Preview(question), within).await
     }
 
     /// What a table holds.

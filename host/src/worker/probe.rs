@@ -10,7 +10,8 @@ use crate::study::spec::StudySpec;
 use anyhow::{Context, ensure};
 use attune_loader::{Candidate, LoadedLibrary};
 use attune_plugin_api::describe::Library;
-use attune_protocol::{DataColumn, DataTable};
+use attune_protocol::work::LibraryFile;
+use attune_protocol::{DataColumn, DataTable, Preview, Previewed};
 use attune_trainer::data::{ColumnKind, DataError, Part};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
@@ -40,11 +41,22 @@ pub(crate) enum Question {
         /// Where it lies, or would lie.
         file: PathBuf,
     },
+    /// What would this scheduler do?
+    Preview(PreviewQuestion),
     /// What does this table hold?
     Table {
         /// Where it lies.
         path: PathBuf,
     },
+}
+
+/// A scheduler to be tried without training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PreviewQuestion {
+    /// Its library.
+    pub(crate) library: LibraryFile,
+    /// What is to be tried.
+    pub(crate) preview: Preview,
 }
 
 /// What there is to answer, or why there is nothing.
@@ -124,6 +136,7 @@ pub(crate) fn run(memory: Option<u64>) -> anyhow::Result<ExitCode> {
     let answer = match &question {
         Question::Describe { path, copy, hash } => to_json(describe(path, copy, hash)),
         Question::Inspect { spec, file } => to_json(inspect(spec, file)),
+        Question::Preview(question) => to_json(preview(question)),
         Question::Table { path } => to_json(table(path)),
     };
     let answer = answer.context("the answer cannot be written as JSON")?;
@@ -140,14 +153,24 @@ fn to_json<T: Serialize>(answer: Result<T, impl Into<Complaint>>) -> serde_json:
     })
 }
 
-fn describe(path: &Path, copy: &Path, hash: &str) -> anyhow::Result<Described> {
-    let library = LoadedLibrary::open(&Candidate {
+fn open(path: &Path, copy: &Path, hash: &str) -> anyhow::Result<LoadedLibrary> {
+    LoadedLibrary::open(&Candidate {
         path: path.to_owned(),
         copy: copy.to_owned(),
         hash: hash.to_owned(),
         named: false,
     })
-    .with_context(|| format!("cannot load the plugin {}", path.display()))?;
+    .with_context(|| format!("cannot load the plugin {}", path.display()))
+}
+
+fn preview(question: &PreviewQuestion) -> anyhow::Result<Previewed> {
+    let LibraryFile { path, copy, hash } = &question.library;
+    let library = open(Path::new(path), Path::new(copy), hash)?;
+    super::preview::preview(&library, &question.preview)
+}
+
+fn describe(path: &Path, copy: &Path, hash: &str) -> anyhow::Result<Described> {
+    let library = open(path, copy, hash)?;
     Ok(Described {
         library: library.description().clone(),
         fingerprint: library.fingerprint().to_owned(),

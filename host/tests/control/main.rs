@@ -24,5 +24,6 @@ mod lifecycle;
 mod more;
 mod obey;
 mod pause;
+mod preview;
 mod remove;
 mod status;

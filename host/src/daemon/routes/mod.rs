@@ -92,6 +92,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/store/verify", post(keeping::verify_store))
         .route("/v1/store/compact", post(keeping::compact_store))
         .route("/v1/store/backup", post(keeping::backup_store))
+        .route("/v1/preview", post(plugins::preview))
         .route("/v1/check", post(check::check))
         .route("/v1/draft", post(check::draft))
         .route("/v1/data", post(check::look_at_data))

@@ -1,14 +1,19 @@
 //! Prints every view from made-up data, for eyes to judge.
 //!
-//! `cargo run -p attune-tui --example gallery -- [live|plain|study|studies|trial|compare] [WIDTH]
+//! `cargo run -p attune-tui --example gallery -- [live|plain|study|studies|trial|compare|chart] [WIDTH]
 //! [ascii] [color]` prints; with `watch` the study is played on the terminal as if it ran.
 
 #[path = "../tests/made_up/mod.rs"]
 mod made_up;
 
+use attune_protocol::{Direction, TrialDetail};
+use attune_tui::chart::{Chart, Curve, Panel, Points, Role, Unit, Values, View, XAxis};
 use attune_tui::live::{Live, LiveSettings, LiveState, view};
 use attune_tui::plain::PlainState;
 use attune_tui::{ColorDepth, Style, summary, to_text};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
 use std::time::Duration;
 
 fn main() {
@@ -29,7 +34,9 @@ fn main() {
     if has("watch") {
         return watch(style);
     }
-    let views = ["live", "plain", "study", "studies", "trial", "compare"];
+    let views = [
+        "live", "plain", "study", "studies", "trial", "compare", "chart",
+    ];
     let all = !views.iter().any(|view| has(view));
     for name in views.into_iter().filter(|name| all || has(name)) {
         println!("[{name}]\n{}", page(name, width, style));
@@ -68,6 +75,51 @@ fn page(name: &str, width: usize, style: Style) -> String {
         "study" => summary::leaderboard(&study, 10, width, style),
         "studies" => summary::study_list(&made_up::studies(), made_up::NOW, width, style),
         "trial" => summary::trial_page(&trials[0], width, style),
+        "chart" => chart(width, style),
         _ => summary::compare(&trials, &made_up::objective(), width, style),
     }
+}
+
+/// The losses of three trials and below them their rates, the cross-hair in the middle.
+fn chart(width: usize, style: Style) -> String {
+    let trials = made_up::details();
+    let curves = |pick: fn(&TrialDetail) -> &attune_protocol::Curve, stairs: bool| {
+        let named = trials.iter().enumerate();
+        named
+            .map(|(n, detail)| {
+                let steps = if stairs { 1.0 } else { 23.0 };
+                Curve {
+                    x_scale: steps,
+                    stairs,
+                    ..Curve::new(
+                        &detail.trial.id,
+                        Points::Numbers(&pick(detail).points),
+                        Role::Chosen(n),
+                    )
+                }
+            })
+            .collect()
+    };
+    let losses = Panel {
+        weight: 2,
+        log_y: true,
+        better: Some(Direction::Minimize),
+        ..Panel::new("train loss", curves(|trial| &trial.epoch_curves[0], false))
+    };
+    let rates = Panel {
+        values: Values::Rate,
+        ..Panel::new("learning rate", curves(|trial| &trial.step_curves[0], true))
+    };
+    let view = View::default();
+    let chart = Chart {
+        cursor: Some(230.0),
+        ..Chart::new(vec![losses, rates], XAxis::new(Unit::Step), &view, style)
+    };
+    let mut buffer = Buffer::empty(Rect::new(0, 0, width as u16, 30));
+    chart.draw(buffer.area, &mut buffer);
+    let line = |row: Rect| {
+        let cells = row.columns().map(|cell| &buffer[(cell.x, cell.y)]);
+        Line::from_iter(cells.map(|cell| Span::styled(cell.symbol().to_owned(), cell.style())))
+    };
+    to_text(&buffer.area.rows().map(line).collect::<Vec<_>>())
 }

@@ -49,11 +49,22 @@ const GAP: u16 = 3;
 
 impl Legend {
     pub(super) fn of(chart: &Chart<'_>) -> Self {
-        let panels = chart.panels.iter().enumerate();
+        let all = chart.panels.iter().enumerate();
+        let mut panels: Vec<Vec<Row>> = all
+            .map(|(index, panel)| rows(chart, index, panel))
+            .collect();
+        // Panels without an order of their own follow the first one that has one, so that a trial
+        // is found at the same height in each.
+        let ordered = chart.panels.iter().position(|panel| panel.better.is_some());
+        if let Some(order) = ordered.map(|index| panels[index].clone()) {
+            let rank = |row: &Row| order.iter().position(|of| of.is_named_as(row));
+            let free = panels.iter_mut().zip(&chart.panels);
+            for (rows, _) in free.filter(|(_, panel)| panel.better.is_none()) {
+                rows.sort_by_cached_key(|row| rank(row).unwrap_or(usize::MAX));
+            }
+        }
         Legend {
-            panels: panels
-                .map(|(index, panel)| rows(chart, index, panel))
-                .collect(),
+            panels,
             keys: keys(chart),
         }
     }
@@ -109,7 +120,7 @@ impl Legend {
                 ..*place
             };
             if Some(index) == most {
-                let least = usize::from(place.height >= 6);
+                let least = usize::from(place.height / 6);
                 let keys = self.keys.len().min(room[index].max(least));
                 place.height -= keys as u16;
                 for (row, key) in self.keys.iter().take(keys).enumerate() {
@@ -334,12 +345,12 @@ fn signed(panel: &Panel<'_>, change: f64) -> String {
     format!(" {sign}{}", panel.values.write(change.abs()))
 }
 
-/// The last finite value as it is drawn.
+/// The last value that is a number, as it is drawn.
 fn last(panel: &Panel<'_>, curve: &Curve<'_>) -> Option<f64> {
     let points = &curve.points;
     // Behind a long row of what is not a number nobody looks for the last number.
     let near = (0..points.len()).rev().take(1000);
-    let index = near.into_iter().find(|&index| points.y(index).is_finite());
+    let index = near.into_iter().find(|&index| !points.y(index).is_nan());
     index
         .or(points.len().checked_sub(1))
         .map(|index| panel.value_of(curve, index))

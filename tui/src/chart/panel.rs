@@ -62,7 +62,7 @@ impl<'a> Drawn<'a> {
             missing: None,
         };
         let Some(x) = x.filter(|_| !plot.is_empty()) else {
-            drawn.missing = Some(drawn.why_empty(&[]));
+            drawn.missing = Some(drawn.why_empty(&[], chart.view.x.is_some()));
             return drawn;
         };
         scratch.strokes.clear();
@@ -70,7 +70,7 @@ impl<'a> Drawn<'a> {
         drawn.trace(chart, x, scratch);
         drawn.place(chart, scratch);
         let Some(y) = drawn.y else {
-            drawn.missing = Some(drawn.why_empty(&scratch.strokes));
+            drawn.missing = Some(drawn.why_empty(&scratch.strokes, chart.view.x.is_some()));
             return drawn;
         };
         drawn.draw(&y, scratch);
@@ -93,10 +93,7 @@ impl<'a> Drawn<'a> {
     pub(super) fn dot_at(&mut self, x: &Axis, at: f64, value: f64) -> Option<Dot> {
         let y = self.y?;
         let column = x.place_beyond(at) * (self.canvas.dots().0.saturating_sub(1)) as f64;
-        let sheet = Sheet {
-            canvas: &mut self.canvas,
-            y: &y,
-        };
+        let sheet = Sheet::new(&mut self.canvas, &y);
         sheet.dot_at(column, value)
     }
 
@@ -188,8 +185,9 @@ impl<'a> Drawn<'a> {
             let all = ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
             Some((both(&chosen, &others)?, all?))
         };
-        // Between two points there is a line all the same.
-        let found = gather(false).or_else(|| gather(true));
+        // Between two points out of sight there is a line all the same.
+        let crosses = || scratch.strokes.iter().any(|stroke| stroke.joined);
+        let found = gather(false).or_else(|| crosses().then(|| gather(true)).flatten());
         let wanted = chart.view.y(self.index).filter(|(low, high)| low < high);
         let around = |(low, high): (f64, f64)| Axis::around([low, high].into_iter(), log);
         let fitting = found.and_then(|(range, _)| around(range));
@@ -218,10 +216,7 @@ impl<'a> Drawn<'a> {
 
     fn draw(&mut self, y: &Axis, scratch: &Scratch) {
         let of = self.series.len();
-        let mut sheet = Sheet {
-            canvas: &mut self.canvas,
-            y,
-        };
+        let mut sheet = Sheet::new(&mut self.canvas, y);
         for trace in &scratch.traces {
             let strokes = &scratch.strokes[trace.strokes.clone()];
             sheet.draw(strokes, trace.form, trace.pen);
@@ -236,10 +231,7 @@ impl<'a> Drawn<'a> {
     fn mark(&mut self, x: &Axis, y: &Axis) {
         let mut marks = Vec::new();
         let wide = self.canvas.dots().0.saturating_sub(1) as f64;
-        let sheet = Sheet {
-            canvas: &mut self.canvas,
-            y,
-        };
+        let sheet = Sheet::new(&mut self.canvas, y);
         // The marks of all others would cover the picture.
         let chosen = self.panel.curves.iter().filter(|c| c.series().is_some());
         for (slot, curve) in chosen.enumerate() {
@@ -260,18 +252,20 @@ impl<'a> Drawn<'a> {
     }
 
     /// Why nothing can be drawn.
-    fn why_empty(&self, strokes: &[Stroke]) -> &'a str {
+    fn why_empty(&self, strokes: &[Stroke], is_zoomed: bool) -> &'a str {
         let curves = &self.panel.curves;
         if curves.is_empty() {
-            self.panel.missing
-        } else if curves.iter().all(|curve| curve.points.is_empty()) {
-            "no points yet"
-        } else if self.panel.log_y && strokes.iter().any(|stroke| stroke.below) {
-            "no value above zero, as a logarithmic axis needs"
-        } else if !strokes.is_empty() {
-            "no finite value"
-        } else {
-            "nothing that can be shown in sight"
+            return self.panel.missing;
         }
+        if curves.iter().all(|curve| curve.points.is_empty()) {
+            return "no points yet";
+        }
+        if strokes.iter().any(Stroke::shows) || is_zoomed {
+            return "nothing in sight";
+        }
+        if self.panel.log_y && strokes.iter().any(|stroke| stroke.below) {
+            return "no value above zero, as a logarithmic axis needs";
+        }
+        "no finite value"
     }
 }

@@ -44,6 +44,19 @@ pub(super) struct Extremes {
     pub(super) above: bool,
 }
 
+impl Extremes {
+    /// Those of a single value.
+    pub(super) fn of(value: f64, floor: f64) -> Self {
+        let shows = value >= floor && value <= f64::MAX;
+        Extremes {
+            low: if shows { value } else { f64::INFINITY },
+            high: if shows { value } else { f64::NEG_INFINITY },
+            below: value < floor,
+            above: value > f64::MAX,
+        }
+    }
+}
+
 impl Points<'_> {
     /// How many there are.
     pub fn len(&self) -> usize {

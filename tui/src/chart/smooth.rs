@@ -85,6 +85,10 @@ impl Average {
             }
         }
         rest.iter().for_each(|value| self.take_one(value_of(value)));
+        // Numbers so small that they lose digits are slow to multiply.
+        if self.unfilled < FORGOTTEN {
+            self.unfilled = 0.0;
+        }
     }
 
     fn take_one(&mut self, value: f64) {

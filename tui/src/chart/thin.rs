@@ -111,14 +111,17 @@ impl Subject<'_> {
         let mut open = false;
         let banded = self.points.banded();
         self.pieces(|x, of| {
-            let found = self.points.extremes(of.clone(), self.floor);
-            let (first, last) = if banded {
-                let mean = self.mean(of);
-                (mean, mean)
+            let (ends, found) = if banded {
+                let mean = self.mean(of.clone());
+                ((mean, mean), self.points.extremes(of, self.floor))
+            } else if of.len() == 1 {
+                let value = self.points.y(of.start);
+                ((value, value), Extremes::of(value, self.floor))
             } else {
-                (self.points.y(of.start), self.points.y(of.end - 1))
+                let ends = (self.points.y(of.start), self.points.y(of.end - 1));
+                (ends, self.points.extremes(of, self.floor))
             };
-            self.push(strokes, x, (first, last), found, &mut open);
+            self.push(strokes, x, ends, found, &mut open);
         });
     }
 
@@ -132,13 +135,7 @@ impl Subject<'_> {
             taken = of.end;
             let gap = of.len() == 1 && !self.points.y(of.start).is_finite();
             let value = average.value().filter(|_| !gap).unwrap_or(f64::NAN);
-            let shows = value >= self.floor && value <= f64::MAX;
-            let found = Extremes {
-                low: if shows { value } else { f64::INFINITY },
-                high: if shows { value } else { f64::NEG_INFINITY },
-                below: value < self.floor,
-                above: value > f64::MAX,
-            };
+            let found = Extremes::of(value, self.floor);
             self.push(strokes, x, (value, value), found, &mut open);
         });
     }

@@ -1,7 +1,7 @@
 //! Drawing the strokes of a curve on the canvas of a panel.
 
 use super::thin::Stroke;
-use crate::axis::Axis;
+use crate::axis::{Axis, even};
 use crate::canvas::{Canvas, Dot, Pen};
 
 /// What lies above what. In a cell only the dots of the highest layer are seen, so that a chosen
@@ -45,8 +45,15 @@ pub(super) struct Trace {
 /// A canvas and the upright axis that its dots are placed by.
 #[derive(Debug)]
 pub(super) struct Sheet<'a> {
-    pub(super) canvas: &'a mut Canvas,
-    pub(super) y: &'a Axis,
+    canvas: &'a mut Canvas,
+    y: &'a Axis,
+    /// The dot, counted from the top, of the value 0 on an even scale, and how many dots further
+    /// up 1 is.
+    zero: f64,
+    dots: f64,
+    /// How many dots there are.
+    wide: f64,
+    high: f64,
 }
 
 /// Where a curve leaves the panel by its upper or lower edge.
@@ -61,19 +68,36 @@ pub(super) struct Beyond {
 /// Leaving the panel again within so many columns of cells is told once.
 const SAME_LEAVE: usize = 8;
 
-impl Sheet<'_> {
+/// Further away than this no dot is.
+const FAR: f64 = 1e15;
+
+impl<'a> Sheet<'a> {
+    pub(super) fn new(canvas: &'a mut Canvas, y: &'a Axis) -> Self {
+        let (wide, high) = canvas.dots();
+        let (low, top) = y.ends();
+        let (low, top) = (even(low, y.is_log()), even(top, y.is_log()));
+        let dots = high.saturating_sub(1) as f64 / (top - low);
+        Sheet {
+            canvas,
+            y,
+            zero: top * dots,
+            dots,
+            wide: wide as f64,
+            high: high as f64,
+        }
+    }
+
     /// Where a value lies, in dots from the top; beyond the canvas for what is not on the axis.
     fn dot(&self, value: f64) -> f64 {
-        let last = self.canvas.dots().1.saturating_sub(1) as f64;
+        let dot = self.zero - even(value, self.y.is_log()) * self.dots;
         // Far away, but finite, so that lines can still be cut at the edge.
-        ((1.0 - self.y.place_beyond(value)) * last).clamp(-1e15, 1e15)
+        dot.clamp(-FAR, FAR)
     }
 
     /// The dot of a value at a column, if it is on the canvas.
     pub(super) fn dot_at(&self, x: f64, value: f64) -> Option<Dot> {
-        let (wide, high) = self.canvas.dots();
-        let (x, y) = (x.round(), self.dot(value).round());
-        let inside = x >= 0.0 && x < wide as f64 && y >= 0.0 && y < high as f64;
+        let (x, y) = (x + 0.5, self.dot(value) + 0.5);
+        let inside = x >= 0.0 && x < self.wide && y >= 0.0 && y < self.high;
         inside.then_some((x as usize, y as usize))
     }
 
@@ -86,35 +110,34 @@ impl Sheet<'_> {
                 continue;
             }
             let joined = before.filter(|_| stroke.joined);
-            match (form, joined) {
-                (Form::Band, Some((_, from))) => self.band(from, stroke, pen),
-                (Form::Band, None) => self.band(stroke, stroke, pen),
-                (Form::Stairs, Some((y, from))) => {
+            if form == Form::Band {
+                self.band(joined.map_or(stroke, |(_, from)| from), stroke, pen);
+                before = Some((0.0, stroke));
+                continue;
+            }
+            // Most strokes are a single value, the place of which is worked out only once.
+            let single = stroke.low == stroke.high;
+            let high = self.dot(stroke.high);
+            let [first, last, low] = if single {
+                [high; 3]
+            } else {
+                [stroke.first, stroke.last, stroke.low].map(|value| self.dot(value))
+            };
+            match joined {
+                Some((y, from)) if form == Form::Stairs => {
                     self.line((from.x, y), (stroke.x, y), pen);
-                    self.line((stroke.x, y), (stroke.x, self.dot(stroke.first)), pen);
+                    self.line((stroke.x, y), (stroke.x, first), pen);
                 }
-                (_, Some((y, from))) => {
-                    self.line((from.x, y), (stroke.x, self.dot(stroke.first)), pen);
+                Some((y, from)) => self.line((from.x, y), (stroke.x, first), pen),
+                None if single || form == Form::Middle => {
+                    self.line((stroke.x, first), (stroke.x, first), pen);
                 }
-                (_, None) => {}
+                None => {}
             }
-            match form {
-                Form::Band => {}
-                Form::Middle => {
-                    if !stroke.joined {
-                        let y = self.dot(stroke.first);
-                        self.line((stroke.x, y), (stroke.x, y), pen);
-                    }
-                }
-                Form::Line | Form::Stairs => {
-                    let ends = (self.dot(stroke.high), self.dot(stroke.low));
-                    // A line has already come by where there is only one value.
-                    if !stroke.joined || ends.0 != ends.1 {
-                        self.line((stroke.x, ends.0), (stroke.x, ends.1), pen);
-                    }
-                }
+            if form != Form::Middle && !single {
+                self.line((stroke.x, high), (stroke.x, low), pen);
             }
-            before = Some((self.dot(stroke.last), stroke));
+            before = Some((last, stroke));
         }
     }
 
@@ -124,12 +147,16 @@ impl Sheet<'_> {
         let period = (4 * of).max(12);
         let mut next = series * period / of.max(1);
         let mut last = None;
-        for stroke in strokes {
+        for (index, stroke) in strokes.iter().enumerate() {
             let Some(dot) = self.dot_at(stroke.x, stroke.last) else {
                 continue;
             };
             let column = self.canvas.column(dot);
-            if of > 1 && column >= next {
+            let is_due = of > 1 && column >= next;
+            // A single dot between two gaps would hardly be seen.
+            let leads_on = strokes.get(index + 1).is_some_and(|next| next.joined);
+            let is_alone = !stroke.joined && !leads_on && stroke.low == stroke.high;
+            if is_due || is_alone {
                 self.canvas.mark(series, dot);
                 next = (column / period + 1) * period + series * period / of;
             }
@@ -143,17 +170,16 @@ impl Sheet<'_> {
     /// Where a curve leaves the panel, once for each time.
     pub(super) fn leaves(&self, strokes: &[Stroke], pen: Pen, found: &mut Vec<Beyond>) {
         let (low, high) = self.y.ends();
-        let (wide, _) = self.canvas.dots();
         // The first and the last column of the leave that is under way, for either edge.
         let mut under_way: [Option<(usize, usize)>; 2] = [None; 2];
         for stroke in strokes {
-            let x = stroke.x.round();
-            if x < 0.0 || x >= wide as f64 {
+            let below = stroke.below || (stroke.shows() && stroke.low < low);
+            let above = stroke.above || (stroke.shows() && stroke.high > high);
+            let x = stroke.x + 0.5;
+            if !(below || above) || x < 0.0 || x >= self.wide {
                 continue;
             }
             let column = self.canvas.column((x as usize, 0));
-            let below = stroke.below || (stroke.shows() && stroke.low < low);
-            let above = stroke.above || (stroke.shows() && stroke.high > high);
             for (side, gone) in [below, above].into_iter().enumerate() {
                 match under_way[side] {
                     _ if !gone => {}
@@ -175,7 +201,7 @@ impl Sheet<'_> {
     fn left(&self, leave: Option<(usize, usize)>, above: bool, pen: Pen, found: &mut Vec<Beyond>) {
         if let Some((from, to)) = leave {
             found.push(Beyond {
-                column: from + (to - from) / 2,
+                column: (from + to) / 2,
                 above,
                 pen,
             });
@@ -184,24 +210,18 @@ impl Sheet<'_> {
 
     /// A straight line between two places in dots, cut at the edges of the canvas.
     fn line(&mut self, from: (f64, f64), to: (f64, f64), pen: Pen) {
-        let (wide, high) = self.canvas.dots();
-        let edges = (wide as f64 - 0.51, high as f64 - 0.51);
+        let edges = (self.wide - 0.51, self.high - 0.51);
         if let Some((from, to)) = cut(from, to, edges) {
-            let dot = |at: (f64, f64)| {
-                (
-                    at.0.round().max(0.0) as usize,
-                    at.1.round().max(0.0) as usize,
-                )
-            };
+            // Rounded by cutting off: nothing here is below -0.49.
+            let dot = |at: (f64, f64)| ((at.0 + 0.5) as usize, (at.1 + 0.5) as usize);
             self.canvas.line(pen, dot(from), dot(to));
         }
     }
 
     /// The stippled stretch between two strokes.
     fn band(&mut self, from: &Stroke, to: &Stroke, pen: Pen) {
-        let (wide, high) = self.canvas.dots();
         let left = from.x.round().max(0.0);
-        let right = to.x.round().min(wide as f64 - 1.0);
+        let right = to.x.round().min(self.wide - 1.0);
         let (tops, bottoms) = (
             (self.dot(from.high), self.dot(to.high)),
             (self.dot(from.low), self.dot(to.low)),
@@ -215,7 +235,7 @@ impl Sheet<'_> {
             };
             let at = |ends: (f64, f64)| (ends.0 + part * (ends.1 - ends.0)).round();
             let top = at(tops).max(0.0);
-            let bottom = at(bottoms).min(high as f64 - 1.0);
+            let bottom = at(bottoms).min(self.high - 1.0);
             if top <= bottom {
                 let column = x as usize;
                 // Every second dot, as on a chess board; at least one, however flat the band is.

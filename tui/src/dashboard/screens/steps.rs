@@ -3,8 +3,9 @@
 
 use super::Wants;
 use crate::dashboard::data::Data;
-use crate::dashboard::data::want::{Fresh, Want};
-use attune_protocol::{Bucket, ZoomQuery};
+use crate::dashboard::data::rows::has_ended;
+use crate::dashboard::data::want::{Fresh, Loaded, Want};
+use attune_protocol::{Bucket, TrialDetail, TrialState, ZoomQuery};
 
 /// What is looked at of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +31,30 @@ const LEAST: u64 = 2_000;
 /// not filled by it.
 pub(crate) fn pace(bytes: u64) -> Fresh {
     Fresh::Within((bytes * 1_000 / SPEED).max(LEAST))
+}
+
+/// A point of a curve takes so many bytes on the wire, about.
+const POINT: u64 = 30;
+
+/// How old a trial's own record may be, `beside` others that change; `state` is the newest that was
+/// told of.
+pub(crate) fn fresh(
+    detail: Loaded<'_, TrialDetail>,
+    state: Option<TrialState>,
+    beside: usize,
+) -> Fresh {
+    let Some(detail) = detail.ready() else {
+        return Fresh::Within(LEAST);
+    };
+    if has_ended(detail.trial.state) {
+        return Fresh::Once;
+    }
+    if state.unwrap_or(detail.trial.state) == TrialState::Paused {
+        return Fresh::Within(30_000);
+    }
+    let curves = detail.epoch_curves.iter().chain(&detail.step_curves);
+    let points: usize = curves.map(|curve| curve.points.len()).sum();
+    pace((points * (beside + 1)) as u64 * POINT)
 }
 
 impl Sight {
@@ -83,28 +108,39 @@ impl Sight {
         column: &str,
         (steps, runs): (u64, bool),
     ) {
-        let mut sights = vec![self.whole()];
         if self.range.is_some() {
-            sights.push(self);
+            let query = self.whole().query(column);
+            wants.answer(Want::Zoom(trial.to_owned(), query), Fresh::Once);
         }
-        for sight in sights {
-            let query = sight.query(column);
-            let known = data.zoom(trial, &query).ready();
-            let buckets = known.map_or(&[][..], |zoom| &zoom.buckets);
-            let end = sight.range.map_or(u64::MAX, |(_, to)| to);
-            let told = buckets.last().map_or(0, |bucket| bucket.to + 1);
-            // Whether the first step has the number 0 or 1 does not matter so.
-            let is_whole = told > end || told + 1 >= steps;
-            let is_beside = sight != self;
-            let fresh = match (runs, is_whole) {
-                _ if is_beside || told > end => Fresh::Once,
-                (true, _) => pace(buckets.len() as u64 * BYTES),
-                (false, true) => Fresh::Once,
-                // It ended since, or its steps were not all kept.
-                (false, false) => Fresh::Within(10_000),
-            };
-            wants.answer(Want::Zoom(trial.to_owned(), query), fresh);
-        }
+        self.want_seen(wants, data, trial, column, (steps, runs));
+    }
+
+    /// The same for only the stretch in sight.
+    pub(crate) fn want_seen(
+        self,
+        wants: &mut Wants,
+        data: &Data,
+        trial: &str,
+        column: &str,
+        (steps, runs): (u64, bool),
+    ) {
+        let query = self.query(column);
+        let known = data.zoom(trial, &query).ready();
+        let buckets = known.map_or(&[][..], |zoom| &zoom.buckets);
+        let end = self.range.map_or(u64::MAX, |(_, to)| to);
+        let told = buckets
+            .last()
+            .map_or(0, |bucket| bucket.to.saturating_add(1));
+        // Whether the first step has the number 0 or 1 does not matter so.
+        let is_whole = told > end || told + 1 >= steps;
+        let fresh = match (runs, is_whole) {
+            _ if told > end => Fresh::Once,
+            (true, _) => pace(buckets.len() as u64 * BYTES),
+            (false, true) => Fresh::Once,
+            // It ended since, or its steps were not all kept.
+            (false, false) => Fresh::Within(10_000),
+        };
+        wants.answer(Want::Zoom(trial.to_owned(), query), fresh);
     }
 
     /// The stretches of a column: those in sight, or while they are on their way those of all.

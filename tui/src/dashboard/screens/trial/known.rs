@@ -3,9 +3,9 @@
 
 use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
-use crate::dashboard::data::rows::{Row, Rows, has_ended, number_of, study_of};
+use crate::dashboard::data::rows::{Row, Rows, number_of, study_of};
 use crate::dashboard::data::want::{Fresh, Loaded};
-use crate::dashboard::screens::steps::pace;
+use crate::dashboard::screens::steps::fresh;
 use crate::summary::is_rate_column;
 use attune_protocol::{StudySummary, TrialDetail, TrialState, TrialSummary};
 
@@ -19,9 +19,6 @@ pub(super) struct Known<'a> {
     pub(super) row: Option<&'a Row>,
     pub(super) detail: Loaded<'a, TrialDetail>,
 }
-
-/// A point of a curve takes so many bytes on the wire, about.
-const POINT: u64 = 30;
 
 impl<'a> Known<'a> {
     pub(super) fn new(id: &'a str, cx: &Cx<'a>) -> Self {
@@ -147,18 +144,7 @@ impl<'a> Known<'a> {
 
     /// How old the trial's own record may be.
     pub(super) fn fresh(&self) -> Fresh {
-        let Some(detail) = self.detail.ready() else {
-            return Fresh::Within(2_000);
-        };
-        if has_ended(detail.trial.state) {
-            return Fresh::Once;
-        }
-        if self.state() == Some(TrialState::Paused) {
-            return Fresh::Within(30_000);
-        }
-        let curves = detail.epoch_curves.iter().chain(&detail.step_curves);
-        let points: usize = curves.map(|curve| curve.points.len()).sum();
-        pace(points as u64 * POINT)
+        fresh(self.detail, self.state(), 0)
     }
 
     /// The names of what was recorded at each step.

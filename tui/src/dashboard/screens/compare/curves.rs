@@ -114,8 +114,9 @@ impl<'a> Drawing<'_, 'a> {
                 ),
                 shift => (Shape::Pairs(moved(&curve.points, steps, shift)), per_step),
             };
-            let study = one.study?;
-            let is_judged = self.metric == format!("valid_{}", study.metric);
+            let is_judged = one
+                .study
+                .is_some_and(|study| self.metric == format!("valid_{}", study.metric));
             let value = one.trial()?.value.filter(|_| is_judged);
             Some(Line {
                 label: one.label(),

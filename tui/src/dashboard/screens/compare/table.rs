@@ -20,12 +20,23 @@ use std::collections::BTreeSet;
 pub(super) struct Row {
     pub(super) name: String,
     pub(super) cells: Vec<(String, Ink)>,
+    /// Whether it is what the trials are judged by: always shown.
+    is_result: bool,
+}
+
+impl Row {
+    /// Whether it tells trials apart.
+    fn says_more(&self) -> bool {
+        let mut pairs = self.cells.windows(2);
+        self.is_result || pairs.any(|pair| pair[0].0 != pair[1].0)
+    }
 }
 
 /// The rows of these trials: results, then the settings that differ, or all.
 pub(super) fn rows(ones: &[One<'_>], all: bool, style: Style) -> Vec<Row> {
     let table = Maker { ones, style };
     let mut rows = table.results();
+    rows.retain(|row| all || row.says_more());
     rows.extend(table.settings(all));
     rows
 }
@@ -61,10 +72,13 @@ impl<'a> Maker<'_, 'a> {
                 is_own.then_some(one.trial()?.value?.0)
             };
             let aim = match direction {
-                Direction::Minimize => "lower is better",
-                Direction::Maximize => "higher is better",
+                Direction::Minimize => "lowest",
+                Direction::Maximize => "highest",
             };
-            rows.push(self.figures(&format!("best {metric}, {aim}"), Some(*direction), value));
+            rows.push(Row {
+                is_result: true,
+                ..self.figures(&format!("{aim} {metric}"), Some(*direction), value)
+            });
         }
         rows.push(self.row("at epoch", |trial| {
             Some((trial.best_epoch?.to_string(), Ink::Plain))
@@ -123,6 +137,7 @@ impl<'a> Maker<'_, 'a> {
         let origins = Row {
             name: "fork of".to_owned(),
             cells: origins.collect(),
+            is_result: false,
         };
         rows.extend(Some(origins).filter(says));
         rows
@@ -147,6 +162,7 @@ impl<'a> Maker<'_, 'a> {
         let mut rows = vec![Row {
             name: heading.to_owned(),
             cells: Vec::new(),
+            is_result: false,
         }];
         rows.extend(keys.into_iter().map(|key| {
             self.row(key, |trial| {
@@ -168,6 +184,7 @@ impl<'a> Maker<'_, 'a> {
         Row {
             name: name.to_owned(),
             cells: cells.collect(),
+            is_result: false,
         }
     }
 
@@ -192,6 +209,7 @@ impl<'a> Maker<'_, 'a> {
         Row {
             name: name.to_owned(),
             cells: cells.collect(),
+            is_result: false,
         }
     }
 }
@@ -199,7 +217,8 @@ impl<'a> Maker<'_, 'a> {
 /// The best of several values; nothing where there is nothing to compare.
 fn best(values: &[Option<f64>], direction: Direction) -> Option<f64> {
     let known = || values.iter().flatten().filter(|value| !value.is_nan());
-    if known().count() < 2 {
+    let first = known().next()?;
+    if known().all(|value| value == first) {
         return None;
     }
     known().copied().reduce(|best, value| {
@@ -383,11 +402,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_is_the_best_of_at_least_two() {
+    fn the_best_is_better_than_another_one() {
         let values = [Some(0.5), None, Some(0.9), Some(f64::NAN)];
         assert_eq!(best(&values, Direction::Maximize), Some(0.9));
         assert_eq!(best(&values, Direction::Minimize), Some(0.5));
         assert_eq!(best(&values[..2], Direction::Minimize), None);
+        assert_eq!(best(&[Some(0.5); 3], Direction::Minimize), None);
     }
 
     #[test]

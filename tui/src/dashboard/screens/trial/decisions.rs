@@ -31,6 +31,8 @@ pub(super) struct Decisions {
     page: Option<u64>,
     /// The step that is to be chosen once its page is here.
     sought: Option<u64>,
+    /// Rows that were drawn last.
+    drawn: usize,
 }
 
 /// Which way pages are turned.
@@ -156,6 +158,15 @@ impl Decisions {
         }
         let hands = by_hand(known);
         let shown = decided(rows, &hands, page);
+        // Whoever is at the last one sees the next one, too, and begins there where there are more
+        // pages than one.
+        let was_last = self.grid.chosen + 1 >= self.drawn;
+        let is_at_end = self.page.is_none() && was_last && known.is_running();
+        let begins = self.drawn == 0 && page > 0;
+        if (is_at_end || begins) && shown.len() > self.drawn {
+            self.sought.get_or_insert(u64::MAX);
+        }
+        self.drawn = shown.len();
         if let Some(step) = self.sought.take() {
             let at = shown.partition_point(|&row| rows.steps[row] < step);
             self.grid.chosen = at.min(shown.len().saturating_sub(1));

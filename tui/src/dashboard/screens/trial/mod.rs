@@ -264,7 +264,10 @@ impl Trial {
 
 impl Screen for Trial {
     fn groups(&self) -> &'static [Group] {
-        &[Group::Trial, Group::Chart, Group::Deeds]
+        match self.part {
+            Part::Curves | Part::Decisions => &[Group::Trial, Group::Chart, Group::Deeds],
+            Part::Settings | Part::Log => &[Group::Trial, Group::Deeds],
+        }
     }
 
     fn title(&self, cx: &Cx<'_>) -> String {

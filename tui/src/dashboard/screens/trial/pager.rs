@@ -31,7 +31,7 @@ pub(super) struct Page {
 }
 
 /// Columns of the names at the left.
-const NAMES: usize = 12;
+const NAMES: usize = 16;
 
 impl Page {
     pub(super) fn new(columns: u16, style: Style) -> Self {

@@ -36,7 +36,7 @@ fn metric_title(metric: &str, direction: Direction, style: Style) -> String {
 }
 
 /// Which way is better for the metrics that Attune itself measures; `None` for others.
-fn known_direction(metric: &str) -> Option<Direction> {
+pub(crate) fn known_direction(metric: &str) -> Option<Direction> {
     let name = metric
         .trim_start_matches("valid_")
         .trim_start_matches("train_")
@@ -50,7 +50,11 @@ fn known_direction(metric: &str) -> Option<Direction> {
 
 /// Learning rates are the step curves called `lr`, or `lr.GROUP` where a model has groups.
 fn is_rate(curve: &Curve) -> bool {
-    curve.name == "lr" || curve.name.starts_with("lr.")
+    is_rate_column(&curve.name)
+}
+
+pub(crate) fn is_rate_column(name: &str) -> bool {
+    name == "lr" || name.starts_with("lr.")
 }
 
 /// A plot as part of a page, an empty line before it. A logarithmic axis is taken where the values

@@ -3,8 +3,11 @@
 #[path = "../made_up/mod.rs"]
 mod made_up;
 
+mod compare;
 mod desk;
 mod frame;
+mod history;
 mod studies;
 mod study;
 mod toy;
+mod trial;

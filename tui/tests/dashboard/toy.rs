@@ -1,5 +1,6 @@
 //! A made-up daemon: it answers every question from closed forms.
 
+use crate::history;
 use crate::made_up;
 use attune_protocol::*;
 use attune_tui::dashboard::{Answer, Deed, Done, Want};
@@ -11,6 +12,8 @@ pub(crate) struct Toy {
     pub(crate) asked: Vec<Want>,
     /// Whether it has no study yet.
     pub(crate) is_empty: bool,
+    /// Whether s13 is a fork of s12.1.
+    pub(crate) is_forked: bool,
 }
 
 /// Updates in an epoch of a made-up trial.
@@ -18,10 +21,17 @@ const STEPS: f64 = 23.0;
 
 impl Toy {
     pub(crate) fn studies(&self) -> Vec<StudySummary> {
-        match self.is_empty {
-            true => Vec::new(),
-            false => made_up::studies(),
+        if self.is_empty {
+            return Vec::new();
         }
+        let mut studies = made_up::studies();
+        if self.is_forked {
+            studies[0].origin = Some(Origin {
+                trial: "s12.1".to_owned(),
+                step: 138,
+            });
+        }
+        studies
     }
 
     /// A trial of one of its studies; those of s12 are made up, the others' are like them.
@@ -39,6 +49,7 @@ impl Toy {
             detail.trial.ended_unix_ms = None;
             detail.trial.epochs = detail.trial.epochs.min(11);
         }
+        history::enrich(&mut detail, number);
         Ok(detail)
     }
 
@@ -72,6 +83,7 @@ impl Toy {
             ),
             Want::Trial(id) => Answer::Trial(Toy::trial(id)?),
             Want::Zoom(id, query) => Answer::Zoom(zoom(&Toy::trial(id)?, query)?),
+            Want::Steps(id, query) => Answer::Steps(history::steps(&Toy::trial(id)?, query)),
             Want::Insight(_) => Answer::Insight(insight()),
             Want::Check(_) => Answer::Check(checked()),
             Want::Draft(draft) => Answer::Draft(Drafted {

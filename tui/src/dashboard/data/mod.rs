@@ -5,8 +5,8 @@ pub(crate) mod rows;
 pub(crate) mod want;
 
 use attune_protocol::{
-    DaemonStatus, Direction, Event, Insight, LogLine, PluginInfo, StudyDetail, StudySummary,
-    TrialDetail, Zoom, ZoomQuery,
+    DaemonStatus, Direction, Event, Insight, LogLine, PluginInfo, StepRows, StepsQuery,
+    StudyDetail, StudySummary, TrialDetail, Zoom, ZoomQuery,
 };
 use curves::Curves;
 use rows::{Rows, number_of, study_of};
@@ -139,6 +139,14 @@ impl Data {
         let want = Want::Zoom(trial.to_owned(), query.clone());
         self.cache.get(&want).and_then(|answer| match answer {
             Answer::Zoom(zoom) => Some(zoom),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn steps(&self, trial: &str, query: &StepsQuery) -> Loaded<'_, StepRows> {
+        let want = Want::Steps(trial.to_owned(), query.clone());
+        self.cache.get(&want).and_then(|answer| match answer {
+            Answer::Steps(rows) => Some(rows),
             _ => None,
         })
     }

@@ -5,7 +5,7 @@
 
 use attune_protocol::{
     Checked, DataLook, Draft, Drafted, Insight, LogLine, NewStudy, PluginInfo, Preview, Previewed,
-    StudyDetail, TrialDetail, Zoom, ZoomQuery,
+    StepRows, StepsQuery, StudyDetail, TrialDetail, Zoom, ZoomQuery,
 };
 use std::collections::HashMap;
 
@@ -37,6 +37,8 @@ pub enum Want {
     Trial(String),
     /// A column of a trial's steps.
     Zoom(String, ZoomQuery),
+    /// A trial's steps one by one.
+    Steps(String, StepsQuery),
     /// What a study's trials teach.
     Insight(String),
     /// What a study file comes to.
@@ -62,6 +64,7 @@ pub enum Answer {
     Curves(Vec<attune_protocol::TrialCurve>),
     Trial(TrialDetail),
     Zoom(Zoom),
+    Steps(StepRows),
     Insight(Insight),
     Check(Checked),
     Draft(Drafted),
@@ -79,7 +82,7 @@ pub(crate) enum Fresh {
 }
 
 /// What there is of something wanted.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Loaded<'a, T> {
     /// It is on its way.
     Waiting,
@@ -209,6 +212,15 @@ impl Cache {
         self.slots.get(&name(want))?.error.as_deref()
     }
 }
+
+impl<T> Clone for Loaded<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+// What is borrowed can be copied whatever it is.
+impl<T> Copy for Loaded<'_, T> {}
 
 impl<'a, T> Loaded<'a, T> {
     pub(crate) fn ready(self) -> Option<&'a T> {

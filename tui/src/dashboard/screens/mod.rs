@@ -6,6 +6,7 @@ pub(crate) mod insight;
 pub(crate) mod launch;
 pub(crate) mod picture;
 pub(crate) mod plugins;
+pub(crate) mod steps;
 pub(crate) mod studies;
 pub(crate) mod study;
 pub(crate) mod system;

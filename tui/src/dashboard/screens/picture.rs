@@ -17,6 +17,8 @@ pub(crate) struct Picture {
     log_x: bool,
     /// Whether the first panel's axis is logarithmic; nothing where the values decide.
     log_y: Option<bool>,
+    /// Whether it was drawn so last.
+    was_log: bool,
     smoothing: usize,
     is_dragging: bool,
 }
@@ -37,6 +39,7 @@ impl Picture {
             unit,
             log_x: false,
             log_y: None,
+            was_log: false,
             smoothing: 0,
             is_dragging: false,
         }
@@ -66,6 +69,21 @@ impl Picture {
         self.view.x
     }
 
+    /// Looks at this range of the x axis, or at all of it.
+    pub(crate) fn look_at(&mut self, range: Option<(f64, f64)>) {
+        self.view.x = range;
+    }
+
+    pub(crate) fn set_cursor(&mut self, at: Option<f64>) {
+        self.cursor = at;
+    }
+
+    /// Columns that curves were drawn on last; nothing before that.
+    pub(crate) fn columns(&self) -> Option<u16> {
+        let panel = self.layout.as_ref()?.panels().first()?;
+        Some(panel.plot.width)
+    }
+
     /// How it is looked at, in a few words; nothing where it is as it comes.
     pub(crate) fn note(&self) -> String {
         let mut parts = Vec::new();
@@ -89,8 +107,7 @@ impl Picture {
             Command::PanRight => self.pan(PAN),
             Command::Fit => self.reset(),
             Command::LogY => {
-                let shown = self.log_y.unwrap_or(false);
-                self.log_y = Some(!shown);
+                self.log_y = Some(!self.was_log);
                 self.view.y.clear();
             }
             Command::LogX => {
@@ -156,6 +173,7 @@ impl Picture {
         panels: Vec<Panel<'_>>,
         guides: &[f64],
     ) {
+        self.was_log = panels.first().is_some_and(|panel| panel.log_y);
         let x = XAxis {
             unit: self.unit,
             log: self.log_x,

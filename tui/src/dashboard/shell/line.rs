@@ -229,6 +229,7 @@ async fn answer(client: &Client, want: &Want) -> Result<Answer, ClientError> {
         }
         Want::Trial(trial) => Answer::Trial(client.trial_thinned(trial, POINTS).await?),
         Want::Zoom(trial, query) => Answer::Zoom(client.zoom(trial, query).await?),
+        Want::Steps(trial, query) => Answer::Steps(client.steps(trial, query).await?),
         Want::Insight(study) => {
             let how = InsightQuery::default();
             Answer::Insight(client.insight(study, &how).await?)

@@ -1,9 +1,9 @@
 //! One study: its trials in a table, their learning curves, and below them the learning rates of
 //! those that are chosen, on the same axis.
 
-mod curves;
+pub(super) mod curves;
 mod head;
-mod trials;
+pub(super) mod trials;
 
 use super::picture::Picture;
 use super::{Pointer, Screen, Wants};

@@ -1,34 +1,462 @@
-//! One trial in full.
+//! One trial in full: its curves, what its scheduler saw and did, its settings and its past, and
+//! what went wrong.
 
-use super::{Screen, Wants};
+mod curves;
+mod decisions;
+mod facts;
+mod head;
+mod known;
+mod pager;
+
+use super::picture::Picture;
+use super::steps::Sight;
+use super::{Pointer, Press, Screen, Wants};
+use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
+use crate::dashboard::data::rows::{number_of, study_of};
+use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::deed::Subject;
 use crate::dashboard::keys::{Command, Group};
-use crate::dashboard::pen::Pen;
+use crate::dashboard::pen::{Pen, split_top};
+use crate::style::Ink;
+use curves::Drawing;
+use decisions::Decisions;
+use known::Known;
+use pager::{Entry, Page, Pager, Target};
 use ratatui::layout::Rect;
 
-/// The screen.
-#[derive(Debug, Default)]
-pub(crate) struct Trial;
+/// The screen of a trial.
+#[derive(Debug)]
+pub(crate) struct Trial {
+    /// Which trial the choices were made for.
+    trial: Option<String>,
+    part: Part,
+    /// Where the names of the parts were drawn last.
+    tabs: Vec<(Rect, Part)>,
+    picture: Picture,
+    /// The metric that is drawn; the objective where none was chosen, or there is none such.
+    metric: Option<String>,
+    /// The last tenth of the steps as it was looked at last, where it still is.
+    recent: Option<(f64, f64)>,
+    decisions: Decisions,
+    settings: Pager,
+    log: Pager,
+    /// Where the chosen lines of the settings lead, as they were drawn last.
+    leads: Vec<Option<Target>>,
+}
+
+/// A part of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Curves,
+    Decisions,
+    Settings,
+    Log,
+}
+
+impl Part {
+    const ALL: [Part; 4] = [Part::Curves, Part::Decisions, Part::Settings, Part::Log];
+
+    fn title(self) -> &'static str {
+        match self {
+            Part::Curves => "Curves",
+            Part::Decisions => "Decisions",
+            Part::Settings => "Settings",
+            Part::Log => "Log",
+        }
+    }
+
+    fn beside(self, step: isize) -> Part {
+        let count = Part::ALL.len() as isize;
+        Part::ALL[(self as isize + step).rem_euclid(count) as usize]
+    }
+}
+
+/// The share of a trial's steps that counts as recent.
+const RECENT: f64 = 0.1;
+
+/// From this height on a chart stands under the decisions, and so much of the room it takes.
+const TALL: u16 = 18;
+
+/// From this width on settings stand beside the rest.
+const WIDE: u16 = 100;
+
+impl Default for Trial {
+    fn default() -> Self {
+        Trial {
+            trial: None,
+            part: Part::Curves,
+            tabs: Vec::new(),
+            picture: Picture::new(Unit::Step),
+            metric: None,
+            recent: None,
+            decisions: Decisions::default(),
+            settings: Pager::default(),
+            log: Pager::default(),
+            leads: Vec::new(),
+        }
+    }
+}
+
+impl Trial {
+    /// The trial to be shown may be another one than before. Metric, axis and part stay: whoever goes
+    /// from trial to trial compares.
+    fn follow(&mut self, cx: &Cx<'_>) {
+        if self.trial != cx.focus.trial {
+            self.trial.clone_from(&cx.focus.trial);
+            self.picture.reset();
+            self.recent = None;
+            self.decisions = Decisions::default();
+            self.settings = Pager::default();
+            self.log = Pager::default();
+        }
+    }
+
+    /// The metric that is drawn.
+    fn metric(&self, known: &Known<'_>) -> String {
+        let names = curves::metrics(known);
+        let chosen = self.metric.as_ref().filter(|metric| names.contains(metric));
+        let first = || names.first().cloned().unwrap_or_default();
+        chosen.cloned().unwrap_or_else(first)
+    }
+
+    /// The steps in sight.
+    fn sight(&self, known: &Known<'_>) -> Sight {
+        let per = known.per_step(self.picture.unit);
+        let range = self.picture.x_range();
+        let range = range.map(|(from, to)| (from / per, to / per));
+        Sight::new(range, self.picture.columns(), known.steps())
+    }
+
+    /// Where the last tenth of the steps is, along the axis.
+    fn last_tenth(&self, known: &Known<'_>) -> Option<(f64, f64)> {
+        let steps = known.steps() as f64;
+        let per = known.per_step(self.picture.unit);
+        (steps >= 2.0).then_some(((1.0 - RECENT) * steps * per, (steps - 1.0) * per))
+    }
+
+    /// Looks at the last tenth, or at everything again.
+    fn look_at_recent(&mut self, known: &Known<'_>) {
+        let was = self.recent.is_some() && self.recent == self.picture.x_range();
+        self.recent = match was {
+            true => None,
+            false => self.last_tenth(known),
+        };
+        self.picture.look_at(self.recent);
+        self.part = Part::Curves;
+    }
+
+    /// The cross-hair goes where the chosen decision is.
+    fn show_decision(&mut self, known: &Known<'_>, cx: &Cx<'_>) {
+        let sight = self.sight(known);
+        if let Some(step) = self.decisions.chosen(known, cx, sight) {
+            let per = known.per_step(self.picture.unit);
+            self.picture.set_cursor(Some(step as f64 * per));
+        }
+    }
+
+    /// The chosen decision goes where the cross-hair is.
+    fn seek_cursor(&mut self, known: &Known<'_>) {
+        if let Some(cursor) = self.picture.cursor() {
+            let step = cursor / known.per_step(self.picture.unit);
+            // Casts of floats to integers stop at their ends.
+            self.decisions.seek(step.round() as u64);
+        }
+    }
+
+    /// The trial so many further on in its study.
+    fn beside(&self, step: isize, cx: &mut Cx<'_>) {
+        let Some(trial) = &self.trial else {
+            return;
+        };
+        let study = study_of(trial).to_owned();
+        let next = number_of(trial).and_then(|number| {
+            let rows = cx.data.rows(&study)?;
+            let index = rows.index_of(number)?.checked_add_signed(step)?;
+            rows.row(index).map(|row| row.number)
+        });
+        match next {
+            Some(number) => cx.focus.trial = Some(format!("{study}.{number}")),
+            None => cx.tell("there is no further trial in this direction"),
+        }
+    }
+
+    fn open(&self, target: &Target, cx: &mut Cx<'_>) {
+        match target {
+            Target::Study(study) => cx.open_study(study),
+            Target::Trial(trial) => cx.open_trial(trial),
+        }
+    }
+
+    /// What enter does.
+    fn enter_chosen(&mut self, cx: &mut Cx<'_>) {
+        match self.part {
+            Part::Decisions => self.part = Part::Curves,
+            Part::Settings => {
+                let lead = self.leads.get(self.settings.chosen()).cloned().flatten();
+                match lead {
+                    Some(target) => self.open(&target, cx),
+                    None => cx.tell("this line leads nowhere; study, origin and forks do"),
+                }
+            }
+            Part::Curves | Part::Log => {}
+        }
+    }
+
+    fn draw_settings(&mut self, pen: &mut Pen<'_>, area: Rect, known: &Known<'_>, cx: &Cx<'_>) {
+        let Some(trial) = known.trial() else {
+            return;
+        };
+        let is_wide = area.width >= WIDE;
+        let half = if is_wide { area.width / 2 } else { area.width };
+        let past = facts::past(known, trial, cx, half, pen.style).entries;
+        let settings = facts::settings(trial, half, pen.style).entries;
+        let (left, right): (Vec<Entry>, Vec<Entry>) = match is_wide {
+            true => (past, settings),
+            false => {
+                let mut all = settings;
+                all.push(Entry::default());
+                all.extend(past);
+                (all, Vec::new())
+            }
+        };
+        self.leads = left.iter().map(|entry| entry.leads.clone()).collect();
+        let beside = is_wide.then_some((right.as_slice(), half));
+        self.settings.draw(pen, area, &left, beside);
+    }
+
+    fn draw_part(&mut self, pen: &mut Pen<'_>, area: Rect, known: &Known<'_>, cx: &Cx<'_>) {
+        let sight = self.sight(known);
+        let metric = self.metric(known);
+        match self.part {
+            Part::Curves => {
+                let drawing = Drawing {
+                    known: *known,
+                    metric: Some(&metric),
+                    sight,
+                };
+                drawing.draw(pen, area, &mut self.picture, cx);
+            }
+            Part::Decisions => {
+                let rows = match area.height >= TALL {
+                    true => area.height * 11 / 20,
+                    false => area.height,
+                };
+                let (list, chart) = split_top(area, rows);
+                self.decisions.draw(pen, list, known, cx, sight);
+                if chart.height > 0 {
+                    let drawing = Drawing {
+                        known: *known,
+                        metric: None,
+                        sight,
+                    };
+                    drawing.draw(pen, chart, &mut self.picture, cx);
+                }
+            }
+            Part::Settings => self.draw_settings(pen, area, known, cx),
+            Part::Log => {
+                let Page { entries, .. } = facts::log(known, cx, area.width, pen.style);
+                self.log.draw(pen, area, &entries, None);
+            }
+        }
+    }
+}
 
 impl Screen for Trial {
     fn groups(&self) -> &'static [Group] {
-        &[Group::Trial, Group::Chart, Group::Deeds]
+        match self.part {
+            Part::Curves | Part::Decisions => &[Group::Trial, Group::Chart, Group::Deeds],
+            Part::Settings | Part::Log => &[Group::Trial, Group::Deeds],
+        }
     }
 
-    fn title(&self, _cx: &Cx<'_>) -> String {
-        String::new()
+    fn title(&self, cx: &Cx<'_>) -> String {
+        match &cx.focus.trial {
+            Some(trial) => {
+                let study = cx.data.study(study_of(trial));
+                let name = study.map_or("", |study| study.name.as_str());
+                format!("{trial} {name}")
+            }
+            None => String::new(),
+        }
     }
 
-    fn wants(&mut self, _cx: &mut Cx<'_>, _wants: &mut Wants) {}
+    fn wants(&mut self, cx: &mut Cx<'_>, wants: &mut Wants) {
+        if cx.focus.trial.is_none() {
+            // As for whoever comes here first: the best one of the study.
+            let study = cx.focus.study.as_deref();
+            let study = study.and_then(|study| cx.data.study(study));
+            let newest = || cx.data.studies()?.iter().find(|s| s.best_trial.is_some());
+            cx.focus.trial = study.or_else(newest).and_then(|s| s.best_trial.clone());
+        }
+        self.follow(cx);
+        let Some(trial) = self.trial.clone() else {
+            return;
+        };
+        cx.focus.study = Some(study_of(&trial).to_owned());
+        wants.table(study_of(&trial));
+        let known = Known::new(&trial, cx);
+        wants.answer(Want::Trial(trial.clone()), known.fresh());
+        // For "again, but".
+        wants.answer(
+            Want::Study(study_of(&trial).to_owned()),
+            Fresh::Within(60_000),
+        );
+        if self.recent.is_some() && self.recent == self.picture.x_range() {
+            // What is recent moves while it trains.
+            self.recent = self.last_tenth(&known);
+            self.picture.look_at(self.recent);
+        } else {
+            self.recent = None;
+        }
+        let sight = self.sight(&known);
+        let metric = self.metric(&known);
+        if matches!(self.part, Part::Curves | Part::Decisions) {
+            let metric = (self.part == Part::Curves).then_some(metric.as_str());
+            let drawing = Drawing {
+                known,
+                metric,
+                sight,
+            };
+            drawing.wants(wants, cx);
+        }
+        match self.part {
+            Part::Decisions => self.decisions.wants(&known, cx, sight, wants),
+            Part::Log => {
+                let age = if known.is_running() { 5_000 } else { 60_000 };
+                wants.answer(Want::Log(None), Fresh::Within(age));
+            }
+            Part::Curves | Part::Settings => {}
+        }
+    }
 
-    fn act(&mut self, _command: Command, _cx: &mut Cx<'_>) -> bool {
-        false
+    fn act(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
+        let Some(trial) = self.trial.clone() else {
+            return false;
+        };
+        let known = Known::new(&trial, cx);
+        let sight = self.sight(&known);
+        let moved = match self.part {
+            Part::Curves => false,
+            Part::Decisions => self.decisions.act(command, &known, cx, sight),
+            Part::Settings => self.settings.act(command),
+            Part::Log => self.log.act(command),
+        };
+        if moved {
+            if self.part == Part::Decisions {
+                self.show_decision(&known, cx);
+            }
+            return true;
+        }
+        if self.picture.act(command) {
+            let is_cursor = matches!(command, Command::CursorLeft | Command::CursorRight);
+            if is_cursor && self.part == Part::Decisions {
+                self.seek_cursor(&known);
+            }
+            return true;
+        }
+        match command {
+            Command::NextPart => self.part = self.part.beside(1),
+            Command::PreviousPart => self.part = self.part.beside(-1),
+            Command::NextTrial => self.beside(1, cx),
+            Command::PreviousTrial => self.beside(-1, cx),
+            Command::Recent => self.look_at_recent(&known),
+            Command::Mark => cx.focus.toggle(&trial),
+            Command::Open => self.enter_chosen(cx),
+            Command::Metric => {
+                let names = curves::metrics(&known);
+                let now = self.metric(&known);
+                let at = names.iter().position(|name| *name == now);
+                let next = at.map_or(0, |at| (at + 1) % names.len().max(1));
+                self.metric = names.get(next).cloned();
+                self.part = Part::Curves;
+            }
+            Command::Down
+            | Command::Up
+            | Command::PageDown
+            | Command::PageUp
+            | Command::Top
+            | Command::Bottom => {}
+            _ => return false,
+        }
+        true
     }
 
     fn subjects(&self, _cx: &Cx<'_>) -> Vec<Subject> {
-        Vec::new()
+        let trial = self.trial.clone().map(Subject::Trial);
+        trial.into_iter().collect()
     }
 
-    fn draw(&mut self, _pen: &mut Pen<'_>, _area: Rect, _cx: &Cx<'_>) {}
+    fn draw(&mut self, pen: &mut Pen<'_>, area: Rect, cx: &Cx<'_>) {
+        self.follow(cx);
+        let room = area.width.saturating_sub(1);
+        let Some(trial) = self.trial.clone() else {
+            let text = "no trial is chosen: 2 shows a study's trials, enter opens one of them";
+            pen.text(area.x + 1, area.y, room, text, Ink::Dim);
+            return;
+        };
+        let known = Known::new(&trial, cx);
+        if let (Loaded::Failed(why), None) = (known.detail, known.row) {
+            pen.text(area.x + 1, area.y, room, why, Ink::Bad);
+            let text = "2 shows the study's trials, 1 all studies";
+            pen.text(area.x + 1, area.y + 1, room, text, Ink::Dim);
+            return;
+        }
+        let (top, rest) = split_top(area, head::height(&known));
+        let (_, tabs) = split_top(top, top.height - 1);
+        head::draw(pen, top, &known);
+        self.draw_tabs(pen, tabs, &known, cx);
+        match (known.detail, known.row) {
+            (Loaded::Waiting, None) => {
+                pen.text(
+                    rest.x + 1,
+                    rest.y,
+                    room,
+                    "the trial is on its way",
+                    Ink::Dim,
+                );
+            }
+            (Loaded::Failed(why), _) => {
+                pen.text(rest.x + 1, rest.y, room, why, Ink::Bad);
+            }
+            _ => self.draw_part(pen, rest, &known, cx),
+        }
+    }
+
+    fn pointer(&mut self, pointer: Pointer, cx: &mut Cx<'_>) -> bool {
+        let at = (pointer.x, pointer.y).into();
+        let tab = self.tabs.iter().find(|(area, _)| area.contains(at));
+        if let (Some(&(_, part)), Press::Click) = (tab, pointer.deed) {
+            self.part = part;
+            return true;
+        }
+        let Some(trial) = self.trial.clone() else {
+            return false;
+        };
+        let known = Known::new(&trial, cx);
+        let sight = self.sight(&known);
+        let (meant, opened) = match self.part {
+            Part::Curves => (false, false),
+            Part::Decisions => self.decisions.pointer(pointer, &known, cx, sight),
+            Part::Settings => self.settings.pointer(pointer),
+            Part::Log => self.log.pointer(pointer),
+        };
+        if meant {
+            if self.part == Part::Decisions {
+                self.show_decision(&known, cx);
+            }
+            if opened {
+                self.enter_chosen(cx);
+            }
+            return true;
+        }
+        if matches!(self.part, Part::Settings | Part::Log) {
+            return false;
+        }
+        let meant = self.picture.pointer(pointer);
+        if meant && self.part == Part::Decisions && pointer.deed == Press::Click {
+            self.seek_cursor(&known);
+        }
+        meant
+    }
 }

@@ -205,7 +205,7 @@ fn summary(ended: u32) -> StudySummary {
     }
 }
 
-fn detail(n: u32) -> TrialDetail {
+pub fn detail(n: u32) -> TrialDetail {
     let trial = trial(n);
     let by_epoch = |name: &str| Curve {
         name: name.to_owned(),

@@ -16,6 +16,8 @@ pub(crate) struct LearningCurve {
     pub(crate) seconds_per_epoch: f64,
     /// Whether epochs were told of one by one since it was fetched: some may have been left out.
     patched: bool,
+    /// Whether it was fetched after its trial had ended: then there is no more to come.
+    settled: bool,
     wanted_at: u64,
 }
 
@@ -26,8 +28,8 @@ type Name = (String, String, u32);
 #[derive(Debug, Default)]
 pub(crate) struct Curves {
     curves: HashMap<Name, LearningCurve>,
-    /// What was asked for and has not come.
-    asked: Vec<Name>,
+    /// What was asked for and has not come, and whether its trial had ended by then.
+    asked: Vec<(Name, bool)>,
     /// Rises with every change.
     revision: u64,
 }
@@ -61,20 +63,21 @@ impl Curves {
         for &trial in trials {
             let name = (study.to_owned(), metric.to_owned(), trial);
             let row = rows.and_then(|rows| rows.get(trial));
+            let over = row.is_none_or(|row| has_ended(row.state));
             let is_there = match self.curves.get_mut(&name) {
                 Some(curve) => {
                     curve.wanted_at = now;
                     // What was told as it went may have gaps: once it is over it is fetched whole.
-                    let over = row.is_none_or(|row| has_ended(row.state));
                     let last = curve.epochs.last().copied().unwrap_or(0.0);
                     let short = row.is_some_and(|row| f64::from(row.epochs) > last);
-                    !(over && (curve.patched || short))
+                    curve.settled || !(over && (curve.patched || short))
                 }
                 None => row.is_some_and(|row| row.epochs == 0),
             };
-            if !is_there && !self.asked.contains(&name) && missing.len() < AT_ONCE {
+            let is_asked = self.asked.iter().any(|(asked, _)| *asked == name);
+            if !is_there && !is_asked && missing.len() < AT_ONCE {
                 missing.push(trial);
-                self.asked.push(name);
+                self.asked.push((name, over));
             }
         }
         if missing.is_empty() {
@@ -96,11 +99,21 @@ impl Curves {
         curves: Vec<TrialCurve>,
         now: u64,
     ) {
-        self.unanswered(study, metric, trials);
         let name = |trial| (study.to_owned(), metric.to_owned(), trial);
-        for trial in trials {
-            self.curves.entry(name(*trial)).or_default().patched = false;
+        let mut settled = Vec::new();
+        for &trial in trials {
+            let name = name(trial);
+            let over = self
+                .asked
+                .iter()
+                .any(|(asked, over)| *asked == name && *over);
+            let curve = self.curves.entry(name).or_default();
+            (curve.patched, curve.settled) = (false, over);
+            if over {
+                settled.push(trial);
+            }
         }
+        self.unanswered(study, metric, trials);
         for curve in curves {
             let told = LearningCurve {
                 epochs: curve.epochs.iter().copied().map(f64::from).collect(),
@@ -108,6 +121,7 @@ impl Curves {
                 steps_per_epoch: curve.steps_per_epoch.0,
                 seconds_per_epoch: curve.seconds_per_epoch.0,
                 patched: false,
+                settled: settled.contains(&curve.trial),
                 wanted_at: now,
             };
             self.curves.insert(name(curve.trial), told);
@@ -124,7 +138,7 @@ impl Curves {
     /// A question was given up.
     pub(crate) fn unanswered(&mut self, study: &str, metric: &str, trials: &[u32]) {
         self.asked
-            .retain(|(s, m, t)| !(s == study && m == metric && trials.contains(t)));
+            .retain(|((s, m, t), _)| !(s == study && m == metric && trials.contains(t)));
     }
 
     /// Takes in that a trial trained an epoch.
@@ -147,6 +161,7 @@ impl Curves {
                 continue;
             }
             curve.patched |= epoch > last + 1.0;
+            curve.settled = false;
             curve.epochs.push(epoch);
             curve.values.push(value.0);
             if progress.epoch > 0 {
@@ -160,7 +175,7 @@ impl Curves {
     pub(crate) fn expire(&mut self) {
         self.asked.clear();
         for curve in self.curves.values_mut() {
-            curve.patched = true;
+            (curve.patched, curve.settled) = (true, false);
         }
     }
 }

@@ -96,7 +96,7 @@ impl Palette {
     pub(super) fn draw(&mut self, pen: &mut Pen<'_>, area: Rect) {
         let found = self.found();
         let high = (found.len() as u16 + 4).min(20);
-        let inside = pen.frame(centred(area, 72, high), "Commands");
+        let inside = pen.frame(centred(area, 96, high), "Commands");
         if inside.height < 2 {
             return;
         }

@@ -1,0 +1,68 @@
+//! One study: its table and its curves.
+
+use crate::desk::{Desk, check};
+use attune_protocol::{Number, Steer};
+use attune_tui::dashboard::Deed;
+
+#[test]
+fn how_it_looks() {
+    check("study", "j<enter>");
+    check("study_marked", "j<enter> <down><down> ");
+    check("study_filtered", "j<enter>/greedy or lr < 0.05<enter>");
+}
+
+#[test]
+fn trials_are_sorted_and_filtered() {
+    let mut desk = Desk::new((120, 40));
+    desk.press("j<enter>");
+    let (_, best) = desk.find("s12.1 ").unwrap();
+    let (_, worse) = desk.find("s12.7").unwrap();
+    assert!(best < worse, "{}", desk.screen());
+    desk.press("S");
+    let first = desk.screen().lines().nth(4).map(str::to_owned);
+    assert!(
+        first.is_some_and(|line| line.contains("s12.6")),
+        "{}",
+        desk.screen()
+    );
+    desk.press("/state = diverged<enter>");
+    desk.sees("1 of 8 trials fit");
+    desk.press("/nonsense = 3<enter>");
+    desk.sees("there is nothing called `nonsense` here");
+}
+
+#[test]
+fn the_wheel_is_taken() {
+    let mut desk = Desk::new((120, 40));
+    desk.press("<enter>e<ctrl-u>0.02<enter>");
+    let steer = Steer::SetRate(Number(0.02));
+    assert_eq!(desk.deeds(), [Deed::Steer("s13.1".to_owned(), steer)]);
+    desk.press("e<ctrl-u>fast<enter>");
+    desk.sees("`fast` is not a rate");
+    assert_eq!(desk.deeds().len(), 1);
+}
+
+#[test]
+fn a_fork_takes_another_scheduler_and_leads_to_its_study() {
+    let mut desk = Desk::new((120, 40));
+    desk.press("j<enter>f<right><tab>46<tab>lr=0.01<enter>");
+    let [Deed::Fork(trial, fork)] = desk.deeds() else {
+        panic!("{:?}", desk.deeds());
+    };
+    assert_eq!(trial, "s12.1");
+    assert_eq!(
+        (fork.at, fork.scheduler.as_deref()),
+        (Some(46), Some("cosine"))
+    );
+    assert_eq!(fork.set["lr"], "0.01");
+    desk.sees("s14");
+}
+
+#[test]
+fn a_pause_asks_whether_the_study_or_the_trial_is_meant() {
+    let mut desk = Desk::new((120, 40));
+    desk.press("<enter>p<right><enter>");
+    assert_eq!(desk.deeds(), [Deed::PauseTrial("s13.1".to_owned())]);
+    desk.press("p<enter>");
+    assert_eq!(desk.deeds()[1], Deed::PauseStudy("s13".to_owned()));
+}

@@ -58,6 +58,7 @@ pub(crate) struct Census<'s> {
     is_any_kept: bool,
     best_kept: Option<(TrialId, f64)>,
     best_of_all: Option<(TrialId, f64)>,
+    best_with_model: Option<(TrialId, f64)>,
 }
 
 impl<'s> Census<'s> {
@@ -73,6 +74,7 @@ impl<'s> Census<'s> {
             is_any_kept: false,
             best_kept: None,
             best_of_all: None,
+            best_with_model: None,
         }
     }
 
@@ -104,6 +106,9 @@ impl<'s> Census<'s> {
         if trial.state != Failed {
             consider(&mut self.best_of_all);
         }
+        if trial.model.is_some() {
+            consider(&mut self.best_with_model);
+        }
     }
 
     /// The best trial so far and its value; the lower number where two are equal.
@@ -112,6 +117,11 @@ impl<'s> Census<'s> {
             true => self.best_kept,
             false => self.best_of_all,
         }
+    }
+
+    /// The best of those trials that have a model.
+    pub(crate) fn best_with_model(&self) -> Option<TrialId> {
+        self.best_with_model.map(|(id, _)| id)
     }
 
     pub(crate) fn summary(&self) -> wire::StudySummary {
@@ -249,32 +259,29 @@ pub(crate) fn plugin_build(told: &str) -> Option<disk::PluginBuild> {
     })
 }
 
+/// Metrics by epoch, by their names.
+pub(crate) type EpochCurves = BTreeMap<String, Vec<(u32, f64)>>;
+
 /// A trial with its curves.
 pub(crate) fn trial_detail(
     summary: wire::TrialSummary,
-    epochs: &[(u32, disk::EpochMetrics)],
+    epochs: EpochCurves,
     steps: &[(String, disk::Curve)],
 ) -> wire::TrialDetail {
-    let mut epoch_curves: BTreeMap<&str, Vec<(Number, Number)>> = BTreeMap::new();
-    for (epoch, metrics) in epochs {
-        for (name, value) in metrics {
-            let point = (Number(f64::from(*epoch)), Number(*value));
-            epoch_curves.entry(name).or_default().push(point);
-        }
-    }
+    let epoch_curves = epochs.into_iter().map(|(name, points)| wire::Curve {
+        name,
+        points: points
+            .into_iter()
+            .map(|(epoch, value)| (Number(epoch.into()), Number(value)))
+            .collect(),
+    });
     let step_curves = steps.iter().map(|(name, curve)| wire::Curve {
         name: name.clone(),
         points: curve.buckets.iter().map(point).collect(),
     });
     wire::TrialDetail {
         trial: summary,
-        epoch_curves: epoch_curves
-            .into_iter()
-            .map(|(name, points)| wire::Curve {
-                name: name.to_owned(),
-                points,
-            })
-            .collect(),
+        epoch_curves: epoch_curves.collect(),
         step_curves: step_curves.collect(),
     }
 }

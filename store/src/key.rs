@@ -234,9 +234,19 @@ impl Key {
         within(join(TRIAL, &[&study.0.to_be_bytes()]))
     }
 
+    /// The range of one study's trials from one of them on.
+    pub(crate) fn trials_from(first: TrialId) -> Range<Vec<u8>> {
+        Self::Trial(first).encode()..Self::trials(first.study).end
+    }
+
     /// The range of one trial's epochs.
     pub(crate) fn epochs(trial: TrialId) -> Range<Vec<u8>> {
         within(in_trial(EPOCH, trial, &[]))
+    }
+
+    /// The range of one trial's epochs from one of them on.
+    pub(crate) fn epochs_from(trial: TrialId, first: u32) -> Range<Vec<u8>> {
+        Self::Epoch(trial, first).encode()..Self::epochs(trial).end
     }
 
     /// The range of one trial's step chunks.

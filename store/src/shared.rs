@@ -1,7 +1,7 @@
 //! What stands behind the [`Store`](crate::Store): journal, index, tails and ids under their locks.
 
 use std::collections::HashMap;
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
@@ -252,16 +252,19 @@ impl Shared {
         id: impl Fn(&Key) -> Option<I>,
     ) -> Result<Vec<(I, R)>, Error> {
         let mut listed = Vec::new();
-        self.each(keys, id, |id, record| listed.push((id, record)))?;
+        self.each(keys, id, |id, record| {
+            listed.push((id, record));
+            ControlFlow::Continue(())
+        })?;
         Ok(listed)
     }
 
-    /// As [`Shared::list`], with one record at a time in memory.
+    /// As [`Shared::list`], with one record at a time in memory, and until `look` has seen enough.
     pub(crate) fn each<I, R: Record>(
         &self,
         keys: Range<Vec<u8>>,
         id: impl Fn(&Key) -> Option<I>,
-        mut look: impl FnMut(I, R),
+        mut look: impl FnMut(I, R) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let index = self.index();
         for entry in index.forwards(keys)? {
@@ -273,7 +276,9 @@ impl Shared {
                     reason: "its key is malformed".to_owned(),
                 });
             };
-            look(id, decode(&key, &bytes)?);
+            if look(id, decode(&key, &bytes)?).is_break() {
+                break;
+            }
         }
         Ok(())
     }

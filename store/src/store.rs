@@ -1,7 +1,7 @@
 //! The store itself: records in and out, histories, ids, and when to checkpoint.
 
 use std::fs;
-use std::ops::RangeBounds;
+use std::ops::{ControlFlow, RangeBounds};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -21,6 +21,9 @@ use crate::shared::{Shared, SharedTail};
 use crate::steps::Steps;
 use crate::steps::curve::{self, Curve, History};
 use crate::steps::history;
+
+/// How many epochs are shown between two chances to write.
+const EPOCHS_AT_ONCE: usize = 4096;
 
 /// Sizes that decide how a store uses memory and disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -248,9 +251,25 @@ impl Store {
     pub fn each_trial(
         &self,
         study: StudyId,
-        look: impl FnMut(TrialId, TrialRecord),
+        mut look: impl FnMut(TrialId, TrialRecord),
     ) -> Result<(), Error> {
-        self.shared.each(Key::trials(study), trial_of, look)
+        self.each_trial_from(study.trial(0), |id, trial| {
+            look(id, trial);
+            ControlFlow::Continue(())
+        })
+    }
+
+    /// Shows a study's trials from one of them on, as [`Store::each_trial`] does, until `look` has
+    /// seen enough.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn each_trial_from(
+        &self,
+        first: TrialId,
+        look: impl FnMut(TrialId, TrialRecord) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.shared.each(Key::trials_from(first), trial_of, look)
     }
 
     /// The metrics of a trial's epochs in order.
@@ -258,10 +277,38 @@ impl Store {
     /// # Errors
     /// Those of reading.
     pub fn epochs(&self, trial: TrialId) -> Result<Vec<(u32, EpochMetrics)>, Error> {
-        self.shared.list(Key::epochs(trial), |key| match key {
-            Key::Epoch(_, epoch) => Some(*epoch),
-            _ => None,
-        })
+        self.shared.list(Key::epochs(trial), epoch_of)
+    }
+
+    /// Shows the metrics of a trial's epochs one after another, in order: of a hundred thousand only
+    /// one is in memory. Writing goes on between some thousands of them, so that epochs which end
+    /// meanwhile may be shown too.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn each_epoch(
+        &self,
+        trial: TrialId,
+        mut look: impl FnMut(u32, EpochMetrics),
+    ) -> Result<(), Error> {
+        let mut next = Some(0);
+        while let Some(first) = next.take() {
+            let mut left = EPOCHS_AT_ONCE;
+            self.shared.each(
+                Key::epochs_from(trial, first),
+                epoch_of,
+                |epoch, metrics| {
+                    if left == 0 {
+                        next = Some(epoch);
+                        return ControlFlow::Break(());
+                    }
+                    left -= 1;
+                    look(epoch, metrics);
+                    ControlFlow::Continue(())
+                },
+            )?;
+        }
+        Ok(())
     }
 
     /// The rows of a trial's history whose steps lie in `range`. Where columns came and went,
@@ -422,6 +469,14 @@ impl Drop for Store {
         }
         // Only sled's own recovery is shortened by this; the journal has everything already.
         let _ = self.shared.index().flush();
+    }
+}
+
+fn epoch_of(key: &Key) -> Option<u32> {
+    if let Key::Epoch(_, epoch) = key {
+        Some(*epoch)
+    } else {
+        None
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::house::House;
 use crate::support::{Home, signal, wait_until};
 use crate::throughput::{line, near_zero};
+use attune_protocol::TrialsQuery;
 use rustix::process::Signal;
 use std::path::Path;
 use std::process::Command;
@@ -24,6 +25,24 @@ pub fn measure(is_short: bool) {
         "{trials} trials: {} MB after they were trained, {} MB after they were listed (goal: 150 MB)",
         trained.memory_bytes >> 20,
         listed.memory_bytes >> 20
+    );
+    let began = Instant::now();
+    let (mut from, mut rows) = (Some(0), 0);
+    while let Some(next) = from {
+        let which = TrialsQuery {
+            from: Some(next),
+            limit: None,
+        };
+        let page = house
+            .block_on(house.client.trials(&ran.id, &which))
+            .unwrap();
+        rows += page.rows.len();
+        from = page.next;
+    }
+    println!(
+        "a table of {rows} trials, page by page: {:.0} ms, {} MB of memory",
+        began.elapsed().as_secs_f64() * 1e3,
+        house.block_on(house.client.status()).unwrap().memory_bytes >> 20
     );
     drop(house);
 

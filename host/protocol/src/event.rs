@@ -73,7 +73,7 @@ pub struct EventsQuery {
     #[param(minimum = 1, maximum = 60000)]
     pub pace_ms: Option<u32>,
     /// Tell of studies only, not of their trials.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub studies_only: bool,
 }
 

@@ -84,7 +84,7 @@ pub struct CurvesQuery {
     pub count: Option<u32>,
     /// At most so many points a trial; 200 where not given.
     #[serde(default)]
-    #[param(minimum = 2, maximum = 10000)]
+    #[param(minimum = 4, maximum = 10000)]
     pub points: Option<u32>,
 }
 
@@ -117,9 +117,9 @@ pub struct StudyQuery {
 /// How much of a trial is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::IntoParams)]
 pub struct TrialQuery {
-    /// At most so many points a curve; every epoch and a thousand stretches of steps where not
+    /// At most so many points a curve; every epoch and two thousand stretches of steps where not
     /// given.
     #[serde(default)]
-    #[param(minimum = 2, maximum = 10000)]
+    #[param(minimum = 4, maximum = 10000)]
     pub points: Option<u32>,
 }

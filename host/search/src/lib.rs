@@ -11,6 +11,7 @@
 pub mod conductor;
 pub mod direction;
 pub mod fidelity;
+pub mod importance;
 pub mod searcher;
 pub mod simulator;
 pub mod space;

@@ -111,9 +111,10 @@ fn keeps_model(trial: &TrialRecord, is_best: bool) -> bool {
 /// The best trial of those that have a model.
 fn best(id: StudyId, study: &StudyRecord, trials: &[(TrialId, TrialRecord)]) -> Option<TrialId> {
     let mut census = Census::of(id, study);
-    let with_model = trials.iter().filter(|(_, trial)| trial.model.is_some());
-    with_model.for_each(|(id, trial)| census.count(*id, trial));
-    census.best().map(|(id, _)| id)
+    trials
+        .iter()
+        .for_each(|(id, trial)| census.count(*id, trial));
+    census.best_with_model()
 }
 
 /// What a look at all files found.

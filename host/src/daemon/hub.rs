@@ -38,16 +38,17 @@ impl Published {
 
     /// The event as it stands in a stream.
     pub(crate) fn frame(&self) -> Arc<[u8]> {
-        let write = || frame(self.number, self.event()).into();
+        let write = || frame(Some(self.number), self.event()).into();
         Arc::clone(self.told.frame.get_or_init(write))
     }
 }
 
-/// An event as it stands in a stream, with this number.
-pub(crate) fn frame(number: u64, event: &Event) -> Vec<u8> {
+/// An event as it stands in a stream, with this number if it has one.
+pub(crate) fn frame(number: Option<u64>, event: &Event) -> Vec<u8> {
     // Nothing in an event cannot be JSON, and JSON of one line needs no care in a stream.
     let json = serde_json::to_string(event).unwrap_or_default();
-    format!("id: {number}\nevent: {}\ndata: {json}\n\n", event.tag()).into_bytes()
+    let id = number.map_or_else(String::new, |number| format!("id: {number}\n"));
+    format!("{id}event: {}\ndata: {json}\n\n", event.tag()).into_bytes()
 }
 
 /// Where events are published.

@@ -16,6 +16,7 @@ mod import;
 mod listen;
 pub(crate) mod lock;
 pub(crate) mod log;
+mod machine;
 mod metrics;
 mod outbox;
 mod probe;
@@ -192,6 +193,7 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
         engine: engine.clone(),
         store,
         hub,
+        lookout: machine::Lookout::new(&places.state),
         places: places.clone(),
         closing: closing.clone(),
     });

@@ -3,9 +3,11 @@
 //! `reader` walks TOML and places errors, `spec` checks the fixed sections, `settings` describes
 //! what a trial can be told, `space` joins those with the schedulers' own descriptions into a
 //! search space, `trial` turns a configuration back into what the trainer takes, `dataset` the data
-//! file into what it trains on, and `draft` writes the file that `attune fit` runs.
+//! file into what it trains on, `domains` tells what stored configurations were drawn
+//! from, and `draft` writes the file that `attune fit` runs.
 
 pub(crate) mod dataset;
+pub(crate) mod domains;
 pub(crate) mod draft;
 pub(crate) mod reader;
 pub(crate) mod settings;

@@ -93,6 +93,35 @@ impl StudySpace {
     }
 }
 
+/// The domains that a file states by itself: those of the trial's settings, and the ranges and lists
+/// that it has for schedulers. What is wrong with it is left out.
+pub(crate) fn stated(spec: &StudySpec) -> BTreeMap<String, Domain> {
+    let mut stated = BTreeMap::new();
+    for setting in settings::all() {
+        let entry = spec.entry(None, &setting.name);
+        let meant = entry.and_then(|entry| meaning(spec, &setting, entry).ok());
+        if let Some(Meaning::Domain(domain)) = meant {
+            stated.insert(setting.name, domain);
+        }
+    }
+    for entry in &spec.space {
+        let full_name = match &entry.scheduler {
+            Some(scheduler) => format!("{scheduler}.{}", entry.key),
+            None if entry.key == name::SCHEDULER => entry.key.clone(),
+            None => continue,
+        };
+        let domain = match &entry.choice {
+            Choice::Between { low, high, log } => float_domain(*low, *high, *log),
+            Choice::Among(values) => {
+                Domain::Choice(values.iter().filter_map(search_value).collect())
+            }
+            Choice::Fixed(_) | Choice::Proposed => continue,
+        };
+        stated.insert(full_name, domain);
+    }
+    stated
+}
+
 #[derive(Default)]
 struct Joined {
     parameters: Vec<Parameter>,

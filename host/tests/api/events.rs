@@ -2,10 +2,12 @@
 
 use crate::fuzz::{endless, wait_for_epoch};
 use crate::support::{Home, signal, small_study, wait_until};
-use crate::wire::connect;
+use crate::wire::{connect, get};
 use rustix::process::Signal;
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 /// A stream of events as it comes.
 struct Listener(BufReader<UnixStream>);
@@ -16,6 +18,37 @@ impl Listener {
         let seen = after.map_or(String::new(), |id| format!("last-event-id: {id}\r\n"));
         write!(stream, "GET {path} HTTP/1.1\r\nhost: attune\r\n{seen}\r\n").expect("it is taken");
         Listener(BufReader::new(stream))
+    }
+
+    /// The next event as it stands in the stream: its number, if it has one, and what it says.
+    fn frame(&mut self) -> (Option<u64>, serde_json::Value) {
+        let (mut id, mut event, mut line) = (None, None, String::new());
+        loop {
+            line.clear();
+            assert!(
+                self.0.read_line(&mut line).expect("a line") > 0,
+                "the stream ended"
+            );
+            if let Some(number) = line.strip_prefix("id: ") {
+                id = number.trim().parse().ok();
+            } else if let Some(json) = line.strip_prefix("data: ") {
+                event = Some(serde_json::from_str(json).expect("JSON"));
+            } else if let (true, Some(event)) = (line == "\n", event.take()) {
+                return (id, event);
+            }
+        }
+    }
+
+    /// The events that come together at a pace, and the number of the last one.
+    fn piece(&mut self) -> (u64, Vec<serde_json::Value>) {
+        let mut events = Vec::new();
+        loop {
+            let (id, event) = self.frame();
+            events.push(event);
+            if let Some(id) = id {
+                return (id, events);
+            }
+        }
     }
 
     /// The next event: its number and its kind.
@@ -86,4 +119,84 @@ fn who_comes_back_misses_nothing_and_after_a_daemons_death_begins_anew() {
     assert!(number > rest[4], "{number} is not above {}", rest[4]);
     while after_death.next().1 != "epoch" {}
     home.run(&["stop", &id]).ok();
+}
+
+#[test]
+fn at_a_pace_of_each_trial_the_latest_is_told_and_at_no_other_all_of_it() {
+    let home = Home::new();
+    small_study(&home, "");
+    let quick = endless().replace(
+        "width = 256\nbatch_size = 64",
+        "width = 2\nbatch_size = 512",
+    );
+    let file = home.file("quick.toml", quick);
+    let id = home.start_detached(&file.to_string_lossy());
+    wait_for_epoch(&home, &id);
+    let pace = Duration::from_millis(150);
+    let path = format!("/v1/studies/{id}/events?pace_ms=150");
+    let mut paced = Listener::new(&home, &path, None);
+    let (mut last, standing) = paced.piece();
+    let kinds = |events: &[serde_json::Value]| -> Vec<String> {
+        let kinds = events
+            .iter()
+            .map(|event| event["event"].as_str().unwrap().to_owned());
+        kinds.collect()
+    };
+    assert_eq!(kinds(&standing), ["study_started", "trial_changed"]);
+    let (began, mut epochs) = (Instant::now(), None);
+    for round in 0..6 {
+        if round == 3 {
+            // It comes back, and goes on from there.
+            paced = Listener::new(&home, &path, Some(last));
+        }
+        let (number, events) = paced.piece();
+        assert!(number > last, "{number} after {last}");
+        last = number;
+        let about: Vec<String> = events
+            .iter()
+            .map(|event| format!("{} {}", event["event"], event["trial"]))
+            .collect();
+        let once: BTreeSet<&String> = about.iter().collect();
+        assert_eq!(once.len(), about.len(), "{about:?}");
+        let trained = |event: &serde_json::Value| {
+            let number = event["trial"].as_str()?.split_once('.')?.1;
+            Some((number.parse::<u32>().ok()?, event["epoch"].as_u64()?))
+        };
+        let latest = events.iter().filter_map(trained).max();
+        // Many epochs are trained in this time, of one trial after another.
+        assert!(latest > epochs, "{latest:?} after {epochs:?}: {events:?}");
+        epochs = latest;
+    }
+    // All rested, but for the first one of each connection.
+    assert!(began.elapsed() >= 4 * pace, "{:?}", began.elapsed());
+
+    let mut studies = Listener::new(&home, "/v1/events?studies_only=true&pace_ms=20", None);
+    assert_eq!(kinds(&studies.piece().1), ["study_started"]);
+    let [mut plain, mut told] = ["/v1/events", "/v1/events?studies_only=false"]
+        .map(|path| Listener::new(&home, path, Some(last)));
+    for _ in 0..50 {
+        assert_eq!(plain.frame(), told.frame());
+    }
+    home.run(&["stop", &id]).ok();
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|kind| kind != "study_ended") {
+        seen.extend(kinds(&studies.piece().1));
+    }
+    let only = |kind: &String| ["study_changed", "study_ended"].contains(&kind.as_str());
+    assert!(seen.iter().all(only), "{seen:?}");
+
+    for wrong in [
+        "pace_ms=0",
+        "pace_ms=60001",
+        "pace_ms=often",
+        "studies_only=perhaps",
+    ] {
+        for path in ["/v1/events", "/v1/studies/s1/events"] {
+            assert_eq!(
+                get(&home, &format!("{path}?{wrong}")).status,
+                400,
+                "{wrong}"
+            );
+        }
+    }
 }

@@ -22,3 +22,5 @@ mod clients;
 mod doctor;
 mod events;
 mod fuzz;
+mod insight;
+mod table;

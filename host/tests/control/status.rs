@@ -66,6 +66,25 @@ fn there_are_more_trials_than_workers() {
     let status = home.json(&["status", "--json"]);
     assert_eq!(status["idle"], Value::Null);
     assert_eq!(status["workers"].as_array().map(Vec::len), Some(1));
+    // One is in training, and others could be.
+    let study = &status["studies"][0];
+    assert_eq!(study["running"], 1, "{study}");
+    assert!(study["queued"].as_u64() > Some(0), "{study}");
+    let machine = &status["machine"];
+    assert!(
+        machine["host"]
+            .as_str()
+            .is_some_and(|host| !host.is_empty()),
+        "{machine}"
+    );
+    for figure in [
+        "cores",
+        "memory_bytes",
+        "memory_free_bytes",
+        "disk_free_bytes",
+    ] {
+        assert!(machine[figure].as_u64() > Some(0), "{figure}: {machine}");
+    }
     // A second study waits for the worker too.
     let second = home.start_detached(&endless(&home));
     wait_until(

@@ -39,7 +39,13 @@ pub fn outcome(home: &Home, study: &str) -> Value {
             let id = trial["id"].as_str().expect("an id").to_owned();
             let mut curves = home.json(&["show", &id, "--json"]);
             trial["id"] = id.split_once('.').expect("STUDY.TRIAL").1.into();
-            for by_chance in ["seconds", "checkpoints", "deaths"] {
+            for by_chance in [
+                "seconds",
+                "started_unix_ms",
+                "ended_unix_ms",
+                "checkpoints",
+                "deaths",
+            ] {
                 trial[by_chance] = Value::Null;
             }
             trial["curves"] = [curves["epoch_curves"].take(), curves["step_curves"].take()]

@@ -139,6 +139,51 @@ proptest! {
 }
 
 #[test]
+fn trials_and_epochs_are_shown_one_by_one_and_no_others() {
+    use std::ops::ControlFlow::{Break, Continue};
+    let (_dir, store) = open();
+    fill(&store);
+    let study = store.create_study(&study("many")).unwrap();
+    for _ in 0..10 {
+        let record = trial(TrialState::Done);
+        store.create_trial(study, &record).unwrap();
+    }
+    let from = |first: u32, most: usize| {
+        let mut seen = Vec::new();
+        let look = |id: TrialId, _| {
+            seen.push(id.number);
+            if seen.len() == most {
+                Break(())
+            } else {
+                Continue(())
+            }
+        };
+        store.each_trial_from(study.trial(first), look).unwrap();
+        seen
+    };
+    assert_eq!(from(0, 3), [0, 1, 2]);
+    assert_eq!(from(7, 100), [7, 8, 9]);
+    assert!(from(10, 1).is_empty() && from(u32::MAX, 1).is_empty());
+
+    // More epochs than are read at a time, with a hole.
+    let epochs: Vec<u32> = (1..=9_000).chain([u32::MAX - 1, u32::MAX]).collect();
+    let batch = epochs.iter().fold(Batch::new(), |batch, number| {
+        batch.put_epoch(study.trial(3), *number, &epoch(f64::from(*number)))
+    });
+    let neighbour = study.trial(4);
+    store
+        .apply(batch.put_epoch(neighbour, 1, &epoch(0.5)))
+        .unwrap();
+    let mut shown = Vec::new();
+    let look = |number, metrics: EpochMetrics| {
+        assert_eq!(metrics["loss"], f64::from(number));
+        shown.push(number);
+    };
+    store.each_epoch(study.trial(3), look).unwrap();
+    assert_eq!(shown, epochs);
+}
+
+#[test]
 fn no_two_starts_get_the_same_number() {
     let (dir, store) = open();
     assert_eq!(store.next_boot().unwrap(), 1);

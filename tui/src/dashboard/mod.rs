@@ -20,8 +20,10 @@ mod keys;
 mod overlay;
 mod pen;
 mod screens;
+pub mod shell;
 mod shot;
 
 pub use app::{App, Effect, Input};
 pub use data::want::{Answer, Want};
 pub use deed::{Deed, Done};
+pub use shell::{Helper, Session, Soon, run};

@@ -57,7 +57,7 @@ impl Desk {
     pub(crate) fn input(&mut self, input: Input) {
         let mut inputs = vec![input];
         while let Some(input) = inputs.pop() {
-            for effect in self.app.handle(input, self.now) {
+            for effect in self.app.handle([input], self.now) {
                 match effect {
                     Effect::Ask(want) => {
                         let answer = self.toy.answer(&want);
@@ -79,7 +79,7 @@ impl Desk {
         let mut rest = keys;
         while let Some(first) = rest.chars().next() {
             let (name, after) = match rest.strip_prefix('<').and_then(|r| r.split_once('>')) {
-                Some((name, after)) if !name.is_empty() => (name, after),
+                Some((name, after)) if !name.is_empty() && !name.contains(' ') => (name, after),
                 _ => rest.split_at(first.len_utf8()),
             };
             self.input(Input::Key(key(name)));

@@ -27,7 +27,7 @@ fn trials_are_sorted_and_filtered() {
     );
     desk.press("/state = diverged<enter>");
     desk.sees("1 of 8 trials fit");
-    desk.press("/nonsense = 3<enter>");
+    desk.press("/<ctrl-u>nonsense = 3<enter>");
     desk.sees("there is nothing called `nonsense` here");
 }
 

@@ -60,8 +60,10 @@ impl Door {
             Takes::Nothing => (Bytes::new(), None),
             Takes::Query(_) => {
                 let query = serde_urlencoded::to_string(request).map_err(|e| unfit(&asked, e))?;
-                path.push('?');
-                path.push_str(&query);
+                if !query.is_empty() {
+                    path.push('?');
+                    path.push_str(&query);
+                }
                 (Bytes::new(), None)
             }
             Takes::Json(_) => {

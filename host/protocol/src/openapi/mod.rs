@@ -175,7 +175,8 @@ fn answer(answer: Answers) -> Response {
                 .description(Some(format!(
                     "Server-sent events without an end. `id` is a number that rises, `event` the \
                      field `event` of the data, and `data` a `{name}` as JSON. Comments come \
-                     where nothing happens."
+                     where nothing happens. Where they are told at a pace, or of studies only, \
+                     of those that come together the last one alone has an `id`."
                 )));
             good("What happens, as it happens.")
                 .content(EVENT_STREAM, Content::new(Some(RefOr::T(stream.into()))))

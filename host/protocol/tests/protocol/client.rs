@@ -77,14 +77,20 @@ fn answer_of(route: &endpoint::Route, accepts: &str) -> Response {
         ),
         Answers::File => (endpoint::OCTETS, b"a model".to_vec()),
         Answers::Text => (endpoint::TEXT, b"attune_studies 1\n".to_vec()),
-        Answers::Work(_) => (
-            POSTCARD,
-            postcard::to_allocvec(&work::Answer::of(1)).unwrap(),
-        ),
+        Answers::Work(shape) => {
+            let body = match &*(shape.name)() {
+                "Answer" => postcard::to_allocvec(&work::Answer::of(1)),
+                "TrialTable" => postcard::to_allocvec(&TrialTable::of(1)),
+                "TrialCurve" => postcard::to_allocvec(&[TrialCurve::of(1)].to_vec()),
+                other => panic!("work of {other}"),
+            };
+            (POSTCARD, body.unwrap())
+        }
         Answers::Json(shape) if shape.list => {
             let one = match &*(shape.name)() {
                 "StudySummary" => json::<StudySummary>(),
                 "PluginInfo" => json::<PluginInfo>(),
+                "LogLine" => json::<LogLine>(),
                 other => panic!("a list of {other}"),
             };
             (endpoint::JSON, [b"[".as_slice(), &one, b"]"].concat())
@@ -92,7 +98,12 @@ fn answer_of(route: &endpoint::Route, accepts: &str) -> Response {
         Answers::Json(shape) => {
             let body = match &*(shape.name)() {
                 "Brief" => json::<work::Brief>(),
+                "Checked" => json::<Checked>(),
                 "Created" => json::<Created>(),
+                "DataLook" => json::<DataLook>(),
+                "Drafted" => json::<Drafted>(),
+                "Insight" => json::<Insight>(),
+                "Previewed" => json::<Previewed>(),
                 "DaemonStatus" => json::<DaemonStatus>(),
                 "Forked" => json::<Forked>(),
                 "Hired" => json::<work::Hired>(),
@@ -149,6 +160,22 @@ async fn every_method_asks_its_endpoint_and_reads_its_answer() {
         points: Some(500),
     };
     let steps = StepsQuery::default();
+    let curves = CurvesQuery {
+        metric: "valid_loss".to_owned(),
+        trials: Some("3,14".to_owned()),
+        ..CurvesQuery::default()
+    };
+    let page = TrialsQuery {
+        from: Some(5000),
+        limit: Some(100),
+    };
+    let good = InsightQuery {
+        good_percent: Some(20),
+    };
+    let log = LogQuery {
+        lines: Some(7),
+        ..LogQuery::default()
+    };
     let odd = "a/b c%?#";
     check! {
         status() => "STATUS " "" none(), DaemonStatus::of(1);
@@ -162,7 +189,16 @@ async fn every_method_asks_its_endpoint_and_reads_its_answer() {
         resume_study("s1", &Draw::of(2)) => "RESUME_STUDY s1" "" json::<ResumeStudy>(),
             Resumed::of(1);
         stop_study("s1") => "STOP_STUDY s1" "" none(), StudySummary::of(1);
+        trials("s1", &page) => "TRIALS s1" "from=5000&limit=100" none(), TrialTable::of(1);
+        curves("s1", &curves) => "CURVES s1" "metric=valid_loss&trials=3%2C14" none(),
+            [TrialCurve::of(1)];
+        insight("s1", &good) => "INSIGHT s1" "good_percent=20" none(), Insight::of(1);
+        note_study("s1", &Draw::of(2)) => "NOTE_STUDY s1" "" json::<Note>(), StudySummary::of(1);
         trial("s1.2") => "TRIAL s1.2" "" none(), TrialDetail::of(1);
+        trial_thinned("s1.2", 400) => "TRIAL s1.2" "points=400" none(), TrialDetail::of(1);
+        note_trial("s1.2", &Draw::of(2)) => "NOTE_TRIAL s1.2" "" json::<Note>(),
+            TrialSummary::of(1);
+        retry_trial("s1.2") => "RETRY_TRIAL s1.2" "" none(), Forked::of(1);
         pause_trial("s1.2") => "PAUSE_TRIAL s1.2" "" none(), TrialSummary::of(1);
         resume_trial("s1.2") => "RESUME_TRIAL s1.2" "" none(), TrialSummary::of(1);
         stop_trial("s1.2") => "STOP_TRIAL s1.2" "" none(), TrialSummary::of(1);
@@ -174,6 +210,11 @@ async fn every_method_asks_its_endpoint_and_reads_its_answer() {
         plugins() => "PLUGINS " "" none(), [PluginInfo::of(1)];
         look_for_plugins(&Draw::of(2)) => "LOOK_FOR_PLUGINS " "" json::<LookForPlugins>(), [PluginInfo::of(1)];
         release_plugin(odd) => "RELEASE_PLUGIN a/b c%?#" "" none(), [PluginInfo::of(1)];
+        preview(&Draw::of(2)) => "PREVIEW " "" json::<Preview>(), Previewed::of(1);
+        check(&Draw::of(2)) => "CHECK " "" json::<NewStudy>(), Checked::of(1);
+        draft(&Draw::of(2)) => "DRAFT " "" json::<Draft>(), Drafted::of(1);
+        look_at_data(&Draw::of(2)) => "LOOK_AT_DATA " "" json::<LookAtData>(), DataLook::of(1);
+        log(&log) => "LOG " "lines=7" none(), [LogLine::of(1)];
         import(&Draw::of(2)) => "IMPORT " "" json::<ImportedStudy>(), StudySummary::of(1);
         verify_store() => "VERIFY_STORE " "" none(), StoreReport::of(1);
         compact_store() => "COMPACT_STORE " "" none(), StoreReport::of(1);
@@ -192,16 +233,27 @@ async fn every_method_asks_its_endpoint_and_reads_its_answer() {
     assert!(model.next().await.is_none() && model.next().await.is_none());
     asked("MODEL s1", "", none());
 
-    for (scope, expected) in [
-        (Scope::All, "EVENTS "),
-        (Scope::Study("s1".to_owned()), "STUDY_EVENTS s1"),
+    let paced = EventsQuery {
+        pace_ms: Some(500),
+        studies_only: true,
+    };
+    let study = || Scope::Study("s1".to_owned());
+    for (scope, how, expected, query) in [
+        (Scope::All, EventsQuery::default(), "EVENTS ", ""),
+        (study(), EventsQuery::default(), "STUDY_EVENTS s1", ""),
+        (
+            Scope::All,
+            paced,
+            "EVENTS ",
+            "pace_ms=500&studies_only=true",
+        ),
     ] {
-        let mut events = client.events(scope).await.unwrap();
+        let mut events = client.events_told(scope, how).await.unwrap();
         let Some(Ok(Notice::Event { id, event })) = events.next().await else {
             panic!("no event");
         };
         alike((id, event), (1, Event::of(1)));
-        asked(expected, "", none());
+        asked(expected, query, none());
     }
 
     assert!(

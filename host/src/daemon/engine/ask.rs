@@ -4,15 +4,12 @@
 
 use super::{Means, State};
 use crate::daemon::staff::Gone;
-use crate::daemon::study::{Halt, More, NewScheduler, Schedulers};
+use crate::daemon::study::{ForkStart, Halt, More, NewScheduler, Schedulers};
 use crate::daemon::trial::WorkerId;
 use crate::daemon::unavailable;
-use crate::study::space::FullConfig;
 use attune_protocol::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use attune_protocol::{DaemonStatus, Problem, Steer, StudySummary, TrialSummary};
-use attune_store::{Best, PluginBuild, Quarantine, StudyId, StudyRecord, TrialId};
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use attune_store::{Quarantine, StudyId, StudyRecord, TrialId};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use tokio::sync::oneshot;
 
@@ -52,18 +49,6 @@ pub(in crate::daemon) enum Ask {
     Status(Reply<DaemonStatus>),
     /// Lay everything down and end.
     Stop,
-}
-
-/// What the one trial of a fork begins from.
-pub(in crate::daemon) struct ForkStart {
-    /// The other trial's checkpoint.
-    pub(in crate::daemon) checkpoint: PathBuf,
-    pub(in crate::daemon) config: FullConfig,
-    pub(in crate::daemon) seed: u64,
-    pub(in crate::daemon) max_epochs: u32,
-    pub(in crate::daemon) plugin: Option<PluginBuild>,
-    /// The best of each metric so far, which goes on to count.
-    pub(in crate::daemon) best: BTreeMap<String, Best>,
 }
 
 /// What can be done to one trial.

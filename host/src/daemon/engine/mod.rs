@@ -19,7 +19,7 @@ mod trials;
 mod upkeep;
 mod workers;
 
-pub(super) use ask::{Ask, Engine, ForkStart, TrialAsk};
+pub(super) use ask::{Ask, Engine, TrialAsk};
 pub(super) use quarantine::{in_quarantine, library_stem, plugin_name};
 
 use super::hub::Hub;

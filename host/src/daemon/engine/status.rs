@@ -34,7 +34,7 @@ impl State {
                     false => study.doing(),
                 },
                 running: study.training(),
-                queued: 0,
+                queued: study.queued(),
             })
             .collect();
         let mut warnings = self.means.about.warnings.clone();

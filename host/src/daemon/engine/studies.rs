@@ -3,9 +3,9 @@
 //!
 //! What a study does by itself is in `daemon/study`.
 
+use super::State;
 use super::exchange::lease_id;
-use super::{ForkStart, State};
-use crate::daemon::study::{Halt, More, Schedulers, Study};
+use crate::daemon::study::{ForkStart, Halt, More, Schedulers, Study};
 use crate::daemon::{checkpoints, conflict, internal, not_found, unavailable};
 use crate::{breakpoint, convert};
 use attune_protocol::{Event, Problem, StudySummary};

@@ -3,8 +3,8 @@
 use super::{Reception, no_scheduler};
 use crate::clock;
 use crate::convert;
-use crate::daemon::engine::{Ask, ForkStart, in_quarantine};
-use crate::daemon::study::{Schedulers, resolve};
+use crate::daemon::engine::{Ask, in_quarantine};
+use crate::daemon::study::{ForkStart, Schedulers, resolve};
 use crate::daemon::trial::file;
 use crate::daemon::{conflict, internal, invalid, not_found};
 use crate::study::reader::nearest;

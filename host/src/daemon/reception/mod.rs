@@ -4,11 +4,14 @@
 //! from training.
 //!
 //! New studies and hands on a trial's wheel are checked here; studies that go on in `resume`,
-//! forks in `fork`, and what concerns plugins in `plugins`.
+//! forks in `fork`, what concerns plugins in `plugins`, and what a study searches in `space`.
 
 mod fork;
 mod plugins;
 mod resume;
+mod space;
+
+pub(super) use space::last_spec;
 
 use super::catalogue::Catalogue;
 use super::engine::{Ask, Engine};

@@ -12,6 +12,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::de::DeserializeOwned;
+use std::ops::RangeInclusive;
 
 /// A JSON body; what is wrong with it is told as everything else is.
 pub(super) struct Body<T>(pub(super) T);
@@ -121,6 +122,18 @@ impl Named for String {
 
     fn of(text: String) -> Result<Self, Problem> {
         Ok(text)
+    }
+}
+
+/// A number that is asked for, if it is one that may be.
+pub(super) fn within(name: &str, asked: u32, may: RangeInclusive<u32>) -> Result<u32, Refusal> {
+    match may.contains(&asked) {
+        true => Ok(asked),
+        false => Err(Refusal(invalid(format!(
+            "`{name}` is {asked}, but must be a whole number from {} to {}",
+            may.start(),
+            may.end()
+        )))),
     }
 }
 

@@ -4,32 +4,38 @@
 //! Everything that changes something is the engine's.
 //!
 //! Here are all paths, and those that concern the daemon as a whole; the others' answers are in
-//! `studies`, `trials`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
+//! `studies`, `table`, `insight`, `trials`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
 //! how they are answered in `answer`.
 
 mod answer;
+mod digest;
 mod events;
 mod extract;
+mod insight;
 mod keeping;
 mod plugins;
 mod studies;
+mod table;
+mod thin;
 mod trials;
 mod workers;
 
 use super::engine::{Ask, Engine};
 use super::hub::Hub;
+use super::machine::Lookout;
 use super::reception::Reception;
 use super::{checkpoints, metrics, not_found};
 use crate::clock;
 use crate::places::Places;
 use answer::{Answered, Refusal, read};
-use attune_protocol::{DaemonStatus, Problem, ProblemCode};
+use attune_protocol::{DaemonStatus, EventsQuery, Problem, ProblemCode};
 use attune_store::{Store, StudyState};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use extract::Asked;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -46,6 +52,7 @@ pub(super) struct House {
     pub(super) store: Arc<Store>,
     pub(super) hub: Arc<Hub>,
     pub(super) places: Places,
+    pub(super) lookout: Lookout,
     /// Streams end when the daemon does.
     pub(super) closing: watch::Receiver<bool>,
 }
@@ -70,6 +77,9 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/studies/{study}/stop", post(studies::stop_study))
         .route("/v1/studies/{study}/model", get(studies::model))
         .route("/v1/studies/{study}/events", get(studies::study_events))
+        .route("/v1/studies/{study}/trials", get(table::trials))
+        .route("/v1/studies/{study}/curves", get(table::curves))
+        .route("/v1/studies/{study}/insight", get(insight::insight))
         .route("/v1/events", get(all_events))
         .route("/v1/trials/{trial}", get(trials::trial))
         .route("/v1/trials/{trial}/pause", post(trials::pause_trial))
@@ -118,6 +128,7 @@ async fn status(State(house): App) -> Answered<DaemonStatus> {
     let folder = house.places.store();
     let bytes = tokio::task::spawn_blocking(move || checkpoints::bytes(&folder)).await;
     status.store_bytes = bytes.unwrap_or(0);
+    status.machine = house.lookout.look().await;
     if let (true, Some(idle)) = (status.studies.is_empty(), &mut status.idle) {
         let paused = read(&house, |store| {
             let mut studies = store.list_studies()?;
@@ -146,8 +157,12 @@ async fn openapi() -> Json<serde_json::Value> {
     Json(attune_protocol::openapi())
 }
 
-async fn all_events(State(house): App, headers: HeaderMap) -> Response {
-    events::stream(house, None, after(&headers))
+async fn all_events(
+    State(house): App,
+    Asked(how): Asked<EventsQuery>,
+    headers: HeaderMap,
+) -> Result<Response, Refusal> {
+    events::stream(&house, None, how, after(&headers))
 }
 
 fn after(headers: &HeaderMap) -> Option<u64> {

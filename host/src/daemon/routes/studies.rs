@@ -11,8 +11,8 @@ use crate::daemon::study::Halt;
 use crate::daemon::trial::file;
 use crate::daemon::{checkpoints, conflict, import, internal};
 use attune_protocol::{
-    Created, Event, ImportedStudy, NewStudy, ResumeStudy, Resumed, StudyQuery, StudyState,
-    StudySummary,
+    Created, Event, EventsQuery, ImportedStudy, NewStudy, ResumeStudy, Resumed, StudyQuery,
+    StudyState, StudySummary,
 };
 use attune_store::{Store, StudyId, StudyRecord};
 use axum::Json;
@@ -91,18 +91,13 @@ pub(super) async fn resume_study(
 pub(super) async fn model(State(house): App, In(id): In<StudyId>) -> Result<Response, Refusal> {
     let best = read(&house, move |store| {
         let record = store.study(id)?;
-        let mut kept = Census::of(id, &record);
-        store.each_trial(id, |id, trial| {
-            if trial.model.is_some() {
-                kept.count(id, &trial);
-            }
-        })?;
-        Ok(kept.best().map(|(id, _)| id))
+        Ok(census(store, id, &record)?.best_with_model())
     });
     let best = best.await?;
     let best = best.ok_or_else(|| {
         conflict(format!(
-            "study {id} has no model: none of its trials has come to a rung or to its end"
+            "study {id} has no model yet: a trial leaves one when it comes to a rung or to its end, \
+             or is laid down after an epoch"
         ))
     })?;
     let folder = house.places.checkpoints().join(id.to_string());
@@ -128,12 +123,13 @@ pub(super) async fn import(
 pub(super) async fn study_events(
     State(house): App,
     In(id): In<StudyId>,
+    Asked(how): Asked<EventsQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     breakpoint::pass("daemon-before-events");
     let begin = read(&house, move |store| store.study(id).map(drop));
     begin.await?;
-    Ok(events::stream(house, Some(id), after(&headers)))
+    events::stream(&house, Some(id), how, after(&headers))
 }
 
 /// Asks for a halt, and answers when the study has come to rest.

@@ -1,17 +1,19 @@
 //! What is asked about single trials, and of them.
 
 use super::App;
-use super::answer::{Answered, Refusal, read};
-use super::extract::{Asked, Body, In};
-use crate::convert;
+use super::answer::{Answered, read};
+use super::extract::{Asked, Body, In, within};
+use super::thin::{FEWEST, thin};
+use crate::convert::{self, EpochCurves};
 use crate::daemon::engine::{Ask, TrialAsk};
-use crate::daemon::invalid;
 use attune_protocol::{
-    Fork, Forked, Number, Steer, StepRows, StepsQuery, TrialDetail, TrialSummary, Zoom, ZoomQuery,
+    Fork, Forked, Number, Steer, StepRows, StepsQuery, TrialDetail, TrialQuery, TrialSummary, Zoom,
+    ZoomQuery,
 };
 use attune_store::TrialId;
 use axum::Json;
 use axum::extract::State;
+use std::collections::BTreeMap;
 
 /// The most rows of steps in one answer.
 const MAX_ROWS: u32 = 100_000;
@@ -24,17 +26,35 @@ const MAX_POINTS: u32 = 10_000;
 
 const USUAL_POINTS: u32 = 1_000;
 
-pub(super) async fn trial(State(house): App, In(id): In<TrialId>) -> Answered<TrialDetail> {
+pub(super) async fn trial(
+    State(house): App,
+    In(id): In<TrialId>,
+    Asked(TrialQuery { points }): Asked<TrialQuery>,
+) -> Answered<TrialDetail> {
+    let points = points.map(|points| within("points", points, FEWEST..=MAX_POINTS));
+    let points = points.transpose()?.map(|points| points as usize);
     let detail = read(&house, move |store| {
         let study = store.study(id.study)?;
         let summary = convert::trial(id, &store.trial(id)?, &study.metric);
         let columns = store.columns(id)?;
         let mut curves = Vec::new();
         for name in columns {
-            let curve = store.curve(id, &name, .., convert::MAX_POINTS)?;
+            let most = points.unwrap_or(convert::MAX_POINTS);
+            let curve = store.curve(id, &name, .., most)?;
             curves.push((name, curve));
         }
-        Ok(convert::trial_detail(summary, &store.epochs(id)?, &curves))
+        let mut epochs: EpochCurves = BTreeMap::new();
+        store.each_epoch(id, |epoch, metrics| {
+            for (name, value) in metrics {
+                epochs.entry(name).or_default().push((epoch, value));
+            }
+        })?;
+        if let Some(most) = points {
+            for curve in epochs.values_mut() {
+                *curve = thin(std::mem::take(curve), most);
+            }
+        }
+        Ok(convert::trial_detail(summary, epochs, &curves))
     });
     Ok(Json(detail.await?))
 }
@@ -77,7 +97,7 @@ pub(super) async fn steps(
     In(id): In<TrialId>,
     Asked(StepsQuery { from, limit }): Asked<StepsQuery>,
 ) -> Answered<StepRows> {
-    let limit = u64::from(within("limit", limit.unwrap_or(USUAL_ROWS), MAX_ROWS)?);
+    let limit = u64::from(within("limit", limit.unwrap_or(USUAL_ROWS), 1..=MAX_ROWS)?);
     let from = from.unwrap_or(0);
     let rows = read(&house, move |store| {
         let last = store.trial(id)?.steps;
@@ -106,7 +126,7 @@ pub(super) async fn zoom(
     Asked(query): Asked<ZoomQuery>,
 ) -> Answered<Zoom> {
     let points = query.points.unwrap_or(USUAL_POINTS);
-    let points = within("points", points, MAX_POINTS)? as usize;
+    let points = within("points", points, 1..=MAX_POINTS)? as usize;
     let (from, to) = (query.from.unwrap_or(0), query.to.unwrap_or(u64::MAX));
     let column = query.column.clone();
     let curve = read(&house, move |store| {
@@ -131,14 +151,4 @@ async fn change_trial(
             .ask(|reply| Ask::Trial(id, what, reply))
             .await?,
     ))
-}
-
-/// A number of things to be answered, if it is one that may be asked for.
-fn within(name: &str, asked: u32, most: u32) -> Result<u32, Refusal> {
-    match (1..=most).contains(&asked) {
-        true => Ok(asked),
-        false => Err(Refusal(invalid(format!(
-            "`{name}` is {asked}, but must be a whole number from 1 to {most}"
-        )))),
-    }
 }

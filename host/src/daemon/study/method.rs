@@ -79,7 +79,7 @@ pub(super) fn searcher(method: Method, space: &StudySpace, seed: u64) -> Box<dyn
     }
 }
 
-pub(super) fn searched_direction(direction: disk::Direction) -> Direction {
+pub(in crate::daemon) fn searched_direction(direction: disk::Direction) -> Direction {
     match direction {
         disk::Direction::Minimize => Direction::Minimize,
         disk::Direction::Maximize => Direction::Maximize,

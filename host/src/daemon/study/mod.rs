@@ -18,14 +18,13 @@ mod status;
 mod verdicts;
 
 pub(super) use halt::Halt;
-pub(super) use method::resolve;
+pub(super) use method::{resolve, searched_direction};
 
-use super::engine::ForkStart;
 use super::outbox::Outbox;
 use super::trial::{Trial, WorkerId, file};
 use crate::clock;
 use crate::study::settings::name;
-use crate::study::space::StudySpace;
+use crate::study::space::{FullConfig, StudySpace};
 use crate::study::spec::StudySpec;
 use attune_plugin_api::Description;
 use attune_protocol::work::{Brief, LibraryFile};
@@ -33,7 +32,7 @@ use attune_protocol::{Event, Number};
 use attune_search::TrialNumber;
 use attune_search::conductor::Conductor;
 use attune_store as disk;
-use attune_store::{PluginBuild, StudyId, StudyRecord, StudyState, TrialId};
+use attune_store::{Best, PluginBuild, StudyId, StudyRecord, StudyState, TrialId};
 use status::Tally;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -65,6 +64,18 @@ pub(super) struct Study {
     counted: Instant,
     /// Why it is coming to a halt, while its workers lay down their work.
     pub(super) halt: Option<Halt>,
+}
+
+/// What the one trial of a fork begins from.
+pub(super) struct ForkStart {
+    /// The other trial's checkpoint.
+    pub(super) checkpoint: PathBuf,
+    pub(super) config: FullConfig,
+    pub(super) seed: u64,
+    pub(super) max_epochs: u32,
+    pub(super) plugin: Option<PluginBuild>,
+    /// The best of each metric so far, which goes on to count.
+    pub(super) best: BTreeMap<String, Best>,
 }
 
 /// More for a study that is resumed.

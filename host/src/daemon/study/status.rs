@@ -82,6 +82,14 @@ impl Study {
             .count() as u32
     }
 
+    /// Trials that wait for a worker.
+    pub(in crate::daemon) fn queued(&self) -> u32 {
+        self.trials
+            .values()
+            .filter(|trial| trial.is_ready())
+            .count() as u32
+    }
+
     pub(in crate::daemon) fn trial_summary(&self, number: TrialNumber) -> Option<TrialSummary> {
         let trial = self.trials.get(&number)?;
         let id = self.trial_id(number);

@@ -184,6 +184,12 @@ impl App {
         self.dirty
     }
 
+    /// Whether the screen waits for a moment to pass, as for a text to rest that is being typed.
+    pub fn is_waiting(&mut self) -> bool {
+        let (screen, cx) = self.screen();
+        screen.is_waiting(&cx)
+    }
+
     /// The study whose events are wanted, beside what is told of all studies.
     pub fn followed(&self) -> Option<&str> {
         match self.place {
@@ -192,26 +198,35 @@ impl App {
         }
     }
 
-    /// Takes something in, at this moment (milliseconds since 1970).
-    pub fn handle(&mut self, input: Input, now: u64) -> Vec<Effect> {
+    /// Takes in what came, at this moment (milliseconds since 1970).
+    pub fn handle(&mut self, inputs: impl IntoIterator<Item = Input>, now: u64) -> Vec<Effect> {
         self.now = now;
         let mut effects = Vec::new();
+        for input in inputs {
+            self.take(input, &mut effects);
+        }
+        self.gather(&mut effects);
+        effects
+    }
+
+    fn take(&mut self, input: Input, effects: &mut Vec<Effect>) {
+        let now = self.now;
         match input {
             Input::Key(key) if key.kind == KeyEventKind::Release => {}
             Input::Key(key) => {
                 self.dirty = true;
-                self.key(&key, &mut effects);
+                self.key(&key, effects);
             }
-            Input::Mouse(mouse) => self.mouse(mouse, &mut effects),
+            Input::Mouse(mouse) => self.mouse(mouse, effects),
             Input::Paste(text) => {
                 self.dirty = true;
                 match &mut self.overlay {
                     Some(overlay) => overlay.paste(&text),
-                    None => self.at_screen(&mut effects, |screen, cx| screen.paste(&text, cx)),
+                    None => self.at_screen(effects, |screen, cx| screen.paste(&text, cx)),
                 }
             }
             Input::Resize => self.dirty = true,
-            Input::Tick => self.tick(&mut effects),
+            Input::Tick => self.tick(effects),
             Input::Answer(want, answer) => self.dirty |= self.data.answer(&want, answer, now),
             Input::Unanswered(want) => self.data.unanswered(&want),
             Input::Event(event) => {
@@ -233,10 +248,8 @@ impl App {
                 self.dirty = true;
             }
             Input::Done(number, done) => self.done(number, done),
-            Input::Quit => self.quit(&mut effects),
+            Input::Quit => self.quit(effects),
         }
-        self.gather(&mut effects);
-        effects
     }
 
     /// Asks for what is wanted and not here.

@@ -71,6 +71,11 @@ pub(crate) trait Screen {
         false
     }
 
+    /// Whether it waits for a moment to pass, such as for what is typed to rest.
+    fn is_waiting(&self, _cx: &Cx<'_>) -> bool {
+        false
+    }
+
     /// A key, while it is typed into.
     fn key(&mut self, _event: &KeyEvent, _cx: &mut Cx<'_>) {}
 

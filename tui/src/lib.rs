@@ -32,7 +32,7 @@ mod symbols;
 pub mod table;
 mod text;
 
-pub use number::{duration, significant};
+pub use number::{bytes, duration, significant};
 pub use paint::to_text;
 pub use style::{ColorDepth, Style};
 pub use text::clean;

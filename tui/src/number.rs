@@ -34,6 +34,23 @@ pub(crate) fn seconds(value: Number) -> Duration {
     Duration::try_from_secs_f64(value.0).unwrap_or_default()
 }
 
+/// Bytes for people, such as `12 MB`, in powers of a thousand.
+pub fn bytes(count: u64) -> String {
+    let (mut value, mut units) = (count as f64, ["kB", "MB", "GB", "TB"].iter());
+    let mut unit = "bytes";
+    while value >= 1000.0
+        && let Some(next) = units.next()
+    {
+        value /= 1000.0;
+        unit = next;
+    }
+    match unit {
+        "bytes" => format!("{count} bytes"),
+        unit if value < 10.0 => format!("{value:.1} {unit}"),
+        unit => format!("{value:.0} {unit}"),
+    }
+}
+
 /// How long ago something was, such as `just now`, `5 min ago` or `3 days ago`.
 pub(crate) fn ago(then_unix_ms: u64, now_unix_ms: u64) -> String {
     let minutes = now_unix_ms.saturating_sub(then_unix_ms) / 60_000;
@@ -126,6 +143,19 @@ mod tests {
         ];
         for (value, shown) in table {
             assert_eq!(rate(value), shown);
+        }
+    }
+
+    #[test]
+    fn bytes_are_told_in_the_unit_that_reads_best() {
+        for (value, told) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.0 kB"),
+            (12_345_678, "12 MB"),
+            (10_000_000_000, "10 GB"),
+        ] {
+            assert_eq!(bytes(value), told);
         }
     }
 

@@ -1,11 +1,11 @@
 //! `attune doctor`: looks at everything that may be wrong, and says what to do.
 
 use super::reach;
-use super::status::bytes;
 use crate::daemon::config::{Config, Layer};
 use crate::daemon::lock::Lock;
 use crate::places::Places;
 use attune_protocol::client::Client;
+use attune_tui::bytes;
 use rustix::fs::{Access, access};
 use std::io::Write;
 use std::path::Path;

@@ -4,6 +4,7 @@ use super::{Screen, reach};
 use crate::daemon::lock::Lock;
 use crate::places::Places;
 use attune_protocol::DaemonStatus;
+use attune_tui::bytes;
 use std::fmt::Write;
 use std::process::ExitCode;
 
@@ -76,39 +77,4 @@ fn page(status: &DaemonStatus) -> String {
         );
     }
     page
-}
-
-/// Bytes for people.
-pub(crate) fn bytes(bytes: u64) -> String {
-    let (mut value, mut units) = (bytes as f64, ["kB", "MB", "GB", "TB"].iter());
-    let mut unit = "bytes";
-    while value >= 1000.0
-        && let Some(next) = units.next()
-    {
-        value /= 1000.0;
-        unit = next;
-    }
-    match unit {
-        "bytes" => format!("{bytes} bytes"),
-        unit if value < 10.0 => format!("{value:.1} {unit}"),
-        unit => format!("{value:.0} {unit}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bytes_are_told_in_the_unit_that_reads_best() {
-        for (value, told) in [
-            (0, "0 bytes"),
-            (999, "999 bytes"),
-            (1_000, "1.0 kB"),
-            (12_345_678, "12 MB"),
-            (10_000_000_000, "10 GB"),
-        ] {
-            assert_eq!(bytes(value), told);
-        }
-    }
 }

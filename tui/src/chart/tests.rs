@@ -13,6 +13,7 @@ use std::path::Path;
 const PLAIN: Style = Style {
     color: ColorDepth::None,
     unicode: true,
+    ..Style::ASCII
 };
 
 /// The cells of a buffer as lines of text.

@@ -5,6 +5,9 @@ mod made_up;
 
 mod desk;
 mod frame;
+mod insight;
+mod plugins;
 mod studies;
 mod study;
+mod system;
 mod toy;

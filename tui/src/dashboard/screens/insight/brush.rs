@@ -111,7 +111,12 @@ impl Brush {
             let (from, to) = span(part);
             Brush::between(scale, from, to)
         });
-        let mut differing = changed.filter(|brush| brush != self);
+        // One whole number is a part of an axis, one of all others is not.
+        let is_point = |brush: &Brush| match (brush, scale) {
+            (Brush::Numbers(Some(low), Some(high)), Scale::Numbers(_, false)) => low >= high,
+            _ => false,
+        };
+        let mut differing = changed.filter(|brush| brush != self && !is_point(brush));
         differing.next().unwrap_or_else(|| self.clone())
     }
 

@@ -18,6 +18,11 @@ pub(super) const BEST: Brush = Brush {
     dotted: false,
 };
 
+/// Marks of a cloud: the best trial, one of the best, and any other.
+pub(super) const STAR: usize = 0;
+pub(super) const NEXT: usize = 1;
+pub(super) const POINT: usize = 2;
+
 /// What a kept canvas was drawn from: its size, its data, and what else was chosen.
 pub(super) type Key = (u16, u16, u64, usize, bool);
 
@@ -56,6 +61,11 @@ fn show(pen: &mut Pen<'_>, area: Rect, canvas: &Canvas) {
     let symbols = pen.style.symbols();
     let (others, best) = (pen.style.ink(Ink::Dim), pen.style.ink(Ink::Best));
     let star = symbols.mark(MarkKind::Best);
+    // A hollow one of the same kind; in ASCII the lightest mark.
+    let point = match pen.style.unicode {
+        true => symbols.marker(4),
+        false => symbols.layers[0],
+    };
     for row in 0..area.height {
         for column in 0..area.width {
             let mark = canvas.at(column.into(), row.into());
@@ -66,10 +76,16 @@ fn show(pen: &mut Pen<'_>, area: Rect, canvas: &Canvas) {
                 Mark::Empty => {}
                 Mark::Marker { series } => {
                     let glyph = match series {
-                        0 => star,
-                        _ => symbols.marker(0),
+                        STAR => star,
+                        NEXT => symbols.marker(0),
+                        _ => point,
                     };
-                    cell.set_symbol(glyph).set_style(best);
+                    let style = if series < POINT {
+                        best
+                    } else {
+                        Default::default()
+                    };
+                    cell.set_symbol(glyph).set_style(style);
                 }
                 Mark::Dots { rank, bits, .. } => {
                     let is_best = rank == BEST.rank;

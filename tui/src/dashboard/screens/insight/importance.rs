@@ -119,8 +119,7 @@ impl Bars {
         );
         let inside = pen.heading(area, "What matters", &note);
         let (line, list) = split_top(inside, 1);
-        let text =
-            "share of what all settings explain, trials that have it, what the good ones have";
+        let text = "share of what settings explain, trials with it, what the good ones have";
         pen.text(
             line.x + 1,
             line.y,

@@ -1,7 +1,7 @@
 //! Parallel coordinates: an axis for each setting and one for the value, a line for each trial.
 
 use super::brush::Brush;
-use super::cloud::{BEST, Cloud, OTHERS, dot};
+use super::cloud::{BEST, Cloud, NEXT, OTHERS, STAR, dot};
 use super::sample::evenly;
 use super::scale::Scale;
 use super::table::{Column, Table};
@@ -20,9 +20,8 @@ pub(super) struct Parallel {
     plot: Rect,
 }
 
-/// So many lines are drawn at most, and so many of them above the others.
-pub(super) const LINES: usize = 2_000;
-pub(super) const ABOVE: usize = 10;
+/// So many lines are drawn at most.
+const LINES: usize = 2_000;
 
 /// Axes stand at least so many columns apart.
 const APART: u16 = 12;
@@ -51,13 +50,12 @@ impl Parallel {
 
     pub(super) fn draw(&mut self, pen: &mut Pen<'_>, area: Rect, table: &Table, chosen: usize) {
         let star = pen.style.symbols().mark(MarkKind::Best);
-        let drawn = table.brushed.len().min(LINES);
-        let what = match drawn < table.brushed.len() {
+        let (all, above) = (table.brushed.len(), table.above());
+        let what = match all > LINES {
             true => format!(
-                "{drawn} of {} trials are drawn: the {ABOVE} best and an even sample, {star} the best",
-                table.brushed.len()
+                "{LINES} of {all} trials are drawn: the {above} best and an even sample, {star} the best"
             ),
-            false => format!("{drawn} trials, {star} the best of them"),
+            false => format!("{all} trials, {star} the best of them"),
         };
         let inside = pen.heading(area, "Parallel coordinates", &what);
         self.axes.clear();
@@ -185,7 +183,7 @@ fn shown(columns: usize, chosen: usize, room: u16) -> Vec<usize> {
 
 /// The lines of the trials, the best above the others.
 fn lines(canvas: &mut Canvas, axes: &[(usize, &Column)], table: &Table) {
-    let best = table.best(ABOVE);
+    let best = table.best(table.above());
     let most = LINES - best.len();
     for at in evenly(table.brushed.len(), most) {
         line(canvas, axes, table.brushed[at] as usize, OTHERS);
@@ -201,7 +199,8 @@ fn lines(canvas: &mut Canvas, axes: &[(usize, &Column)], table: &Table) {
         // Where another one is in the cell of the best, the best is seen.
         let seen = dots.into_iter().enumerate().filter_map(|(rank, dot)| {
             let dot = dot?;
-            (rank == 0 || Some(cell(dot)) != star).then_some((rank.min(1), dot))
+            (rank == 0 || Some(cell(dot)) != star)
+                .then_some((if rank == 0 { STAR } else { NEXT }, dot))
         });
         for (series, dot) in seen.collect::<Vec<_>>() {
             canvas.mark(series, dot);

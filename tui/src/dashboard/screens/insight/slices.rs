@@ -1,12 +1,11 @@
 //! What trials came to, against one setting.
 
 use super::brush::Brush;
-use super::cloud::{BEST, Cloud, OTHERS};
-use super::parallel::ABOVE;
+use super::cloud::{BEST, Cloud, NEXT, OTHERS, POINT, STAR};
 use super::scale::Scale;
 use super::table::{Column, Table};
 use crate::axis::Axis;
-use crate::canvas::Canvas;
+use crate::canvas::{Canvas, Dot};
 use crate::chart::MarkKind;
 use crate::dashboard::pen::Pen;
 use crate::number;
@@ -202,24 +201,34 @@ fn number_of(value: f64) -> usize {
     }
 }
 
-/// A dot for each trial, the best ones as marks.
+/// With no more trials than these each is a mark, with more a dot.
+const MARKS: usize = 400;
+
+/// A dot for each trial, or a mark where there are few; the best ones stand out.
 fn points(canvas: &mut Canvas, column: &Column, value: &Column, table: &Table) {
-    let best = table.best(ABOVE);
+    let best = table.best(table.above());
+    let has_marks = table.brushed.len() <= MARKS;
+    // What is in the cell of the best trial is not seen.
+    let star = best.first().and_then(|place| at(column, value, *place));
+    let star = star.map(|(x, y)| canvas.dot(x, y));
+    let cell = |canvas: &Canvas, dot: Dot| (canvas.column(dot), canvas.row(dot));
     for place in &table.brushed {
-        if let Some((x, y)) = at(column, value, *place) {
-            canvas.set(OTHERS, canvas.dot(x, y));
-        }
-    }
-    for (rank, place) in best.iter().enumerate().rev() {
         let Some((x, y)) = at(column, value, *place) else {
             continue;
         };
         let dot = canvas.dot(x, y);
-        if rank == 0 {
-            canvas.mark(0, dot);
-        } else {
-            canvas.set(BEST, dot);
+        let is_hidden = star.is_some_and(|star| cell(canvas, star) == cell(canvas, dot));
+        let is_best = best.contains(place);
+        match (has_marks, is_best) {
+            (true, _) if is_hidden => {}
+            (true, true) => canvas.mark(NEXT, dot),
+            (true, false) => canvas.mark(POINT, dot),
+            (false, true) => canvas.set(BEST, dot),
+            (false, false) => canvas.set(OTHERS, dot),
         }
+    }
+    if let Some(star) = star {
+        canvas.mark(STAR, star);
     }
 }
 

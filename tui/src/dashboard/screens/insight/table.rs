@@ -62,6 +62,9 @@ pub(super) const VALUE: &str = "value";
 /// More settings than these are left out, the least important.
 const SETTINGS: usize = 24;
 
+/// No more trials than these are drawn above the others.
+const ABOVE: usize = 10;
+
 /// Of a running study with many trials the table is made at most once in so many milliseconds.
 const MANY: usize = 5_000;
 const PAUSE: u64 = 500;
@@ -135,6 +138,11 @@ impl Table {
 
     pub(super) fn brush(&self, column: usize) -> Option<&Brush> {
         self.brushes.get(&self.columns.get(column)?.name)
+    }
+
+    /// How many of the brushed trials count as the best, and are drawn above the others.
+    pub(super) fn above(&self) -> usize {
+        self.brushed.len().div_ceil(5).min(ABOVE)
     }
 
     /// The places of the best trials among the brushed ones, the best first.

@@ -6,7 +6,7 @@ use crate::dashboard::grid::{Grid, Heading, Text};
 use crate::dashboard::pen::Pen;
 use crate::number;
 use crate::style::{Ink, Style};
-use crate::text::wrap;
+use crate::text::{clean, wrap};
 use attune_protocol::PluginInfo;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -30,10 +30,10 @@ pub(super) fn list(
 ) {
     let headings = [
         Heading::word("scheduler"),
-        Heading::word("library").rank(2).most(20),
-        Heading::word("version").rank(3),
+        Heading::word("library").rank(1).most(20),
+        Heading::word("version").rank(2),
         Heading::word("health"),
-        Heading::word("what it does").rank(1).most(60),
+        Heading::word("what it does").rank(3).most(60),
     ];
     grid.draw(pen, area, &headings, entries.len(), |index| {
         let entry = &entries[index];
@@ -117,6 +117,11 @@ fn head(text: &'static str, ink: Ink, style: Style) -> Span<'static> {
 /// A sentence on as many lines as it needs.
 pub(super) fn say(pen: &mut Pen<'_>, area: Rect, head: &'static str, text: &str, ink: Ink) {
     let (x, room) = (area.x + 1, area.width.saturating_sub(1));
+    // Without a heading the first word stands in its place.
+    let (head, ink, text) = match (head, text.split_once(' ')) {
+        ("", Some((first, rest))) => (clean(first).into_owned(), ink, rest),
+        (head, _) => (head.to_owned(), ink, text),
+    };
     let head = Span::styled(head, pen.style.ink(ink));
     let lines: Vec<Line<'static>> = wrap(head, text, room.into(), pen.style);
     pen.lines(

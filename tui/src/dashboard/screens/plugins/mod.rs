@@ -270,7 +270,12 @@ impl Plugins {
                 (cells, false)
             });
         if let Some(param) = params.get(self.settings.chosen) {
-            about::say(pen, low, "", &param.doc, Ink::Dim);
+            let searched = match param.searched() {
+                range if range.is_empty() => range,
+                range => format!(", searched {range}"),
+            };
+            let text = format!("{} (default {}{searched})", param.doc, param.default);
+            about::say(pen, low, "", &text, Ink::Dim);
         }
     }
 

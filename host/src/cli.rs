@@ -2,6 +2,7 @@
 //! here.
 
 use crate::study::spec::parse_duration;
+use attune_tui::Theme;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -18,12 +19,22 @@ pub(crate) struct Cli {
     #[arg(long = "plugin", value_name = "PATH", global = true)]
     pub(crate) plugins: Vec<PathBuf>,
 
+    /// Speak with the daemon at this address, such as https://HOST:7878, instead of this machine's.
+    /// ATTUNE_CERTIFICATE and ATTUNE_TOKEN_FILE name its certificate and the token.
+    #[arg(long, value_name = "ADDRESS", global = true)]
+    pub(crate) connect: Option<String>,
+
+    /// Without one, the dashboard opens.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Open the dashboard: launch, watch, compare and steer. So does `attune` alone.
+    Dash(DashArgs),
+    /// Tell how a study goes, a line an event, until it ends; Ctrl-C leaves it running.
+    Watch(WatchArgs),
     /// Find and train a good model for a CSV file.
     Fit(FitArgs),
     /// Predict with a model that `fit` or `run` saved; prints CSV.
@@ -77,6 +88,27 @@ pub(crate) enum Command {
     /// Answer one question about a plugin or a data file.
     #[command(hide = true)]
     Probe(ProbeArgs),
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct DashArgs {
+    /// A study such as s12, or a trial such as s12.3, to begin with.
+    pub(crate) id: Option<String>,
+    /// The colours: dark, light or bright. ATTUNE_THEME says it for good, NO_COLOR takes all away.
+    #[arg(long, value_name = "THEME", value_parser = theme)]
+    pub(crate) theme: Option<Theme>,
+    /// Draw with seven-bit characters only.
+    #[arg(long)]
+    pub(crate) ascii: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// A study such as s12.
+    pub(crate) study: String,
+    /// Print each event as a JSON line.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -435,6 +467,10 @@ pub(crate) enum NanArg {
     Substitute,
     /// It is told as it is.
     Pass,
+}
+
+fn theme(text: &str) -> Result<Theme, String> {
+    Theme::named(text).ok_or_else(|| format!("`{text}` is none of dark, light and bright"))
 }
 
 /// A word of a list, without the space after its comma.

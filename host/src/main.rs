@@ -34,6 +34,7 @@ mod daemon;
 mod export;
 mod import;
 mod places;
+mod solo;
 mod study;
 mod worker;
 

@@ -30,6 +30,8 @@ pub(crate) struct Places {
     pub(crate) config: PathBuf,
     /// What lives as long as the daemon: its socket. Only its owner may look inside.
     pub(crate) run: PathBuf,
+    /// Where another machine's daemon listens that is meant instead.
+    pub(crate) connect: Option<String>,
 }
 
 impl Places {
@@ -48,6 +50,7 @@ impl Places {
                 plugins: home.join("plugins"),
                 config: home.join("config.toml"),
                 run: home.join("run"),
+                connect: connect(&variable),
             });
         }
         let absolute = |name: &str| -> Option<PathBuf> {
@@ -78,6 +81,7 @@ impl Places {
                 None => state.join("run"),
             },
             state,
+            connect: connect(&variable),
         })
     }
 
@@ -206,6 +210,10 @@ fn make_private_folder(folder: &Path) -> anyhow::Result<()> {
         );
     }
     Ok(())
+}
+
+fn connect(variable: impl Fn(&str) -> Option<OsString>) -> Option<String> {
+    variable("ATTUNE_CONNECT").map(|address| address.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]

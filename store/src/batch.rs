@@ -7,7 +7,7 @@ use crate::id::{Id, StudyId, TrialId};
 use crate::journal::Op;
 use crate::key::Key;
 use crate::record::{
-    EpochMetrics, Knowledge, Quarantine, Record, StudyRecord, TrialRecord, encode,
+    EpochMetrics, Knowledge, Note, Quarantine, Record, StudyRecord, TrialRecord, encode,
 };
 use crate::steps::Steps;
 
@@ -51,6 +51,17 @@ impl Batch {
     /// Writes the metrics of one epoch.
     pub fn put_epoch(self, trial: TrialId, epoch: u32, metrics: &EpochMetrics) -> Self {
         self.put(Ok(Key::Epoch(trial, epoch)), metrics)
+    }
+
+    /// Writes what people say about a study or a trial, in place of what they said before.
+    pub fn put_note(self, about: Id, note: &Note) -> Self {
+        self.put(Ok(Key::Note(about)), note)
+    }
+
+    /// Takes away what people said about a study or a trial, if they said anything.
+    pub fn delete_note(mut self, about: Id) -> Self {
+        self.ops.push(Op::delete(&Key::Note(about)));
+        self
     }
 
     /// Writes what `owner` has learnt in one of its slots.

@@ -440,6 +440,6 @@ fn kind(key: &Key) -> &'static str {
         Key::Steps(..) => "steps",
         Key::Summary(..) => "summaries",
         Key::Knowledge { .. } => "knowledge",
-        Key::Quarantine(_) | Key::Counter(_) | Key::Doomed(_) => "others",
+        Key::Note(_) | Key::Quarantine(_) | Key::Counter(_) | Key::Doomed(_) => "others",
     }
 }

@@ -21,7 +21,7 @@ pub struct TrialId {
 }
 
 /// Either kind of id, as a command's argument names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Id {
     /// `s12` or `12`.
     Study(StudyId),

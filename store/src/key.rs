@@ -5,7 +5,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::error::Error;
-use crate::id::{StudyId, TrialId};
+use crate::id::{Id, StudyId, TrialId};
 
 /// The longest name of a knowledge slot or of its owner, in bytes.
 pub(crate) const MAX_SLOT_NAME: usize = 200;
@@ -19,9 +19,10 @@ const QUARANTINE: u8 = 6;
 const COUNTER: u8 = 7;
 const DOOMED: u8 = 8;
 const SUMMARY: u8 = 9;
+const NOTE: u8 = 10;
 
-/// The kinds whose keys begin with a trial's id.
-const TRIAL_PARTS: [u8; 4] = [TRIAL, EPOCH, STEPS, SUMMARY];
+/// The kinds whose keys begin with a trial's id, or with that of the study alone.
+const TRIAL_PARTS: [u8; 5] = [TRIAL, EPOCH, STEPS, SUMMARY, NOTE];
 
 const BOOTS: u8 = 0;
 const STUDY_IDS: u8 = 1;
@@ -37,6 +38,8 @@ pub(crate) enum Key {
     Steps(TrialId, u64),
     /// What a chunk of step history looks like from afar, by its first step.
     Summary(TrialId, u64),
+    /// What people wrote about a study or a trial.
+    Note(Id),
     Knowledge {
         owner: String,
         slot: String,
@@ -98,6 +101,8 @@ impl Key {
             Self::Epoch(id, epoch) => in_trial(EPOCH, *id, &epoch.to_be_bytes()),
             Self::Steps(id, first) => in_trial(STEPS, *id, &first.to_be_bytes()),
             Self::Summary(id, first) => in_trial(SUMMARY, *id, &first.to_be_bytes()),
+            Self::Note(Id::Study(id)) => join(NOTE, &[&id.0.to_be_bytes()]),
+            Self::Note(Id::Trial(id)) => in_trial(NOTE, *id, &[]),
             // The owner's length goes first: no owner's name can then run into a slot's.
             Self::Knowledge { owner, slot } => {
                 let length = u8::try_from(owner.len()).unwrap_or(u8::MAX);
@@ -138,6 +143,13 @@ impl Key {
                     u64::from_be_bytes(first.try_into().ok()?),
                 ))
             }
+            NOTE => match <[u8; 8]>::try_from(rest) {
+                Ok(study) => Some(Self::Note(Id::Study(StudyId(u64::from_be_bytes(study))))),
+                Err(_) => match split_trial(rest)? {
+                    (id, []) => Some(Self::Note(Id::Trial(id))),
+                    _ => None,
+                },
+            },
             KNOWLEDGE => {
                 let (&length, names) = rest.split_first()?;
                 let (owner, slot) = names.split_at_checked(usize::from(length))?;
@@ -191,13 +203,18 @@ impl Key {
         within(in_trial(SUMMARY, trial, &[]))
     }
 
-    /// The ranges of one study's trials and all that belongs to them.
-    pub(crate) fn parts_of_study(study: StudyId) -> [Range<Vec<u8>>; 4] {
+    /// The range of all that people wrote about one study and its trials.
+    pub(crate) fn notes(study: StudyId) -> Range<Vec<u8>> {
+        within(join(NOTE, &[&study.0.to_be_bytes()]))
+    }
+
+    /// The ranges of one study's trials and all that belongs to them and to it.
+    pub(crate) fn parts_of_study(study: StudyId) -> [Range<Vec<u8>>; 5] {
         TRIAL_PARTS.map(|kind| within(join(kind, &[&study.0.to_be_bytes()])))
     }
 
     /// The ranges of one trial and all that belongs to it.
-    pub(crate) fn parts_of_trial(trial: TrialId) -> [Range<Vec<u8>>; 4] {
+    pub(crate) fn parts_of_trial(trial: TrialId) -> [Range<Vec<u8>>; 5] {
         TRIAL_PARTS.map(|kind| within(in_trial(kind, trial, &[])))
     }
 
@@ -209,10 +226,12 @@ impl Key {
     /// The study that this is a part of.
     pub(crate) fn study(&self) -> Option<StudyId> {
         match self {
-            Self::Study(study) | Self::Doomed(study) => Some(*study),
-            Self::Trial(_) | Self::Epoch(..) | Self::Steps(..) | Self::Summary(..) => {
-                self.trial().map(|trial| trial.study)
-            }
+            Self::Study(study) | Self::Doomed(study) | Self::Note(Id::Study(study)) => Some(*study),
+            Self::Trial(_)
+            | Self::Epoch(..)
+            | Self::Steps(..)
+            | Self::Summary(..)
+            | Self::Note(Id::Trial(_)) => self.trial().map(|trial| trial.study),
             Self::Counter(Counter::TrialNumbers(study)) => Some(*study),
             Self::Knowledge { .. } | Self::Quarantine(_) | Self::Counter(_) => None,
         }
@@ -224,7 +243,8 @@ impl Key {
             Self::Trial(trial)
             | Self::Epoch(trial, _)
             | Self::Steps(trial, _)
-            | Self::Summary(trial, _) => Some(*trial),
+            | Self::Summary(trial, _)
+            | Self::Note(Id::Trial(trial)) => Some(*trial),
             _ => None,
         }
     }
@@ -268,6 +288,7 @@ impl fmt::Display for Key {
                     "the summary of the steps of trial {id} from step {first}"
                 )
             }
+            Self::Note(id) => write!(f, "the note on {id}"),
             Self::Knowledge { owner, slot } => write!(f, "knowledge slot `{slot}` of `{owner}`"),
             Self::Quarantine(hash) => write!(f, "the quarantine of library {hash}"),
             Self::Counter(Counter::Boots) => write!(f, "the count of starts"),
@@ -339,6 +360,8 @@ mod tests {
             (trial(), any::<u32>()).prop_map(|(id, epoch)| Key::Epoch(id, epoch)),
             (trial(), any::<u64>()).prop_map(|(id, first)| Key::Steps(id, first)),
             (trial(), any::<u64>()).prop_map(|(id, first)| Key::Summary(id, first)),
+            any::<u64>().prop_map(|id| Key::Note(Id::Study(StudyId(id)))),
+            trial().prop_map(|id| Key::Note(Id::Trial(id))),
             ("\\PC{1,20}", "\\PC{1,20}")
                 .prop_map(|(owner, slot)| Key::knowledge(&owner, &slot).unwrap()),
             "\\PC{1,20}".prop_map(|hash| Key::quarantine(&hash).unwrap()),
@@ -362,6 +385,14 @@ mod tests {
             prop_assert_eq!(Key::steps(b).contains(&inside), a == b);
             prop_assert_eq!(Key::trials(b.study).contains(&Key::Trial(a).encode()), a.study == b.study);
             prop_assert!(!Key::epochs(a).contains(&inside));
+            let note = Key::Note(Id::Trial(a)).encode();
+            prop_assert_eq!(Key::notes(b.study).contains(&note), a.study == b.study);
+            let of_study = Key::Note(Id::Study(a.study)).encode();
+            prop_assert_eq!(Key::notes(b.study).contains(&of_study), a.study == b.study);
+            let parts = |of: &[Range<Vec<u8>>], key: &Vec<u8>| of.iter().any(|part| part.contains(key));
+            prop_assert!(!parts(&Key::parts_of_trial(a), &of_study));
+            prop_assert!(parts(&Key::parts_of_study(a.study), &of_study));
+            prop_assert_eq!(parts(&Key::parts_of_trial(b), &note), a == b);
         }
     }
 

@@ -42,8 +42,8 @@ pub use error::Error;
 pub use id::{Id, StudyId, TrialId};
 pub use record::{
     Action, Best, Change, Checkpoint, Death, Direction, EpochMetrics, Intervention, KeptAs,
-    Knowledge, ModelFile, Origin, Outcome, OutcomeKind, PluginBuild, Quarantine, Scalar,
-    StudyRecord, StudyState, TrialRecord, TrialState,
+    Knowledge, ModelFile, Note, Notes, Origin, Outcome, OutcomeKind, PluginBuild, Quarantine,
+    Scalar, StudyRecord, StudyState, TrialRecord, TrialState,
 };
 pub use report::{IndexState, Loss, OpenReport, TornTail};
 pub use shared::MAX_BATCH_BYTES;

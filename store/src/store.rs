@@ -14,7 +14,7 @@ use crate::id::{Id, StudyId, TrialId};
 use crate::journal::Limits;
 use crate::key::Key;
 use crate::lock::DirLock;
-use crate::record::{EpochMetrics, Knowledge, Quarantine, StudyRecord, TrialRecord};
+use crate::record::{EpochMetrics, Knowledge, Note, Notes, Quarantine, StudyRecord, TrialRecord};
 use crate::recovery;
 use crate::report::OpenReport;
 use crate::shared::{Shared, SharedTail};
@@ -366,6 +366,34 @@ impl Store {
         drop(held);
         self.start_due_checkpoint();
         Ok(())
+    }
+
+    /// What people wrote about a study or a trial, if they did.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn note(&self, about: Id) -> Result<Option<Note>, Error> {
+        self.shared.get(&Key::Note(about))
+    }
+
+    /// All that people wrote about a study and its trials.
+    ///
+    /// # Errors
+    /// Those of reading.
+    pub fn notes(&self, study: StudyId) -> Result<Notes, Error> {
+        let about = |key: &Key| match key {
+            Key::Note(about) => Some(*about),
+            _ => None,
+        };
+        let mut notes = Notes::default();
+        self.shared.each(Key::notes(study), about, |about, note| {
+            match about {
+                Id::Study(_) => notes.study = Some(note),
+                Id::Trial(id) => drop(notes.trials.insert(id.number, note)),
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(notes)
     }
 
     /// What `owner` has learnt in one of its slots, if anything yet.

@@ -34,5 +34,5 @@ mod text;
 
 pub use number::{bytes, duration, significant};
 pub use paint::to_text;
-pub use style::{ColorDepth, Style};
+pub use style::{ColorDepth, Style, Theme};
 pub use text::clean;

@@ -21,6 +21,14 @@ const IMPORT_WITHIN: Duration = Duration::from_secs(900);
 
 pub(crate) async fn export(args: &ExportArgs, places: &Places) -> anyhow::Result<ExitCode> {
     let client = reach::daemon(places).await?;
+    for line in write(&client, args).await? {
+        say!("{}", attune_tui::clean(&line));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a study as it is asked for; what to tell of it, a sentence each.
+pub(super) async fn write(client: &Client, args: &ExportArgs) -> anyhow::Result<Vec<String>> {
     let Id::Study(id) = args.study.parse()? else {
         bail!(
             "`{}` is a trial; studies are exported as a whole",
@@ -48,9 +56,8 @@ pub(crate) async fn export(args: &ExportArgs, places: &Places) -> anyhow::Result
                     to.display()
                 );
             }
-            super::launch::fetch_model(&client, &id.to_string(), to).await?;
-            say!("saved the model as {}", to.display());
-            return Ok(ExitCode::SUCCESS);
+            super::launch::fetch_model(client, &id.to_string(), to).await?;
+            return Ok(vec![format!("saved the model as {}", to.display())]);
         }
     };
     let mut stdout = std::io::stdout().lock();
@@ -64,14 +71,16 @@ pub(crate) async fn export(args: &ExportArgs, places: &Places) -> anyhow::Result
     let (epochs, steps) = (format.wants_epochs(&target), format.wants_steps(&target));
     // One after the other: the memory that is needed is that of one trial.
     let mut trials = study.trials.iter().map(|summary| {
-        let fetched = fetch(&client, &summary.id, epochs, steps);
+        let fetched = fetch(client, &summary.id, epochs, steps);
         block_in_place(|| Handle::current().block_on(fetched))
     });
     let done = export::export(format, &study, &mut trials, target)?;
-    for note in &done.notes {
-        say!("note: {}", attune_tui::clean(note));
-    }
-    say!(
+    let mut told: Vec<String> = done
+        .notes
+        .iter()
+        .map(|note| format!("note: {note}"))
+        .collect();
+    told.push(format!(
         "wrote {} trials, {} epochs and {} steps{}",
         done.trials,
         done.epochs,
@@ -80,8 +89,8 @@ pub(crate) async fn export(args: &ExportArgs, places: &Places) -> anyhow::Result
             Some(path) => format!(" to {}", path.display()),
             None => String::new(),
         }
-    );
-    Ok(ExitCode::SUCCESS)
+    ));
+    Ok(told)
 }
 
 /// A trial, with as much of its history as is wanted.

@@ -3,11 +3,9 @@
 use super::launch::{host, launch};
 use crate::cli::{FitArgs, TaskArg};
 use crate::places::Places;
-use crate::study::draft::Draft;
 use crate::study::spec::StudySpec;
 use anyhow::Context;
-use attune_protocol::LookForPlugins;
-use attune_trainer::data::Table;
+use attune_protocol::{Draft, LookForPlugins};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,31 +14,34 @@ pub(crate) async fn run(
     places: &Places,
     plugins: &[PathBuf],
 ) -> anyhow::Result<ExitCode> {
-    let table = Table::read(&args.data)?;
     let data = std::path::absolute(&args.data)
         .with_context(|| format!("cannot tell where {} lies", args.data.display()))?;
+    let data = data.to_str().with_context(|| {
+        format!(
+            "the path {} is not UTF-8; rename what it goes through",
+            data.display()
+        )
+    })?;
+    let (client, embedded) = host(&args.running, places).await?;
     let draft = Draft {
-        data: &data,
-        target: &args.target,
+        data: data.to_owned(),
+        target: args.target.clone(),
         task: args.task.map(|task| match task {
-            TaskArg::Classification => "classification",
-            TaskArg::Regression => "regression",
+            TaskArg::Classification => "classification".into(),
+            TaskArg::Regression => "regression".into(),
         }),
-        metric: args.metric.as_deref(),
-        schedulers: &args.schedulers,
+        metric: args.metric.clone(),
+        schedulers: args.schedulers.clone(),
         trials: args.trials,
-        budget: args.budget.as_deref(),
+        budget: args.budget.clone(),
         seed: args.seed,
-        rows: table.rows(),
     };
-    let text = draft.to_toml();
+    let text = client.draft(&draft).await?.spec;
     if let Some(path) = &args.save_study {
         std::fs::write(path, &text)
             .with_context(|| format!("cannot write the study file {}", path.display()))?;
     }
     let spec = StudySpec::parse(Path::new(""), &text)?;
-    drop(table);
-    let (client, embedded) = host(&args.running, places).await?;
     if !args.schedulers.is_empty() {
         let places = super::told_places(plugins)?;
         let known = client.look_for_plugins(&LookForPlugins { places }).await?;

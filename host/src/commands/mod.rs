@@ -3,6 +3,7 @@
 mod compare;
 mod control;
 mod daemon;
+mod dash;
 mod doctor;
 mod exchange;
 mod fit;
@@ -17,8 +18,9 @@ mod show;
 mod status;
 mod store;
 mod trace;
+mod watch;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, DashArgs};
 use crate::places::Places;
 use crate::study::reader::nearest;
 use crate::worker;
@@ -37,15 +39,19 @@ const INTERRUPTED: u8 = 130;
 
 pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let named = cli.plugins;
+    let command = cli
+        .command
+        .unwrap_or_else(|| Command::Dash(DashArgs::default()));
     // These need no daemon, and no folders.
-    match &cli.command {
+    match &command {
         Command::Predict(args) => return predict::run(args),
         Command::Worker(args) => return worker::run(args),
         Command::Probe(args) => return worker::probe::run(args.memory),
         _ => {}
     }
-    let places = Places::from_environment()?;
-    if let Command::Trace(args) = cli.command {
+    let mut places = Places::from_environment()?;
+    places.connect = cli.connect.or(places.connect);
+    if let Command::Trace(args) = command {
         return trace::run(args, &load_plugins(&places, &named)?);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -53,7 +59,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         .enable_all()
         .build()
         .context("cannot start the threads that a command needs")?;
-    let outcome = runtime.block_on(talk(cli.command, &places, &named));
+    let outcome = runtime.block_on(talk(command, &places, &named));
     // Whatever still waits for an answer, nobody waits for any more.
     runtime.shutdown_background();
     outcome
@@ -62,6 +68,8 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 /// The commands that speak with the daemon, or are it.
 async fn talk(command: Command, places: &Places, named: &[PathBuf]) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Dash(args) => dash::run(&args, places).await,
+        Command::Watch(args) => watch::run(&args, places).await,
         Command::Fit(args) => fit::run(&args, places, named).await,
         Command::Run(args) => run::run(&args, places, named).await,
         Command::Ls(args) => ls::run(&args, places).await,

@@ -24,10 +24,10 @@ const MOST_KILLS: u32 = 3;
 /// How often is looked whether it has.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// The daemon of these places; one is started where none runs. `ATTUNE_CONNECT` names one of
-/// another machine instead, which nobody here can start.
+/// The daemon of these places; one is started where none runs. `--connect` or `ATTUNE_CONNECT` names
+/// one of another machine instead, which nobody here can start.
 pub(crate) async fn daemon(places: &Places) -> anyhow::Result<Client> {
-    if let Some(address) = remote()? {
+    if let Some(address) = remote(places)? {
         let client = Client::new(address);
         client.status().await?;
         return Ok(client);
@@ -41,11 +41,11 @@ pub(crate) async fn daemon(places: &Places) -> anyhow::Result<Client> {
     start(places).await
 }
 
-/// The daemon that the environment names: its address, the file that holds its token, and its
-/// certificate, which is trusted and no other.
-fn remote() -> anyhow::Result<Option<Address>> {
+/// The daemon that is named: its address, the file that holds its token, and its certificate, which
+/// is trusted and no other.
+fn remote(places: &Places) -> anyhow::Result<Option<Address>> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let Some(address) = variable("ATTUNE_CONNECT") else {
+    let Some(address) = &places.connect else {
         return Ok(None);
     };
     let token = match variable("ATTUNE_TOKEN_FILE") {
@@ -57,7 +57,8 @@ fn remote() -> anyhow::Result<Option<Address>> {
     };
     let trust = variable("ATTUNE_CERTIFICATE").map(std::path::PathBuf::from);
     let token = token.as_deref().map(str::trim);
-    let address = Address::parse(&address, token, trust.as_deref()).context("ATTUNE_CONNECT")?;
+    let address =
+        Address::parse(address, token, trust.as_deref()).context("--connect, or ATTUNE_CONNECT")?;
     Ok(Some(address))
 }
 

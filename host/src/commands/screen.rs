@@ -45,6 +45,10 @@ impl Screen {
         }
     }
 
+    pub(crate) fn style(&self) -> Style {
+        self.style
+    }
+
     /// Prints a result: as JSON for programs, else as a page for people.
     pub(crate) fn print(
         &self,

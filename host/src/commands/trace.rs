@@ -1,13 +1,13 @@
 //! `attune trace`: a scheduler alone, over a stream of metrics or over N steps.
 
 use crate::cli::{NanArg, OptimizerArg, TraceArgs};
+use crate::solo::Solo;
 use anyhow::{Context, bail};
 use attune_loader::Plugins;
-use attune_plugin_api::controller::{Clock, Controller};
 use attune_plugin_api::param::Value;
 use attune_plugin_api::signal::Layout;
 use attune_plugin_api::{Description, OptimizerKind, Setup, Signal};
-use attune_trainer::trial::{NanFilter, NanPolicy};
+use attune_trainer::trial::NanPolicy;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, IsTerminal, Read, Write};
@@ -39,34 +39,29 @@ pub(crate) fn run(args: TraceArgs, plugins: &Plugins) -> anyhow::Result<ExitCode
     for warning in controller.warnings() {
         say!("warning: {warning}");
     }
-    let mut trace = Trace {
-        layout: Layout::new(&description.signals, setup.groups.len()),
-        rates: setup.rates(),
-        momenta: vec![0.9; setup.groups.len()],
-        clock: Clock::default(),
-        steps_per_epoch: args.steps_per_epoch,
-        nan: NanFilter::new(args.nan.into()),
-        json: args.json,
-        controller,
-    };
+    let mut solo = Solo::new(controller, &setup, args.nan.into());
     let mut out = BufWriter::new(io::stdout().lock());
+    let advance = |solo: &mut Solo, seen: &Observation, out: &mut BufWriter<_>| {
+        let signals = seen.flat(solo.layout());
+        solo.step(&signals, seen.metric, |solo| print(solo, args.json, out))
+    };
     let limit = args.steps.unwrap_or(u64::MAX);
     if closed_form {
         for _ in 0..limit {
-            trace.advance(&Observation::default(), &mut out)?;
+            advance(&mut solo, &Observation::default(), &mut out)?;
         }
     } else {
         let (name, input) = open(&args)?;
         let mut lines = Lines { input, number: 0 };
-        while trace.clock.step < limit {
+        while solo.steps() < limit {
             let Some(line) = lines.next(&name)? else {
                 break;
             };
             let place = format!("{name}:{}", lines.number);
             let observation = Observation::parse(&line)
-                .and_then(|seen| seen.fit(description, &trace.layout, trace.rates.len()))
+                .and_then(|seen| seen.fit(description, solo.layout(), solo.rates().len()))
                 .map_err(|e| anyhow::anyhow!("{place}: {e}"))?;
-            trace.advance(&observation, &mut out).context(place)?;
+            advance(&mut solo, &observation, &mut out).context(place)?;
             if lines.must_wait() {
                 // Whoever feeds us line by line wants to see the rates as they come.
                 out.flush()?;
@@ -74,67 +69,27 @@ pub(crate) fn run(args: TraceArgs, plugins: &Plugins) -> anyhow::Result<ExitCode
         }
     }
     out.flush()?;
-    if trace.nan.not_finite() > 0 {
-        say!("{} metrics were not finite", trace.nan.not_finite());
+    if solo.not_finite() > 0 {
+        say!("{} metrics were not finite", solo.not_finite());
     }
     Ok(ExitCode::SUCCESS)
 }
 
-struct Trace {
-    controller: Box<dyn Controller>,
-    layout: Layout,
-    rates: Vec<f64>,
-    momenta: Vec<f64>,
-    clock: Clock,
-    steps_per_epoch: Option<u64>,
-    nan: NanFilter,
-    json: bool,
-}
-
-impl Trace {
-    /// One step of the run: the scheduler sees the signals, then the metric, and what it set is
-    /// printed.
-    fn advance(&mut self, seen: &Observation, out: &mut impl Write) -> anyhow::Result<()> {
-        let step = self.clock.step;
-        let failed = |e| anyhow::anyhow!("the scheduler failed at step {step}: {e}");
-        let signals = seen.flat(&self.layout);
-        self.controller
-            .step(&self.clock, &signals, &mut self.rates, &mut self.momenta)
-            .map_err(failed)?;
-        if let Some(metric) = seen.metric.and_then(|metric| self.nan.admit(metric)) {
-            self.controller
-                .metric(metric, &self.clock, &mut self.rates, &mut self.momenta)
-                .map_err(failed)?;
-        }
-        if let Some(bad) = self.rates.iter().find(|r| !r.is_finite() || **r < 0.0) {
-            bail!(
-                "the scheduler set a rate to {bad} at step {step}; a rate must be finite and not \
-                 negative, so this is a mistake in the plugin"
-            );
-        }
-        self.print(out)?;
-        self.clock.step += 1;
-        if let Some(steps) = self.steps_per_epoch.filter(|steps| *steps > 0) {
-            self.clock.epoch = self.clock.step as f64 / steps as f64;
-        }
-        Ok(())
+/// What a step came to.
+fn print(solo: &Solo, json: bool, out: &mut impl Write) -> anyhow::Result<()> {
+    if json {
+        let line = serde_json::json!({
+            "step": solo.steps(),
+            "lr": solo.rates(),
+            "momentum": solo.momenta(),
+        });
+        writeln!(out, "{line}")?;
+    } else {
+        // The shortest form that reads back to the same float.
+        let columns: Vec<String> = solo.rates().iter().map(|r| format!("{r:?}")).collect();
+        writeln!(out, "{}", columns.join("\t"))?;
     }
-
-    fn print(&self, out: &mut impl Write) -> anyhow::Result<()> {
-        if self.json {
-            let line = serde_json::json!({
-                "step": self.clock.step,
-                "lr": self.rates,
-                "momentum": self.momenta,
-            });
-            writeln!(out, "{line}")?;
-        } else {
-            // The shortest form that reads back to the same float.
-            let columns: Vec<String> = self.rates.iter().map(|r| format!("{r:?}")).collect();
-            writeln!(out, "{}", columns.join("\t"))?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// What one line of the stream tells.

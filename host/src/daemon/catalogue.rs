@@ -181,7 +181,7 @@ impl Catalogue {
                 self.known.insert(candidate.hash.clone(), known.clone());
                 Ok(known)
             }
-            Verdict::Refused(why) => Err(why),
+            Verdict::Refused(complaint) => Err(complaint.error),
             Verdict::Died(how) => {
                 let path = candidate.path.to_string_lossy().into_owned();
                 found.fatal.push(Fatal {
@@ -271,6 +271,12 @@ impl Catalogue {
                 Some((name.clone(), build))
             })
             .collect()
+    }
+
+    /// Whether the library of this hash, as far as it is known, holds this scheduler.
+    pub(super) fn holds(&self, hash: &str, scheduler: &str) -> bool {
+        let known = self.known.get(hash);
+        known.is_some_and(|known| known.library.schedulers.iter().any(|s| s.name == scheduler))
     }
 
     pub(super) fn prober(&self) -> &Prober {

@@ -37,7 +37,7 @@ use config::Config;
 use engine::{Ask, Engine, Limits, Means};
 use listen::Door;
 use lock::{Info, Lock};
-use reception::Reception;
+use reception::{Inspections, Paces, Reception};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -189,6 +189,8 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
             hub: Arc::clone(&hub),
             places: places.clone(),
             catalogue: tokio::sync::Mutex::new(catalogue),
+            inspections: Inspections::default(),
+            paces: Paces::default(),
         },
         engine: engine.clone(),
         store,

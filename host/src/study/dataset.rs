@@ -2,7 +2,6 @@
 
 use super::reader::nearest;
 use super::spec::StudySpec;
-use anyhow::Context;
 use attune_trainer::data::{ColumnAction, DataError, DataOptions, Dataset, Shares, Table};
 use attune_trainer::metrics::Metric;
 use std::fs::File;
@@ -58,7 +57,10 @@ pub(crate) fn prepare(spec: &StudySpec, table: &Table) -> Result<Dataset, DataEr
 }
 
 /// What the study optimises.
-pub(crate) fn objective(spec: &StudySpec, dataset: &Dataset) -> anyhow::Result<Metric> {
+///
+/// # Errors
+/// A sentence that names neither the file nor the line.
+pub(crate) fn objective(spec: &StudySpec, dataset: &Dataset) -> Result<Metric, String> {
     let kind = dataset.task().kind();
     let Some(name) = &spec.metric else {
         return Ok(Metric::default_objective(kind));
@@ -66,21 +68,58 @@ pub(crate) fn objective(spec: &StudySpec, dataset: &Dataset) -> anyhow::Result<M
     let known = Metric::of(kind);
     let names = || known.iter().map(|metric| metric.name());
     let found = known.iter().find(|metric| metric.name() == name);
-    found.copied().with_context(|| {
+    found.copied().ok_or_else(|| {
         let hint = nearest(name, names())
             .map(|right| format!("; did you mean `{right}`?"))
             .unwrap_or_default();
         let all: Vec<&str> = names().collect();
-        // What `fit` drafted is no file that could be named.
-        let place = match spec.path.as_os_str().is_empty() {
-            true => "--metric".into(),
-            false => spec.path.display().to_string(),
-        };
         format!(
-            "{place}: the metric `{name}` does not fit the target `{}`; it can be {}{hint}",
+            "the metric `{name}` does not fit the target `{}`; it can be {}{hint}",
             spec.data.target,
             all.join(", ")
         )
+    })
+}
+
+/// Where in a study file stands what this is about, such as `data.target`.
+pub(crate) fn key_of(spec: &StudySpec, error: &DataError) -> &'static str {
+    match error {
+        DataError::NoSuchColumn { column, .. } | DataError::RepeatedColumn { column, .. } => {
+            match *column == spec.data.target {
+                true => "data.target",
+                false => "data.ignore",
+            }
+        }
+        DataError::EmptyTarget { .. }
+        | DataError::ConstantTarget { .. }
+        | DataError::TooManyClasses { .. }
+        | DataError::TargetNotNumeric { .. } => "data.target",
+        DataError::BadShares { .. } => "data.valid",
+        _ => "data.path",
+    }
+}
+
+/// Why a table with these columns cannot be used, where it lacks one that is named.
+pub(crate) fn lacking_column<'c>(
+    file: &Path,
+    named: impl IntoIterator<Item = &'c String>,
+    columns: impl Iterator<Item = &'c str> + Clone,
+) -> Option<DataError> {
+    let is_there = |name: &str| columns.clone().any(|column| column == name);
+    let lacking = named.into_iter().find(|name| !is_there(name))?;
+    let suggestion = match nearest(lacking, columns.clone()) {
+        Some(right) => format!("; did you mean `{right}`?"),
+        None => {
+            let some = columns.clone().take(10).map(|name| format!("`{name}`"));
+            let some: Vec<String> = some.collect();
+            let more = if columns.count() > 10 { ", …" } else { "" };
+            format!("; its columns are {}{more}", some.join(", "))
+        }
+    };
+    Some(DataError::NoSuchColumn {
+        file: file.display().to_string(),
+        column: lacking.clone(),
+        suggestion,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Writes the study file that `attune fit` runs: one code path, and a file to start from.
 
+use attune_protocol::Draft;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -7,83 +8,65 @@ use std::path::Path;
 /// enough that many configurations are seen.
 const TARGET_STEPS: u64 = 2_000;
 
-/// What the user said and what is known of the data.
-#[derive(Debug, Clone)]
-pub(crate) struct Draft<'a> {
-    pub(crate) data: &'a Path,
-    pub(crate) target: &'a str,
-    pub(crate) task: Option<&'a str>,
-    pub(crate) metric: Option<&'a str>,
-    pub(crate) schedulers: &'a [String],
-    pub(crate) trials: Option<u32>,
-    pub(crate) budget: Option<&'a str>,
-    pub(crate) seed: u64,
-    /// Rows of the data.
-    pub(crate) rows: usize,
+/// The study file for what the user said of a table of so many rows.
+pub(crate) fn to_toml(draft: &Draft, rows: u64) -> String {
+    let batch = match rows {
+        0..500 => 16,
+        500..5_000 => 32,
+        5_000..50_000 => 64,
+        _ => 256,
+    };
+    let steps_per_epoch = (rows * 7 / 10 / batch).max(1);
+    let max_epochs = (TARGET_STEPS / steps_per_epoch).clamp(9, 100);
+
+    let mut text = String::from("# Written by `attune fit`; `attune run` takes it as it is.\n\n");
+    line(&mut text, "name", quoted(&name(Path::new(&draft.data))));
+    line(&mut text, "seed", draft.seed);
+    if let Some(trials) = draft.trials {
+        line(&mut text, "trials", trials);
+    }
+    if let Some(budget) = &draft.budget {
+        line(&mut text, "budget", quoted(budget));
+    }
+    text.push_str("\n[data]\n");
+    line(&mut text, "path", quoted(&draft.data));
+    line(&mut text, "target", quoted(&draft.target));
+    if let Some(task) = &draft.task {
+        line(&mut text, "task", quoted(task));
+    }
+    if let Some(metric) = &draft.metric {
+        text.push_str("\n[objective]\n");
+        line(&mut text, "metric", quoted(metric));
+    }
+    text.push_str("\n[fidelity]\n");
+    line(&mut text, "max_epochs", max_epochs);
+    text.push_str("\n[space]\n");
+    if !draft.schedulers.is_empty() {
+        let names: Vec<String> = draft.schedulers.iter().map(|name| quoted(name)).collect();
+        line(&mut text, "scheduler", format!("[{}]", names.join(", ")));
+    }
+    line(&mut text, "lr", "{ low = 0.005, high = 0.2, log = true }");
+    line(&mut text, "batch_size", batch);
+    line(&mut text, "layers", "[1, 2]");
+    line(&mut text, "width", "[64, 128, 256]");
+    line(&mut text, "dropout", "{ low = 0.0, high = 0.4 }");
+    line(
+        &mut text,
+        "weight_decay",
+        "{ low = 1e-5, high = 1e-2, log = true }",
+    );
+    text
 }
 
-impl Draft<'_> {
-    /// The data file's name without its ending, as far as it can be a study's name.
-    fn name(&self) -> String {
-        let stem = self.data.file_stem().unwrap_or_default().to_string_lossy();
-        let plain = stem.chars().filter(|c| !c.is_control() && *c != '\\');
-        let mut name: String = plain.take(25).collect();
-        if name.is_empty() {
-            name.push_str("data");
-        }
-        name
+/// The data file's name without its ending, as far as it can be a study's name.
+fn name(data: &Path) -> String {
+    let stem = data.file_stem().unwrap_or_default().to_string_lossy();
+    let plain = stem.chars().filter(|c| !c.is_control() && *c != '\\');
+    let mut name: String = plain.take(25).collect();
+    if name.is_empty() {
+        name.push_str("data");
     }
-
-    /// The study file.
-    pub(crate) fn to_toml(&self) -> String {
-        let batch = match self.rows {
-            0..500 => 16,
-            500..5_000 => 32,
-            5_000..50_000 => 64,
-            _ => 256,
-        };
-        let steps_per_epoch = (self.rows as u64 * 7 / 10 / batch).max(1);
-        let max_epochs = (TARGET_STEPS / steps_per_epoch).clamp(9, 100);
-
-        let mut text =
-            String::from("# Written by `attune fit`; `attune run` takes it as it is.\n\n");
-        line(&mut text, "name", quoted(&self.name()));
-        line(&mut text, "seed", self.seed);
-        if let Some(trials) = self.trials {
-            line(&mut text, "trials", trials);
-        }
-        if let Some(budget) = self.budget {
-            line(&mut text, "budget", quoted(budget));
-        }
-        text.push_str("\n[data]\n");
-        line(&mut text, "path", quoted(&self.data.to_string_lossy()));
-        line(&mut text, "target", quoted(self.target));
-        if let Some(task) = self.task {
-            line(&mut text, "task", quoted(task));
-        }
-        if let Some(metric) = self.metric {
-            text.push_str("\n[objective]\n");
-            line(&mut text, "metric", quoted(metric));
-        }
-        text.push_str("\n[fidelity]\n");
-        line(&mut text, "max_epochs", max_epochs);
-        text.push_str("\n[space]\n");
-        if !self.schedulers.is_empty() {
-            let names: Vec<String> = self.schedulers.iter().map(|name| quoted(name)).collect();
-            line(&mut text, "scheduler", format!("[{}]", names.join(", ")));
-        }
-        line(&mut text, "lr", "{ low = 0.005, high = 0.2, log = true }");
-        line(&mut text, "batch_size", batch);
-        line(&mut text, "layers", "[1, 2]");
-        line(&mut text, "width", "[64, 128, 256]");
-        line(&mut text, "dropout", "{ low = 0.0, high = 0.4 }");
-        line(
-            &mut text,
-            "weight_decay",
-            "{ low = 1e-5, high = 1e-2, log = true }",
-        );
-        text
-    }
+    name
 }
 
 fn line(text: &mut String, key: &str, value: impl std::fmt::Display) {
@@ -101,17 +84,12 @@ mod tests {
     use crate::study::spec::StudySpec;
     use attune_trainer::data::TaskKind;
 
-    fn draft(target: &str) -> Draft<'_> {
+    fn draft(target: &str) -> Draft {
         Draft {
-            data: Path::new("/data/a \"b\".csv"),
-            target,
-            task: None,
-            metric: None,
-            schedulers: &[],
-            trials: None,
-            budget: None,
+            data: "/data/a \"b\".csv".into(),
+            target: target.into(),
             seed: 7,
-            rows: 1797,
+            ..Draft::default()
         }
     }
 
@@ -124,7 +102,7 @@ mod tests {
             "line\nbreak",
             "back\\slash",
         ] {
-            let text = draft(target).to_toml();
+            let text = to_toml(&draft(target), 1797);
             let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
             assert_eq!(spec.data.target, target);
             assert_eq!(spec.data.path, Path::new("/data/a \"b\".csv"));
@@ -134,15 +112,14 @@ mod tests {
 
     #[test]
     fn what_the_user_said_is_kept() {
-        let schedulers = ["greedy".to_owned(), "rex".to_owned()];
-        let text = Draft {
-            task: Some("regression"),
-            metric: Some("mae"),
-            schedulers: &schedulers,
-            budget: Some("5m"),
+        let draft = Draft {
+            task: Some("regression".into()),
+            metric: Some("mae".into()),
+            schedulers: vec!["greedy".into(), "rex".into()],
+            budget: Some("5m".into()),
             ..draft("y")
-        }
-        .to_toml();
+        };
+        let text = to_toml(&draft, 1797);
         let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
         assert_eq!(spec.data.task, Some(TaskKind::Regression));
         assert_eq!(spec.metric.as_deref(), Some("mae"));
@@ -153,7 +130,7 @@ mod tests {
     #[test]
     fn epochs_follow_the_amount_of_data() {
         let epochs = |rows| {
-            let text = Draft { rows, ..draft("y") }.to_toml();
+            let text = to_toml(&draft("y"), rows);
             let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
             spec.fidelity.max_epochs
         };

@@ -9,6 +9,7 @@
 pub(crate) mod dataset;
 pub(crate) mod domains;
 pub(crate) mod draft;
+mod in_words;
 pub(crate) mod reader;
 pub(crate) mod settings;
 pub(crate) mod space;

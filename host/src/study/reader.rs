@@ -17,6 +17,8 @@ pub(crate) struct SpecError {
     pub(crate) path: PathBuf,
     /// Counted from 1.
     pub(crate) line: usize,
+    /// The whole key, such as `space.lr`; empty where it is about none.
+    pub(crate) key: String,
     pub(crate) message: String,
 }
 
@@ -30,18 +32,55 @@ pub(crate) struct Source<'d> {
 impl<'d> Source<'d> {
     /// Parses the whole file.
     pub(crate) fn parse(self) -> Result<Spanned<DeTable<'d>>, SpecError> {
-        DeTable::parse(self.text).map_err(|error| {
-            let at = error.span().unwrap_or_default();
-            self.error(at, format!("not valid TOML: {}", error.message()))
-        })
+        let (table, problems) = self.parse_all();
+        match problems.into_iter().next() {
+            None => Ok(table),
+            Some(problem) => Err(problem),
+        }
     }
 
-    pub(crate) fn error(self, at: Range<usize>, message: impl Into<String>) -> SpecError {
+    /// Parses the whole file, and tells everything that is no TOML. Where there is such, the table
+    /// is not what the file means.
+    pub(crate) fn parse_all(self) -> (Spanned<DeTable<'d>>, Vec<SpecError>) {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        let problems = errors.iter().map(|error| {
+            let at = error.span().unwrap_or_default();
+            let message = format!("not valid TOML: {}", error.message());
+            self.error(at, String::new(), message)
+        });
+        let mut problems: Vec<SpecError> = problems.collect();
+        // One mistake leads to others behind it.
+        problems.dedup_by_key(|problem| problem.line);
+        (table, problems)
+    }
+
+    pub(crate) fn error(
+        self,
+        at: Range<usize>,
+        key: String,
+        message: impl Into<String>,
+    ) -> SpecError {
         SpecError {
             path: self.path.to_owned(),
             line: self.line(&at),
+            key,
             message: message.into(),
         }
+    }
+
+    /// An error about a key such as `data.path`, at the line where it stands, or else at that of the
+    /// table that it should stand in.
+    pub(crate) fn error_about(self, key: &str, message: impl Into<String>) -> SpecError {
+        let (table, _) = self.parse_all();
+        let (mut at, mut within) = (0..0, Some(table.get_ref()));
+        for part in key.split('.') {
+            let found = within.and_then(|table| table.get_key_value(part));
+            if let Some((name, _)) = found {
+                at = name.span();
+            }
+            within = found.and_then(|(_, value)| value.get_ref().as_table());
+        }
+        self.error(at, key.to_owned(), message)
     }
 
     /// The line of a place in the text, counted from 1.
@@ -55,8 +94,8 @@ impl<'d> Source<'d> {
 /// refuses the others.
 pub(crate) struct Section<'d> {
     source: Source<'d>,
-    /// Such as `[data]`, or empty at the top.
-    name: &'static str,
+    /// Such as `data`, or empty at the top.
+    name: String,
     table: Option<&'d DeTable<'d>>,
     known: BTreeSet<&'static str>,
 }
@@ -64,6 +103,8 @@ pub(crate) struct Section<'d> {
 /// A key's value with its place.
 pub(crate) struct Entry<'d> {
     source: Source<'d>,
+    /// The table that it stands in, such as `space.greedy`; empty at the top.
+    within: String,
     key: String,
     value: &'d DeValue<'d>,
     at: Range<usize>,
@@ -73,7 +114,7 @@ impl<'d> Section<'d> {
     pub(crate) fn top(source: Source<'d>, table: &'d DeTable<'d>) -> Self {
         Section {
             source,
-            name: "",
+            name: String::new(),
             table: Some(table),
             known: BTreeSet::new(),
         }
@@ -82,12 +123,28 @@ impl<'d> Section<'d> {
     /// A table inside this one, empty where the file has none.
     pub(crate) fn section(&mut self, name: &'static str) -> Result<Section<'d>, SpecError> {
         let table = self.entry(name).map(|entry| entry.table()).transpose()?;
-        Ok(Section {
+        Ok(self.inner(name, table))
+    }
+
+    /// As [`section`](Self::section), and empty where the file has something else there.
+    pub(crate) fn section_or_empty(
+        &mut self,
+        name: &'static str,
+        problems: &mut Vec<SpecError>,
+    ) -> Section<'d> {
+        self.section(name).unwrap_or_else(|error| {
+            problems.push(error);
+            self.inner(name, None)
+        })
+    }
+
+    fn inner(&self, name: &str, table: Option<&'d DeTable<'d>>) -> Section<'d> {
+        Section {
             source: self.source,
-            name,
+            name: name.to_owned(),
             table,
             known: BTreeSet::new(),
-        })
+        }
     }
 
     /// The value of a key, where the file has one.
@@ -99,12 +156,14 @@ impl<'d> Section<'d> {
     /// Every key of the table in the file's order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = Entry<'d>> + use<'d> {
         let source = self.source;
+        let within = self.name.clone();
         let mut entries: Vec<_> = self
             .table
             .into_iter()
             .flat_map(|table| table.iter())
             .map(|(key, value)| Entry {
                 source,
+                within: within.clone(),
                 key: key.get_ref().to_string(),
                 value: value.get_ref(),
                 at: key.span(),
@@ -116,13 +175,15 @@ impl<'d> Section<'d> {
 
     /// Refuses keys that nobody asked for.
     pub(crate) fn finish(self) -> Result<(), SpecError> {
+        self.unknown().next().map_or(Ok(()), Err)
+    }
+
+    /// What is wrong with each key that nobody asked for.
+    pub(crate) fn unknown(&self) -> impl Iterator<Item = SpecError> {
         let unknown = self
             .entries()
-            .find(|entry| !self.known.contains(entry.key.as_str()));
-        match unknown {
-            None => Ok(()),
-            Some(entry) => Err(entry.unknown_key(self.name, self.known.iter().copied())),
-        }
+            .filter(|entry| !self.known.contains(entry.key.as_str()));
+        unknown.map(|entry| entry.unknown_key(&self.name, self.known.iter().copied()))
     }
 }
 
@@ -142,7 +203,15 @@ impl<'d> Entry<'d> {
     }
 
     pub(crate) fn error(&self, message: impl Into<String>) -> SpecError {
-        self.source.error(self.at.clone(), message)
+        self.source.error(self.at.clone(), self.path(), message)
+    }
+
+    /// The whole key, such as `space.lr`.
+    fn path(&self) -> String {
+        match self.within.as_str() {
+            "" => self.key.clone(),
+            within => format!("{within}.{}", self.key),
+        }
     }
 
     /// `key` is not one of those known in a section.
@@ -182,7 +251,7 @@ impl<'d> Entry<'d> {
     pub(crate) fn entries(&self) -> Result<Vec<Entry<'d>>, SpecError> {
         let section = Section {
             source: self.source,
-            name: "",
+            name: self.path(),
             table: Some(self.table()?),
             known: BTreeSet::new(),
         };
@@ -359,5 +428,36 @@ mod tests {
             error.to_string(),
             "f.toml:1: unknown key `a` at the top of the file; did you mean `b`?"
         );
+    }
+
+    #[test]
+    fn errors_about_a_key_find_its_line_or_that_of_its_table() {
+        let text = "a = 1\n\n[b]\nc = 'x'\n[b.d]\ne = 3\n";
+        let source = Source {
+            path: Path::new("f.toml"),
+            text,
+        };
+        for (key, line) in [
+            ("a", 1),
+            ("b.c", 4),
+            ("b.missing", 3),
+            ("b.d.e", 6),
+            ("missing.too", 1),
+        ] {
+            let error = source.error_about(key, "wrong");
+            assert_eq!((error.line, error.key.as_str()), (line, key));
+        }
+    }
+
+    #[test]
+    fn everything_that_is_no_toml_is_told() {
+        let source = Source {
+            path: Path::new("f.toml"),
+            text: "a = 'x\nb = 2\nc = = 3\n",
+        };
+        let (_, problems) = source.parse_all();
+        let lines: Vec<usize> = problems.iter().map(|problem| problem.line).collect();
+        assert!(lines.contains(&1) && lines.contains(&3), "{problems:?}");
+        assert_eq!(source.parse().unwrap_err(), problems[0]);
     }
 }

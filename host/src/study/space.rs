@@ -21,7 +21,7 @@ pub(crate) struct StudySpace {
     pub(crate) searched: Space,
     /// The settings and parameters with one value, by the same names; a scheduler's are left out
     /// of a configuration that it does not steer.
-    fixed: BTreeMap<String, Value>,
+    pub(super) fixed: BTreeMap<String, Value>,
 }
 
 /// A whole configuration: every setting of the trial, and every parameter of its scheduler as
@@ -31,15 +31,37 @@ pub(crate) type FullConfig = BTreeMap<String, Value>;
 impl StudySpace {
     /// Checks the file's `[space]` against the trial's settings and these schedulers.
     pub(crate) fn resolve(spec: &StudySpec, available: &[&Description]) -> Result<Self, SpecError> {
-        let schedulers = chosen_schedulers(spec, available)?;
+        let (space, problems) = Self::check(spec, available);
+        match problems.into_iter().next() {
+            Some(problem) => Err(problem),
+            None => space,
+        }
+    }
+
+    /// As [`resolve`](Self::resolve), but tells everything that is wrong, and takes the rest as if
+    /// what is wrong were not there; there is no space only where that cannot be searched either.
+    pub(crate) fn check(
+        spec: &StudySpec,
+        available: &[&Description],
+    ) -> (Result<Self, SpecError>, Vec<SpecError>) {
+        let mut problems = Vec::new();
+        let schedulers = chosen_schedulers(spec, available, &mut problems);
         let settings = settings::all();
-        refuse_unknown(spec, &settings, &schedulers)?;
+        // Without its schedulers nobody knows what may stand in their tables.
+        let is_complete = problems.is_empty();
+        problems.extend(
+            unknown_entries(spec, &settings, &schedulers)
+                .into_iter()
+                .filter(|(entry, _)| is_complete || entry.scheduler.is_none())
+                .map(|(_, problem)| problem),
+        );
 
         let mut joined = Joined::default();
         joined.add_schedulers(&schedulers);
         for setting in &settings {
             let entry = spec.entry(None, &setting.name);
-            joined.add(spec, setting, setting.name.clone(), entry, None, None)?;
+            let added = joined.add(spec, setting, setting.name.clone(), entry, None, None);
+            problems.extend(added.err());
         }
         for scheduler in &schedulers {
             let when = (schedulers.len() > 1).then(|| Condition {
@@ -50,11 +72,16 @@ impl StudySpace {
                 let entry = spec.entry(Some(&scheduler.name), &param.name);
                 let proposed = param.search.filter(|_| spec.search.scheduler_params);
                 let full_name = format!("{}.{}", scheduler.name, param.name);
-                joined.add(spec, param, full_name, entry, proposed, when.clone())?;
+                let added = joined.add(spec, param, full_name, entry, proposed, when.clone());
+                problems.extend(added.err());
             }
         }
-        joined.refuse_rates_above(spec)?;
-        joined.check(spec)
+        problems.extend(joined.refuse_rates_above(spec).err());
+        let space = joined.check(spec);
+        if let (Err(problem), true) = (&space, problems.is_empty()) {
+            problems.push(problem.clone());
+        }
+        (space, problems)
     }
 
     /// A searcher's suggestion with everything that is not searched.
@@ -72,6 +99,11 @@ impl StudySpace {
         };
         config.retain(|name, _| !name.contains('.') || name.starts_with(&steered_by));
         config
+    }
+
+    /// The value of a setting that every trial has.
+    pub(crate) fn fixed(&self, name: &str) -> Option<&Value> {
+        self.fixed.get(name)
     }
 
     /// The schedulers that a trial may be steered by.
@@ -131,6 +163,8 @@ struct Joined {
 impl Joined {
     fn add_schedulers(&mut self, schedulers: &[&Description]) {
         match schedulers {
+            // There is a problem already.
+            [] => {}
             [only] => {
                 let value = Value::Text(only.name.clone());
                 self.fixed.insert(name::SCHEDULER.into(), value);
@@ -196,11 +230,7 @@ impl Joined {
         );
         Err(match spec.entry(None, name::LR) {
             Some(entry) => spec.error_at(entry, message),
-            None => SpecError {
-                path: spec.path.clone(),
-                line: 1,
-                message,
-            },
+            None => spec.error_about("steering.max_lr", message),
         })
     }
 
@@ -210,11 +240,7 @@ impl Joined {
         };
         let searched = space.check().map_err(|error| {
             // Every range was checked where it stands, so what is left concerns the whole.
-            SpecError {
-                path: spec.path.clone(),
-                line: 1,
-                message: format!("[space] cannot be searched: {error}"),
-            }
+            spec.error_about("space", format!("[space] cannot be searched: {error}"))
         })?;
         Ok(StudySpace {
             searched,
@@ -315,10 +341,12 @@ fn float_domain(low: f64, high: f64, log: bool) -> Domain {
     }
 }
 
+/// The schedulers that the file names, as far as there are such.
 fn chosen_schedulers<'a>(
     spec: &StudySpec,
     available: &[&'a Description],
-) -> Result<Vec<&'a Description>, SpecError> {
+    problems: &mut Vec<SpecError>,
+) -> Vec<&'a Description> {
     let known = || {
         available
             .iter()
@@ -327,73 +355,66 @@ fn chosen_schedulers<'a>(
     let find = |name: &str| available.iter().copied().find(|d| d.name == name);
     let Some(entry) = spec.entry(None, name::SCHEDULER) else {
         let found: Vec<_> = DEFAULT_SCHEDULERS.into_iter().filter_map(find).collect();
-        return if found.is_empty() {
-            Err(no_schedulers(spec))
-        } else {
-            Ok(found)
-        };
+        if found.is_empty() {
+            problems.push(no_schedulers(spec));
+        }
+        return found;
     };
     let names = match &entry.choice {
-        Choice::Proposed => return Ok(available.to_vec()),
+        Choice::Proposed => return available.to_vec(),
         Choice::Fixed(value) => std::slice::from_ref(value),
         Choice::Among(values) => values.as_slice(),
         Choice::Between { .. } => {
-            return Err(spec.error_at(entry, "`scheduler` must be a name or a list of names"));
+            let message = "`scheduler` must be a name or a list of names";
+            problems.push(spec.error_at(entry, message));
+            return Vec::new();
         }
     };
     let mut chosen: Vec<&Description> = Vec::new();
     for name in names {
         let name = name.to_string();
-        let scheduler = find(&name).ok_or_else(|| {
+        let Some(scheduler) = find(&name) else {
             let remedy = match nearest(&name, known()) {
                 Some(right) => format!("did you mean `{right}`?"),
                 None => format!("loaded are: {}", known().collect::<Vec<_>>().join(", ")),
             };
-            spec.error_at(
-                entry,
-                format!("no plugin holds a scheduler `{name}`; {remedy}"),
-            )
-        })?;
+            let message = format!("no plugin holds a scheduler `{name}`; {remedy}");
+            problems.push(spec.error_at(entry, message));
+            continue;
+        };
         if chosen.iter().any(|c| c.name == scheduler.name) {
-            return Err(spec.error_at(entry, format!("`{name}` is listed twice")));
+            problems.push(spec.error_at(entry, format!("`{name}` is listed twice")));
+            continue;
         }
         chosen.push(scheduler);
     }
-    Ok(chosen)
+    chosen
 }
 
 fn no_schedulers(spec: &StudySpec) -> SpecError {
-    SpecError {
-        path: spec.path.clone(),
-        line: 1,
-        message: format!(
-            "none of the usual schedulers ({}) is loaded; build the plugins with `cargo build \
-             --release`, or name a scheduler in [space] and its library with --plugin",
-            DEFAULT_SCHEDULERS.join(", ")
-        ),
-    }
+    let message = format!(
+        "none of the usual schedulers ({}) is loaded; build the plugins with `cargo build \
+         --release`, or name a scheduler in [space] and its library with --plugin",
+        DEFAULT_SCHEDULERS.join(", ")
+    );
+    spec.error_about("space.scheduler", message)
 }
 
-fn refuse_unknown(
-    spec: &StudySpec,
+/// The entries of the file that nothing in the study knows.
+fn unknown_entries<'s>(
+    spec: &'s StudySpec,
     settings: &[Param],
     schedulers: &[&Description],
-) -> Result<(), SpecError> {
-    for entry in &spec.space {
+) -> Vec<(&'s SpaceEntry, SpecError)> {
+    let problem = |entry: &SpaceEntry| {
         let Some(scheduler) = &entry.scheduler else {
             let known = || {
                 let own = settings.iter().map(|setting| setting.name.as_str());
                 own.chain([name::SCHEDULER])
             };
-            if !known().any(|name| name == entry.key) {
-                return Err(unknown(
-                    spec,
-                    entry,
-                    "a trial has no setting",
-                    known().collect(),
-                ));
-            }
-            continue;
+            let is_known = known().any(|name| name == entry.key);
+            let unknown = || unknown(spec, entry, "a trial has no setting", known().collect());
+            return (!is_known).then(unknown);
         };
         let Some(described) = schedulers.iter().find(|s| s.name == *scheduler) else {
             let names: Vec<&str> = schedulers.iter().map(|s| s.name.as_str()).collect();
@@ -401,18 +422,23 @@ fn refuse_unknown(
                 Some(right) => format!("did you mean `{right}`?"),
                 None => format!("its schedulers are: {}", names.join(", ")),
             };
-            return Err(spec.error_at(
+            return Some(spec.error_at(
                 entry,
                 format!("`{scheduler}` is not a scheduler of this study; {remedy}"),
             ));
         };
-        if described.find(&entry.key).is_none() {
-            let known = described.params.iter().map(|p| p.name.as_str()).collect();
-            let what = format!("scheduler `{scheduler}` has no parameter");
-            return Err(unknown(spec, entry, &what, known));
+        if described.find(&entry.key).is_some() {
+            return None;
         }
-    }
-    Ok(())
+        let known = described.params.iter().map(|p| p.name.as_str()).collect();
+        let what = format!("scheduler `{scheduler}` has no parameter");
+        Some(unknown(spec, entry, &what, known))
+    };
+    let problems = spec
+        .space
+        .iter()
+        .filter_map(|entry| Some((entry, problem(entry)?)));
+    problems.collect()
 }
 
 fn unknown(spec: &StudySpec, entry: &SpaceEntry, what: &str, known: Vec<&str>) -> SpecError {
@@ -510,6 +536,30 @@ mod tests {
         assert_eq!(config["greedy.min_lr"], Value::List(vec![0.1, 0.2]));
         assert_eq!(config["greedy.factor"], Value::Float(0.95));
         assert_eq!(space.schedulers(), ["greedy"]);
+    }
+
+    #[test]
+    fn every_mistake_is_told_at_once_and_the_rest_is_a_space() {
+        let text = "[data]\npath = 'd.csv'\ntarget = 'y'\n[space]\nscheduler = ['greedy', 'cosin']\n\
+                    lr = -1\nwidht = 3\ngreedy.patience = 'x'\nlayers = [1, 2]\n";
+        let spec = StudySpec::parse(Path::new("s.toml"), text).unwrap();
+        let (space, problems) = StudySpace::check(&spec, &[&greedy(), &cosine()]);
+        let mut told: Vec<(usize, &str)> =
+            problems.iter().map(|p| (p.line, p.key.as_str())).collect();
+        told.sort_unstable();
+        assert_eq!(
+            told,
+            [
+                (5, "space.scheduler"),
+                (6, "space.lr"),
+                (7, "space.widht"),
+                (8, "space.greedy.patience"),
+            ]
+        );
+        let space = space.unwrap();
+        assert_eq!(space.schedulers(), ["greedy"]);
+        let searched = space.searched.parameters().iter();
+        assert!(searched.map(|p| p.name.as_str()).eq(["layers"]));
     }
 
     #[test]

@@ -139,31 +139,63 @@ impl StudySpec {
 
     /// Checks the text of a study file that stands, or would stand, at `path`.
     pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, SpecError> {
+        let (spec, problems) = Self::check(path, text);
+        match problems.into_iter().next() {
+            Some(problem) => Err(problem),
+            None => spec.ok_or_else(|| {
+                let source = Source { path, text };
+                source.error(0..0, String::new(), "not valid TOML")
+            }),
+        }
+    }
+
+    /// As [`parse`](Self::parse), but tells everything that is wrong, and takes the rest as if what is
+    /// wrong were not there. There is no study only where the text is no TOML; there is then a
+    /// problem.
+    pub(crate) fn check(path: &Path, text: &str) -> (Option<Self>, Vec<SpecError>) {
         let source = Source { path, text };
-        let document = source.parse()?;
+        let (document, problems) = source.parse_all();
+        if !problems.is_empty() {
+            return (None, problems);
+        }
+        let mut found = Reading {
+            source,
+            problems: Vec::new(),
+        };
         let mut top = Section::top(source, document.get_ref());
 
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let spec = StudySpec {
             path: path.to_owned(),
             text: text.to_owned(),
-            name: read(top.entry("name"), name)?.unwrap_or_else(|| stem.into()),
-            seed: read(top.entry("seed"), |e| e.int(0..=i64::MAX))?.unwrap_or(0) as u64,
-            trials: read(top.entry("trials"), |e| e.int(1..=MAX_TRIALS.into()))?.map(|n| n as u32),
-            budget: read(top.entry("budget"), budget)?,
-            parallel: read(top.entry("parallel"), |e| e.int(1..=1024))?.map(|n| n as usize),
-            reproducible: read(top.entry("reproducible"), Entry::bool)?.unwrap_or(true),
-            virtual_width: read(top.entry("virtual_width"), |e| e.int(1..=1024))?.unwrap_or(8)
-                as u32,
-            data: data(&mut top, path)?,
-            metric: objective(&mut top)?,
-            search: search(&mut top)?,
-            fidelity: fidelity(&mut top)?,
-            steering: steering(&mut top)?,
-            space: space(&mut top)?,
+            name: found
+                .read(top.entry("name"), name)
+                .unwrap_or_else(|| stem.into()),
+            seed: found
+                .read(top.entry("seed"), |e| e.int(0..=i64::MAX))
+                .unwrap_or(0) as u64,
+            trials: found
+                .read(top.entry("trials"), |e| e.int(1..=MAX_TRIALS.into()))
+                .map(|n| n as u32),
+            budget: found.read(top.entry("budget"), budget),
+            parallel: found
+                .read(top.entry("parallel"), |e| e.int(1..=1024))
+                .map(|n| n as usize),
+            reproducible: found
+                .read(top.entry("reproducible"), Entry::bool)
+                .unwrap_or(true),
+            virtual_width: found
+                .read(top.entry("virtual_width"), |e| e.int(1..=1024))
+                .unwrap_or(8) as u32,
+            data: data(&mut found, &mut top, path),
+            metric: objective(&mut found, &mut top),
+            search: search(&mut found, &mut top),
+            fidelity: fidelity(&mut found, &mut top),
+            steering: steering(&mut found, &mut top),
+            space: space(&mut found, &mut top),
         };
-        top.finish()?;
-        Ok(spec)
+        found.finish(&top);
+        (Some(spec), found.problems)
     }
 
     /// How many trials are planned; 0 where only time limits the study.
@@ -189,7 +221,16 @@ impl StudySpec {
             path: &self.path,
             text: &self.text,
         }
-        .error(entry.at.clone(), message)
+        .error(entry.at.clone(), entry.path(), message)
+    }
+
+    /// An error about a key that stands in the file or could, such as `data.target`.
+    pub(crate) fn error_about(&self, key: &str, message: impl Into<String>) -> SpecError {
+        Source {
+            path: &self.path,
+            text: &self.text,
+        }
+        .error_about(key, message)
     }
 
     /// What the file says of a setting; a later entry cannot exist, TOML refuses doubled keys.
@@ -200,11 +241,44 @@ impl StudySpec {
     }
 }
 
-fn read<'d, T>(
-    entry: Option<Entry<'d>>,
-    convert: impl FnOnce(&Entry<'d>) -> Result<T, SpecError>,
-) -> Result<Option<T>, SpecError> {
-    entry.as_ref().map(convert).transpose()
+impl SpaceEntry {
+    /// The whole key, such as `space.greedy.patience`.
+    fn path(&self) -> String {
+        match &self.scheduler {
+            Some(scheduler) => format!("space.{scheduler}.{}", self.key),
+            None => format!("space.{}", self.key),
+        }
+    }
+}
+
+/// A file while it is read, and what was wrong with it so far.
+struct Reading<'d> {
+    source: Source<'d>,
+    problems: Vec<SpecError>,
+}
+
+impl<'d> Reading<'d> {
+    /// An entry's value, if there is one and it is right.
+    fn read<T>(
+        &mut self,
+        entry: Option<Entry<'d>>,
+        convert: impl FnOnce(&Entry<'d>) -> Result<T, SpecError>,
+    ) -> Option<T> {
+        self.take(convert(entry.as_ref()?))
+    }
+
+    fn take<T>(&mut self, read: Result<T, SpecError>) -> Option<T> {
+        read.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    fn section(&mut self, top: &mut Section<'d>, name: &'static str) -> Section<'d> {
+        top.section_or_empty(name, &mut self.problems)
+    }
+
+    /// Nothing else may stand in this section.
+    fn finish(&mut self, section: &Section<'d>) {
+        self.problems.extend(section.unknown());
+    }
 }
 
 /// A study's name is also the model's file name.
@@ -223,124 +297,137 @@ fn name(entry: &Entry<'_>) -> Result<String, SpecError> {
     }
 }
 
-fn data(top: &mut Section<'_>, study: &Path) -> Result<DataSpec, SpecError> {
-    let mut section = top.section("data")?;
-    let missing = |key: &str, example: &str| SpecError {
-        path: study.to_owned(),
-        line: 1,
-        message: format!("`{key}` is missing from [data]; add {example}"),
+fn data<'d>(found: &mut Reading<'d>, top: &mut Section<'d>, study: &Path) -> DataSpec {
+    let mut section = found.section(top, "data");
+    let mut required = |found: &mut Reading<'d>, key: &'static str, example: &str| {
+        let entry = section.entry(key);
+        if entry.is_none() {
+            let message = format!("`{key}` is missing from [data]; add {example}");
+            let missing = found.source.error_about(&format!("data.{key}"), message);
+            found.problems.push(missing);
+        }
+        found.read(entry, Entry::text).unwrap_or_default()
     };
-    let file = read(section.entry("path"), Entry::text)?
-        .ok_or_else(|| missing("path", "path = \"FILE.csv\""))?;
-    let target = read(section.entry("target"), Entry::text)?
-        .ok_or_else(|| missing("target", "target = \"COLUMN\", the column to predict"))?;
-    let task = read(section.entry("task"), |e| {
+    let file = required(found, "path", "path = \"FILE.csv\"");
+    let target = required(
+        found,
+        "target",
+        "target = \"COLUMN\", the column to predict",
+    );
+    let task = found.read(section.entry("task"), |e| {
         e.word(&[
             ("auto", None),
             ("classification", Some(TaskKind::Classification)),
             ("regression", Some(TaskKind::Regression)),
         ])
-    })?;
-    let valid_entry = section.entry("valid");
-    let valid = read(valid_entry, |e| e.float(0.01..=0.9))?.unwrap_or(0.15);
-    let test_entry = section.entry("test");
-    if let Some(entry) = &test_entry {
-        let test = entry.float(0.0..=0.9)?;
-        if valid + test > 0.95 {
-            return Err(entry.error(format!(
-                "`valid` and `test` take {valid} and {test} of the rows; leave at least 0.05 for \
-                 training"
-            )));
-        }
-    }
-    let test = read(test_entry, |e| e.float(0.0..=0.9))?.unwrap_or(0.15);
-    let ignore = read(section.entry("ignore"), Entry::values)?.unwrap_or_default();
+    });
+    let valid = found
+        .read(section.entry("valid"), |e| e.float(0.01..=0.9))
+        .unwrap_or(0.15);
+    let test = found
+        .read(section.entry("test"), |e| {
+            let test = e.float(0.0..=0.9)?;
+            match valid + test > 0.95 {
+                true => Err(e.error(format!(
+                    "`valid` and `test` take {valid} and {test} of the rows; leave at least 0.05 \
+                     for training"
+                ))),
+                false => Ok(test),
+            }
+        })
+        .unwrap_or(0.15);
+    let ignore = found.read(section.entry("ignore"), Entry::values);
+    let ignore = ignore.unwrap_or_default();
     let ignore = ignore.iter().map(ToString::to_string).collect();
-    section.finish()?;
+    found.finish(&section);
     let folder = study.parent().unwrap_or(Path::new(""));
-    Ok(DataSpec {
+    DataSpec {
         path: folder.join(file),
         target: target.into(),
         task: task.flatten(),
         valid,
         test,
         ignore,
-    })
+    }
 }
 
-fn objective(top: &mut Section<'_>) -> Result<Option<String>, SpecError> {
-    let mut section = top.section("objective")?;
-    let metric = read(section.entry("metric"), Entry::text)?.map(str::to_owned);
-    section.finish()?;
-    Ok(metric)
+fn objective<'d>(found: &mut Reading<'d>, top: &mut Section<'d>) -> Option<String> {
+    let mut section = found.section(top, "objective");
+    let metric = found.read(section.entry("metric"), Entry::text);
+    found.finish(&section);
+    metric.map(str::to_owned)
 }
 
-fn search(top: &mut Section<'_>) -> Result<SearchSpec, SpecError> {
-    let mut section = top.section("search")?;
-    let method = read(section.entry("method"), |e| {
+fn search<'d>(found: &mut Reading<'d>, top: &mut Section<'d>) -> SearchSpec {
+    let mut section = found.section(top, "search");
+    let method = found.read(section.entry("method"), |e| {
         e.word(&[("sobol", Method::Sobol), ("random", Method::Random)])
-    })?;
-    let scheduler_params = read(section.entry("scheduler_params"), Entry::bool)?;
-    section.finish()?;
-    Ok(SearchSpec {
+    });
+    let scheduler_params = found.read(section.entry("scheduler_params"), Entry::bool);
+    found.finish(&section);
+    SearchSpec {
         method: method.unwrap_or(Method::Sobol),
         scheduler_params: scheduler_params.unwrap_or(true),
-    })
+    }
 }
 
-fn fidelity(top: &mut Section<'_>) -> Result<FidelitySpec, SpecError> {
-    let mut section = top.section("fidelity")?;
-    let asha = read(section.entry("method"), |e| {
-        e.word(&[("asha", true), ("none", false)])
-    })?
-    .unwrap_or(true);
-    let max_epochs =
-        read(section.entry("max_epochs"), |e| e.int(1..=1_000_000))?.unwrap_or(40) as u32;
+fn fidelity<'d>(found: &mut Reading<'d>, top: &mut Section<'d>) -> FidelitySpec {
+    let mut section = found.section(top, "fidelity");
+    let asha = found
+        .read(section.entry("method"), |e| {
+            e.word(&[("asha", true), ("none", false)])
+        })
+        .unwrap_or(true);
+    let max_epochs = found
+        .read(section.entry("max_epochs"), |e| e.int(1..=1_000_000))
+        .unwrap_or(40) as u32;
     let first_rung = i64::from((max_epochs / 9).max(1));
-    let min_epochs = read(section.entry("min_epochs"), |e| {
+    let min_epochs = found.read(section.entry("min_epochs"), |e| {
         e.int(1..=i64::from(max_epochs))
-    })?;
-    let eta = read(section.entry("eta"), |e| e.int(2..=100))?.unwrap_or(3) as u32;
-    section.finish()?;
-    Ok(FidelitySpec {
+    });
+    let eta = found
+        .read(section.entry("eta"), |e| e.int(2..=100))
+        .unwrap_or(3) as u32;
+    found.finish(&section);
+    FidelitySpec {
         asha,
         min_epochs: min_epochs.unwrap_or(first_rung) as u32,
         max_epochs,
         eta,
-    })
+    }
 }
 
-fn steering(top: &mut Section<'_>) -> Result<SteeringSpec, SpecError> {
-    let mut section = top.section("steering")?;
-    let source = read(section.entry("metric"), |e| {
+fn steering<'d>(found: &mut Reading<'d>, top: &mut Section<'d>) -> SteeringSpec {
+    let mut section = found.section(top, "steering");
+    let source = found.read(section.entry("metric"), |e| {
         e.word(&[
             ("train_loss", MetricSource::TrainLoss),
             ("valid_loss", MetricSource::ValidLoss),
             ("objective", MetricSource::Objective),
         ])
-    })?;
-    let every = read(section.entry("every"), every)?;
-    let nan = read(section.entry("nan"), |e| {
+    });
+    let every = found.read(section.entry("every"), every);
+    let nan = found.read(section.entry("nan"), |e| {
         e.word(&[
             ("drop", NanPolicy::Drop),
             ("substitute", NanPolicy::Substitute),
             ("pass", NanPolicy::Pass),
         ])
-    })?;
-    let max_lr = read(section.entry("max_lr"), |e| e.float(1e-12..=1e6))?;
-    section.finish()?;
-    Ok(SteeringSpec {
+    });
+    let max_lr = found.read(section.entry("max_lr"), |e| e.float(1e-12..=1e6));
+    found.finish(&section);
+    SteeringSpec {
         cadence: Cadence {
             source: source.unwrap_or_default(),
             every: every.unwrap_or_default(),
         },
         nan_policy: nan.unwrap_or_default(),
         max_lr: max_lr.unwrap_or(100.0),
-    })
+    }
 }
 
-fn space(top: &mut Section<'_>) -> Result<Vec<SpaceEntry>, SpecError> {
-    let section = top.section("space")?;
+fn space<'d>(found: &mut Reading<'d>, top: &mut Section<'d>) -> Vec<SpaceEntry> {
+    let section = found.section(top, "space");
     let settings = super::settings::all();
     let mut entries = Vec::new();
     for entry in section.entries() {
@@ -348,14 +435,14 @@ fn space(top: &mut Section<'_>) -> Result<Vec<SpaceEntry>, SpecError> {
         let is_setting = settings.iter().any(|setting| setting.name == entry.key());
         if entry.is_table() && !is_setting {
             let scheduler = Some(entry.key().to_owned());
-            for param in entry.entries()? {
-                entries.push(space_entry(scheduler.clone(), &param)?);
+            for param in found.take(entry.entries()).unwrap_or_default() {
+                entries.extend(found.take(space_entry(scheduler.clone(), &param)));
             }
         } else {
-            entries.push(space_entry(None, &entry)?);
+            entries.extend(found.take(space_entry(None, &entry)));
         }
     }
-    Ok(entries)
+    entries
 }
 
 fn space_entry(scheduler: Option<String>, entry: &Entry<'_>) -> Result<SpaceEntry, SpecError> {
@@ -565,6 +652,31 @@ mod tests {
                 "{text}\n gave {error}\n not {expected}"
             );
         }
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once_and_the_rest_is_taken() {
+        let text = "trials = 0\nseed = 3\n[data]\npath = 'd.csv'\n[fidelity]\nmax_epochs = 5\n\
+                    eta = 1\n[space]\nlr = []\nwidth = 64\ngreedy.x = {low = 1}\n[serch]\n";
+        let (spec, problems) = StudySpec::check(Path::new("studies/demo.toml"), text);
+        let told: Vec<(usize, &str)> = problems.iter().map(|p| (p.line, p.key.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (1, "trials"),
+                (3, "data.target"),
+                (7, "fidelity.eta"),
+                (9, "space.lr"),
+                (11, "space.greedy.x"),
+                (12, "serch"),
+            ],
+            "{problems:#?}"
+        );
+        let spec = spec.unwrap();
+        assert_eq!((spec.seed, spec.fidelity.max_epochs), (3, 5));
+        assert_eq!(spec.space.len(), 1);
+        let (spec, problems) = StudySpec::check(Path::new("demo.toml"), "name = 'x\n");
+        assert!(spec.is_none() && problems[0].line == 1);
     }
 
     #[test]

@@ -37,7 +37,7 @@ impl Material {
             digits(&hash),
         );
         let data = dataset::prepare(&spec, &table)?;
-        let objective = dataset::objective(&spec, &data)?;
+        let objective = dataset::objective(&spec, &data).map_err(anyhow::Error::msg)?;
         Ok(Material {
             brief: Arc::clone(brief),
             common: Common::of(&spec, objective),

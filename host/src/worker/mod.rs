@@ -18,6 +18,7 @@ pub(crate) mod flight;
 mod log;
 mod material;
 mod pace;
+mod preview;
 pub(crate) mod probe;
 mod process;
 mod report;

@@ -10,6 +10,9 @@ use crate::study::spec::StudySpec;
 use anyhow::{Context, ensure};
 use attune_loader::{Candidate, LoadedLibrary};
 use attune_plugin_api::describe::Library;
+use attune_protocol::work::LibraryFile;
+use attune_protocol::{DataColumn, DataTable, Preview, Previewed};
+use attune_trainer::data::{ColumnKind, DataError, Part};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -38,6 +41,22 @@ pub(crate) enum Question {
         /// Where it lies, or would lie.
         file: PathBuf,
     },
+    /// What would this scheduler do?
+    Preview(PreviewQuestion),
+    /// What does this table hold?
+    Table {
+        /// Where it lies.
+        path: PathBuf,
+    },
+}
+
+/// A scheduler to be tried without training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct PreviewQuestion {
+    /// Its library.
+    pub(crate) library: LibraryFile,
+    /// What is to be tried.
+    pub(crate) preview: Preview,
 }
 
 /// What there is to answer, or why there is nothing.
@@ -47,10 +66,29 @@ pub(crate) enum Reply<T> {
     /// The answer.
     Known(T),
     /// What is wrong, and what to do.
-    Unknown {
-        /// It.
-        error: String,
-    },
+    Unknown(Complaint),
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) struct Complaint {
+    /// What is wrong, and what to do.
+    pub(crate) error: String,
+    /// Where in the study file that stands, such as `data.target`; empty where it stands nowhere.
+    #[serde(default)]
+    pub(crate) key: String,
+    /// The columns of the data, where those could be read.
+    #[serde(default)]
+    pub(crate) columns: Vec<String>,
+}
+
+impl From<anyhow::Error> for Complaint {
+    fn from(error: anyhow::Error) -> Self {
+        Complaint {
+            error: format!("{error:#}"),
+            ..Complaint::default()
+        }
+    }
 }
 
 /// What a library holds.
@@ -63,7 +101,7 @@ pub(crate) struct Described {
 }
 
 /// What a study's data are like.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub(crate) struct Inspected {
     /// The objective.
     pub(crate) metric: String,
@@ -75,6 +113,10 @@ pub(crate) struct Inspected {
     pub(crate) data_hash: String,
     /// Its rows.
     pub(crate) rows: usize,
+    /// How many of them are trained on.
+    pub(crate) train_rows: usize,
+    /// Its columns.
+    pub(crate) columns: Vec<String>,
 }
 
 /// Answers the question on stdin. Exit code 0 says that there is an answer, be it an error.
@@ -94,6 +136,8 @@ pub(crate) fn run(memory: Option<u64>) -> anyhow::Result<ExitCode> {
     let answer = match &question {
         Question::Describe { path, copy, hash } => to_json(describe(path, copy, hash)),
         Question::Inspect { spec, file } => to_json(inspect(spec, file)),
+        Question::Preview(question) => to_json(preview(question)),
+        Question::Table { path } => to_json(table(path)),
     };
     let answer = answer.context("the answer cannot be written as JSON")?;
     std::io::stdout().write_all(&answer)?;
@@ -102,39 +146,88 @@ pub(crate) fn run(memory: Option<u64>) -> anyhow::Result<ExitCode> {
     std::process::exit(0)
 }
 
-fn to_json<T: Serialize>(answer: anyhow::Result<T>) -> serde_json::Result<Vec<u8>> {
+fn to_json<T: Serialize>(answer: Result<T, impl Into<Complaint>>) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&match answer {
         Ok(known) => Reply::Known(known),
-        Err(error) => Reply::Unknown {
-            error: format!("{error:#}"),
-        },
+        Err(error) => Reply::Unknown(error.into()),
     })
 }
 
-fn describe(path: &Path, copy: &Path, hash: &str) -> anyhow::Result<Described> {
-    let library = LoadedLibrary::open(&Candidate {
+fn open(path: &Path, copy: &Path, hash: &str) -> anyhow::Result<LoadedLibrary> {
+    LoadedLibrary::open(&Candidate {
         path: path.to_owned(),
         copy: copy.to_owned(),
         hash: hash.to_owned(),
         named: false,
     })
-    .with_context(|| format!("cannot load the plugin {}", path.display()))?;
+    .with_context(|| format!("cannot load the plugin {}", path.display()))
+}
+
+fn preview(question: &PreviewQuestion) -> anyhow::Result<Previewed> {
+    let LibraryFile { path, copy, hash } = &question.library;
+    let library = open(Path::new(path), Path::new(copy), hash)?;
+    super::preview::preview(&library, &question.preview)
+}
+
+fn describe(path: &Path, copy: &Path, hash: &str) -> anyhow::Result<Described> {
+    let library = open(path, copy, hash)?;
     Ok(Described {
         library: library.description().clone(),
         fingerprint: library.fingerprint().to_owned(),
     })
 }
 
-fn inspect(spec: &str, file: &Path) -> anyhow::Result<Inspected> {
-    let spec = StudySpec::parse(file, spec)?;
-    let (table, data_hash) = dataset::read(&spec.data.path)?;
-    let data = dataset::prepare(&spec, &table)?;
-    let objective = dataset::objective(&spec, &data)?;
+fn inspect(spec: &str, file: &Path) -> Result<Inspected, Complaint> {
+    let spec = StudySpec::parse(file, spec).map_err(|error| Complaint {
+        error: error.to_string(),
+        key: error.key,
+        ..Complaint::default()
+    })?;
+    let unfit = |error: &DataError, columns: &[String]| Complaint {
+        error: error.to_string(),
+        key: dataset::key_of(&spec, error).into(),
+        columns: columns.to_vec(),
+    };
+    let (table, data_hash) = dataset::read(&spec.data.path).map_err(|error| unfit(&error, &[]))?;
+    let columns = table.headers();
+    let data = dataset::prepare(&spec, &table).map_err(|error| unfit(&error, columns))?;
+    let objective = dataset::objective(&spec, &data).map_err(|error| Complaint {
+        error,
+        key: "objective.metric".into(),
+        columns: columns.to_vec(),
+    })?;
     Ok(Inspected {
         metric: objective.name().into(),
         minimize: objective.minimized(),
         notes: dataset::notes(&data),
         data_hash,
         rows: table.rows(),
+        train_rows: data.part(Part::Train).rows(),
+        columns: columns.to_vec(),
     })
+}
+
+fn table(path: &Path) -> Result<DataTable, anyhow::Error> {
+    let (table, _) = dataset::read(path)?;
+    let columns = table.look().into_iter().map(|column| DataColumn {
+        name: column.name,
+        kind: told_kind(column.kind).into(),
+        missing: column.missing as u64,
+        distinct: column.distinct as u64,
+        examples: column.examples,
+    });
+    Ok(DataTable {
+        rows: table.rows() as u64,
+        columns: columns.collect(),
+    })
+}
+
+fn told_kind(kind: ColumnKind) -> &'static str {
+    match kind {
+        ColumnKind::Numeric => "numbers",
+        ColumnKind::Boolean | ColumnKind::Categorical => "categories",
+        ColumnKind::Date => "dates",
+        ColumnKind::Constant | ColumnKind::Empty => "constant",
+        ColumnKind::Identifier | ColumnKind::Text | ColumnKind::Target => "text",
+    }
 }

@@ -13,13 +13,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod asking;
+mod check;
 mod compare;
 mod daemon;
+mod data;
 mod fork;
 mod ground;
 mod lifecycle;
 mod more;
 mod obey;
 mod pause;
+mod preview;
 mod remove;
 mod status;

@@ -320,6 +320,24 @@ pub struct Knowledge {
     pub bytes: Vec<u8>,
 }
 
+/// What people wrote about a study or a trial.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Note {
+    /// Any text.
+    pub text: String,
+    /// Words to find it by.
+    pub tags: Vec<String>,
+}
+
+/// What people wrote about a study and its trials.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Notes {
+    /// About the study itself.
+    pub study: Option<Note>,
+    /// About its trials, by their numbers.
+    pub trials: BTreeMap<u32, Note>,
+}
+
 /// A plugin library that may not be loaded any more.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quarantine {
@@ -361,6 +379,9 @@ impl Record for TrialRecord {
         let (record, rest) = postcard::take_from_bytes::<old::TrialV1>(fields)?;
         Ok((record.into(), rest))
     }
+}
+impl Record for Note {
+    const VERSION: u8 = 1;
 }
 impl Record for Quarantine {
     const VERSION: u8 = 1;

@@ -488,3 +488,26 @@ fn checkpoints_of_the_young_leave_the_old_alone_and_what_is_deleted_stays_so() {
     assert!(!report.is_clean(), "{report}");
     assert_eq!(everything(&store), all);
 }
+
+#[test]
+fn a_note_is_replaced_and_taken_away_and_each_is_its_own() {
+    let (dir, store) = open();
+    fill(&store);
+    let (study, trial) = (Id::Study(StudyId(1)), Id::Trial(StudyId(1).trial(1)));
+    let batch = Batch::new()
+        .put_note(study, &note("another"))
+        .delete_note(trial)
+        .put_note(Id::Trial(StudyId(1).trial(0)), &note("the first"));
+    store.apply(batch).unwrap();
+    let store = reopened(&dir, store);
+    assert_eq!(store.note(study).unwrap(), Some(note("another")));
+    assert_eq!(store.note(trial).unwrap(), None);
+    let notes = store.notes(StudyId(1)).unwrap();
+    assert_eq!(notes.study, Some(note("another")));
+    assert_eq!(notes.trials, BTreeMap::from([(0, note("the first"))]));
+    let other = store.notes(StudyId(2)).unwrap();
+    assert_eq!(other.trials, BTreeMap::from([(1, note("the second"))]));
+    assert_eq!(store.notes(StudyId(9)).unwrap(), Notes::default());
+    // What is not there is taken away without a trace.
+    store.apply(Batch::new().delete_note(trial)).unwrap();
+}

@@ -78,6 +78,13 @@ pub(crate) fn trial(state: TrialState) -> TrialRecord {
     }
 }
 
+pub(crate) fn note(text: &str) -> Note {
+    Note {
+        text: text.to_owned(),
+        tags: vec!["good".into(), "größer".into()],
+    }
+}
+
 pub(crate) fn epoch(loss: f64) -> EpochMetrics {
     BTreeMap::from([("loss".to_owned(), loss), ("rate".to_owned(), 0.1)])
 }
@@ -111,6 +118,10 @@ pub(crate) fn fill(store: &Store) {
             bytes: name.as_bytes().repeat(20),
         };
         store.put_knowledge("greedy", name, &policy).unwrap();
+        let notes = Batch::new()
+            .put_note(Id::Study(id), &note(name))
+            .put_note(Id::Trial(id.trial(1)), &note("the second"));
+        store.apply(notes).unwrap();
     }
     // A batch of several records.
     let first = StudyId(1).trial(0);
@@ -128,6 +139,13 @@ pub(crate) fn everything(store: &Store) -> String {
     }
     // Trials may be there though damage took their study.
     for study in (1..4).map(StudyId) {
+        let notes = store.notes(study).unwrap();
+        if let Some(note) = notes.study {
+            writeln!(all, "{study} {note:?}").unwrap();
+        }
+        for (number, note) in notes.trials {
+            writeln!(all, "{} {note:?}", study.trial(number)).unwrap();
+        }
         for number in 0..4 {
             let id = study.trial(number);
             match store.trial(id) {

@@ -4,9 +4,16 @@
 //! from training.
 //!
 //! New studies and hands on a trial's wheel are checked here; studies that go on in `resume`,
-//! forks in `fork`, what concerns plugins in `plugins`, and what a study searches in `space`.
+//! forks in `fork`, what concerns plugins in `plugins`, and what a study searches in `space`. What a
+//! study would be is said in `check`, and in `estimate` how long it would take; data files are found,
+//! looked at and made a study of in `data`, and what was read of them is remembered in
+//! `inspections`.
 
+mod check;
+mod data;
+mod estimate;
 mod fork;
+mod inspections;
 mod plugins;
 mod resume;
 mod space;
@@ -20,10 +27,13 @@ use super::study::{Schedulers, resolve};
 use super::{conflict, invalid, not_found};
 use crate::places::Places;
 use crate::study::spec::StudySpec;
+use crate::worker::probe::Complaint;
 use crate::{clock, convert};
 use attune_plugin_api::param;
 use attune_protocol::{Created, NewStudy, Problem, Steer};
 use attune_store::{Direction, Store, StudyId, StudyRecord, StudyState, TrialId};
+pub(super) use estimate::Paces;
+pub(super) use inspections::Inspections;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -39,6 +49,8 @@ pub(super) struct Reception {
     pub(super) hub: Arc<Hub>,
     pub(super) places: Places,
     pub(super) catalogue: Mutex<Catalogue>,
+    pub(super) inspections: Inspections,
+    pub(super) paces: Paces,
 }
 
 impl Reception {
@@ -77,13 +89,9 @@ impl Reception {
         let prober = catalogue.prober().clone();
         drop(catalogue);
 
-        let inspected = prober.inspect(&new.spec, &path).await.map_err(invalid)?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let parallel = new
-            .parallel
-            .map(usize::from)
-            .or(spec.parallel)
-            .unwrap_or(cores);
+        let inspected = prober.inspect(&new.spec, &path).await;
+        let inspected = inspected.map_err(|complaint| invalid(placed(&spec, &complaint)))?;
+        let parallel = parallel(&new, &spec);
         let record = StudyRecord {
             name: spec.name.clone(),
             state: StudyState::Queued,
@@ -176,6 +184,27 @@ fn absolute(path: &str) -> Result<PathBuf, Problem> {
             path.display()
         ))),
     }
+}
+
+/// What is wrong with a study's data, and which file that is in.
+fn placed(spec: &StudySpec, complaint: &Complaint) -> String {
+    // What data are wrong with names the data's file already.
+    match (complaint.key.as_str(), spec.path.as_os_str().is_empty()) {
+        ("objective.metric", false) => format!("{}: {}", spec.path.display(), complaint.error),
+        // What `fit` drafted is no file that could be named.
+        ("objective.metric", true) => format!("--metric: {}", complaint.error),
+        _ => complaint.error.clone(),
+    }
+}
+
+/// How many trials of a new study may be in training at a time.
+fn parallel(new: &NewStudy, spec: &StudySpec) -> usize {
+    let asked = new.parallel.map(usize::from).or(spec.parallel);
+    asked.unwrap_or_else(cores)
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Every one of them is a process.

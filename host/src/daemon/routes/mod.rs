@@ -4,10 +4,11 @@
 //! Everything that changes something is the engine's.
 //!
 //! Here are all paths, and those that concern the daemon as a whole; the others' answers are in
-//! `studies`, `table`, `insight`, `trials`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
-//! how they are answered in `answer`.
+//! `studies`, `table`, `insight`, `trials`, `check`, `plugins`, `keeping` and `workers`. How requests
+//! are read is in `extract`, how they are answered in `answer`.
 
 mod answer;
+mod check;
 mod digest;
 mod events;
 mod extract;
@@ -101,6 +102,10 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/store/verify", post(keeping::verify_store))
         .route("/v1/store/compact", post(keeping::compact_store))
         .route("/v1/store/backup", post(keeping::backup_store))
+        .route("/v1/preview", post(plugins::preview))
+        .route("/v1/check", post(check::check))
+        .route("/v1/draft", post(check::draft))
+        .route("/v1/data", post(check::look_at_data))
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/workers", post(workers::hire))
         .route("/v1/workers/brief/{study}", get(workers::brief))

@@ -3,7 +3,7 @@
 use super::App;
 use super::answer::Answered;
 use super::extract::{Body, In};
-use attune_protocol::{LookForPlugins, PluginInfo};
+use attune_protocol::{LookForPlugins, PluginInfo, Preview, Previewed};
 use axum::Json;
 use axum::extract::State;
 
@@ -20,4 +20,11 @@ pub(super) async fn look_for_plugins(
 
 pub(super) async fn release(State(house): App, In(which): In<String>) -> Answered<Vec<PluginInfo>> {
     Ok(Json(house.reception.release(&which).await?))
+}
+
+pub(super) async fn preview(
+    State(house): App,
+    Body(preview): Body<Preview>,
+) -> Answered<Previewed> {
+    Ok(Json(house.reception.preview(preview).await?))
 }

@@ -8,6 +8,7 @@ mod cell;
 mod column;
 mod date;
 mod error;
+mod look;
 mod preprocess;
 mod split;
 mod table;
@@ -15,6 +16,7 @@ mod target;
 
 pub use column::{ColumnAction, ColumnKind, ColumnReport};
 pub use error::DataError;
+pub use look::ColumnLook;
 pub use preprocess::{Features, Preprocessor};
 pub use split::Shares;
 pub use table::Table;

@@ -1,0 +1,56 @@
+//! Asking a home's daemon as the dashboard does, through the client itself.
+
+use crate::support::Home;
+use attune_protocol::client::{Address, Client, ClientError};
+use std::future::Future;
+use tokio::runtime::{Builder, Runtime};
+
+/// A client of a home's daemon, which is started where none runs.
+pub struct Asking {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Asking {
+    pub fn of(home: &Home) -> Self {
+        home.run(&["daemon", "start"]).ok();
+        let socket = home.attune_home().join("run/attune.sock");
+        Asking {
+            runtime: Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime"),
+            client: Client::new(Address::Unix(socket)),
+        }
+    }
+
+    /// What comes of asking.
+    pub fn try_to<T, F: Future<Output = Result<T, ClientError>>>(
+        &self,
+        ask: impl FnOnce(Client) -> F,
+    ) -> Result<T, ClientError> {
+        self.runtime.block_on(ask(self.client.clone()))
+    }
+
+    /// The answer, where there has to be one.
+    #[track_caller]
+    pub fn to<T, F: Future<Output = Result<T, ClientError>>>(
+        &self,
+        ask: impl FnOnce(Client) -> F,
+    ) -> T {
+        self.try_to(ask).expect("an answer")
+    }
+
+    /// Why it is refused: the code, and the sentence.
+    #[track_caller]
+    pub fn refused<T, F: Future<Output = Result<T, ClientError>>>(
+        &self,
+        ask: impl FnOnce(Client) -> F,
+    ) -> (u16, String) {
+        match self.try_to(ask) {
+            Err(ClientError::Problem(problem)) => (problem.code.status(), problem.message),
+            Err(other) => panic!("no problem but {other}"),
+            Ok(_) => panic!("it was not refused"),
+        }
+    }
+}

@@ -18,6 +18,7 @@ const ROUNDS: usize = 200;
 const STYLE: Style = Style {
     color: ColorDepth::True,
     unicode: true,
+    ..Style::ASCII
 };
 
 fn main() {

@@ -30,6 +30,7 @@ fn main() {
             ColorDepth::None
         },
         unicode: !has("ascii"),
+        ..Style::ASCII
     };
     if has("watch") {
         return watch(style);

@@ -34,6 +34,23 @@ pub(crate) fn seconds(value: Number) -> Duration {
     Duration::try_from_secs_f64(value.0).unwrap_or_default()
 }
 
+/// Bytes for people, such as `12 MB`, in powers of a thousand.
+pub fn bytes(count: u64) -> String {
+    let (mut value, mut units) = (count as f64, ["kB", "MB", "GB", "TB"].iter());
+    let mut unit = "bytes";
+    while value >= 1000.0
+        && let Some(next) = units.next()
+    {
+        value /= 1000.0;
+        unit = next;
+    }
+    match unit {
+        "bytes" => format!("{count} bytes"),
+        unit if value < 10.0 => format!("{value:.1} {unit}"),
+        unit => format!("{value:.0} {unit}"),
+    }
+}
+
 /// How long ago something was, such as `just now`, `5 min ago` or `3 days ago`.
 pub(crate) fn ago(then_unix_ms: u64, now_unix_ms: u64) -> String {
     let minutes = now_unix_ms.saturating_sub(then_unix_ms) / 60_000;
@@ -70,23 +87,6 @@ pub(crate) fn rate(value: f64) -> String {
         format!("{value:.decimals$}")
     } else {
         format!("{value:.2e}")
-    }
-}
-
-/// Bytes for people.
-pub fn bytes(bytes: u64) -> String {
-    let (mut value, mut units) = (bytes as f64, ["kB", "MB", "GB", "TB"].iter());
-    let mut unit = "bytes";
-    while value >= 1000.0
-        && let Some(next) = units.next()
-    {
-        value /= 1000.0;
-        unit = next;
-    }
-    match unit {
-        "bytes" => format!("{bytes} bytes"),
-        unit if value < 10.0 => format!("{value:.1} {unit}"),
-        unit => format!("{value:.0} {unit}"),
     }
 }
 
@@ -147,6 +147,19 @@ mod tests {
     }
 
     #[test]
+    fn bytes_are_told_in_the_unit_that_reads_best() {
+        for (value, told) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.0 kB"),
+            (12_345_678, "12 MB"),
+            (10_000_000_000, "10 GB"),
+        ] {
+            assert_eq!(bytes(value), told);
+        }
+    }
+
+    #[test]
     fn ages_are_rounded_down() {
         let minute = 60_000;
         let table = [
@@ -160,18 +173,5 @@ mod tests {
             assert_eq!(ago(1_000, 1_000 + age), shown);
         }
         assert_eq!(ago(2_000, 1_000), "just now", "clocks may differ");
-    }
-
-    #[test]
-    fn bytes_are_told_in_the_unit_that_reads_best() {
-        for (value, told) in [
-            (0, "0 bytes"),
-            (999, "999 bytes"),
-            (1_000, "1.0 kB"),
-            (12_345_678, "12 MB"),
-            (10_000_000_000, "10 GB"),
-        ] {
-            assert_eq!(bytes(value), told);
-        }
     }
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 const PLAIN: Style = Style {
     color: ColorDepth::None,
     unicode: true,
+    ..Style::ASCII
 };
 
 /// The cells of a buffer as lines of text.
@@ -534,6 +535,7 @@ fn colours_only_add_to_what_is_said_without_them() {
         let style = Style {
             color,
             unicode: true,
+            ..Style::ASCII
         };
         let chart = chart(study(&trials, 3), &view, style);
         let mut buffer = Buffer::empty(Rect::new(0, 0, 120, 36));
@@ -657,7 +659,7 @@ mod properties {
                 std::iter::once(panel).chain(more).collect::<Vec<_>>()
             };
             let mut view = View { x: x_range, y: vec![y_range] };
-            let style = Style { color: ColorDepth::True, unicode };
+            let style = Style { color: ColorDepth::True, unicode, ..Style::ASCII };
             let area = Rect::new(x, y, width, height);
             let whole = Rect::new(0, 0, 140, 40);
             let guides = [guide];

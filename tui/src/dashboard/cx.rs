@@ -46,6 +46,8 @@ pub(crate) enum Step {
     Complain(String),
     /// To fill the launch form with this study file, and where it lies.
     Draft { spec: String, file: String },
+    /// To show only what fits, on the screen that is gone to.
+    Filter(String),
 }
 
 impl<'a> Cx<'a> {
@@ -86,6 +88,12 @@ impl<'a> Cx<'a> {
     pub(crate) fn open_study(&mut self, study: &str) {
         self.focus.study = Some(study.to_owned());
         self.go(Place::Study);
+    }
+
+    /// Opens a study, with those of its trials that fit.
+    pub(crate) fn open_filtered(&mut self, study: &str, filter: String) {
+        self.open_study(study);
+        self.step(Step::Filter(filter));
     }
 
     /// Opens a trial, and its study with it.

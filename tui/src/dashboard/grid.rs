@@ -59,6 +59,8 @@ pub(crate) struct Grid {
     /// The column that it is sorted by, and whether the other way round.
     pub(crate) sort: usize,
     pub(crate) reverse: bool,
+    /// Whether its order is what it is.
+    is_fixed: bool,
     /// Rows that there are, and that were in sight when it was drawn last.
     rows: usize,
     page: usize,
@@ -76,6 +78,14 @@ impl Grid {
     pub(crate) fn sorted_by(sort: usize) -> Self {
         Grid {
             sort,
+            ..Grid::default()
+        }
+    }
+
+    /// A table that is not sorted by any column.
+    pub(crate) fn fixed() -> Self {
+        Grid {
+            is_fixed: true,
             ..Grid::default()
         }
     }
@@ -103,7 +113,7 @@ impl Grid {
         let at = (pointer.x, pointer.y).into();
         let heading = self.headings.iter().find(|(area, _)| area.contains(at));
         match pointer.deed {
-            Press::Click | Press::DoubleClick if heading.is_some() => {
+            Press::Click | Press::DoubleClick if heading.is_some() && !self.is_fixed => {
                 let column = heading.map_or(0, |(_, column)| *column);
                 if self.sort == column {
                     self.reverse = !self.reverse;
@@ -164,7 +174,7 @@ impl Grid {
         for &(column, x, wide) in &columns {
             let heading = &headings[column];
             let mut title = heading.title.clone().into_owned();
-            if column == self.sort {
+            if column == self.sort && !self.is_fixed {
                 title.push_str(symbols.sorted[usize::from(self.reverse)]);
             }
             let x = area.x + x;

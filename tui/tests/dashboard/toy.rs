@@ -14,6 +14,8 @@ pub(crate) struct Toy {
     pub(crate) is_empty: bool,
     /// Whether s13 is a fork of s12.1.
     pub(crate) is_forked: bool,
+    /// How many trials s12 has, if it is not the usual eight.
+    pub(crate) many: Option<u32>,
 }
 
 /// Updates in an epoch of a made-up trial.
@@ -70,7 +72,10 @@ impl Toy {
                     changes: Vec::new(),
                 })
             }
-            Want::Trials(study, from) => Answer::Trials(table(study, *from)),
+            Want::Trials(study, from) => Answer::Trials(match self.many {
+                Some(count) if study == "s12" => many(*from, count),
+                _ => table(study, *from),
+            }),
             Want::Curves {
                 study,
                 metric,
@@ -201,23 +206,51 @@ fn plugins() -> Vec<PluginInfo> {
         error: None,
         quarantine: None,
     };
-    let greedy = serde_json::json!([{
-        "name": "greedy",
-        "doc": "GreedyLR: raises the rate while the loss falls, lowers it otherwise.",
-        "params": [
-            {"name": "factor", "doc": "What the rate is multiplied by.",
-             "kind": {"type": "float", "low": 0.0, "high": 1.0}, "default": 0.95},
+    // As `attune_plugin_api::describe::Library` writes itself.
+    let scheduler = |name: &str, summary: &str, metric: bool, params: serde_json::Value| {
+        serde_json::json!({
+            "name": name, "summary": summary, "params": params, "metric": metric,
+            "reference": "", "signals": [],
+        })
+    };
+    let mut greedy = scheduler(
+        "greedy",
+        "GreedyLR: raises the rate while the loss falls, lowers it otherwise.",
+        true,
+        serde_json::json!([
+            {"name": "factor", "doc": "What the rate is multiplied by to fall, and divided by to rise.",
+             "kind": {"type": "float", "min": 0.0, "max": 1.0, "above_min": true, "below_max": true},
+             "default": 0.95, "search": {"linear": [0.5, 0.99]}},
             {"name": "patience", "doc": "Steps without progress before the rate falls.",
-             "kind": {"type": "int", "low": 1, "high": 1000}, "default": 10},
-        ],
-    }]);
+             "kind": {"type": "int", "min": 0, "max": i64::MAX},
+             "default": 10, "search": {"log": [1.0, 20.0]}},
+            {"name": "mode", "doc": "Whether a lower or a higher metric is better.",
+             "kind": {"type": "choice", "choices": ["auto", "min", "max"]},
+             "default": "auto", "search": null},
+            {"name": "min_lr", "doc": "The rate never falls below it.",
+             "kind": {"type": "per_group", "min": 0.0, "max": null, "above_min": false, "below_max": false},
+             "default": 1e-3, "search": null},
+        ]),
+    );
+    greedy["reference"] = "Subramanian et al., 2025, algorithm 1".into();
+    greedy["signals"] = serde_json::json!(["loss"]);
+    let greedy = serde_json::json!([greedy]);
+    let none = || serde_json::json!([]);
     let cosine = serde_json::json!([
-        {"name": "cosine", "doc": "Half a cosine down to the least rate.", "params": []},
-        {"name": "one-cycle", "doc": "Up and down once.", "params": []},
+        scheduler(
+            "cosine",
+            "Half a cosine down to the least rate.",
+            false,
+            none()
+        ),
+        scheduler("one-cycle", "Up and down once.", false, none()),
     ]);
-    let hypergradient = serde_json::json!([
-        {"name": "hypergradient", "doc": "Steers by the gradient of the rate.", "params": []},
-    ]);
+    let hypergradient = serde_json::json!([scheduler(
+        "hypergradient",
+        "Steers by the gradient of the rate.",
+        false,
+        none()
+    )]);
     let broken = PluginInfo {
         library: None,
         error: Some(
@@ -233,7 +266,7 @@ fn plugins() -> Vec<PluginInfo> {
         }),
         ..library(
             "wild",
-            serde_json::json!([{"name": "wild", "doc": "Wild.", "params": []}]),
+            serde_json::json!([scheduler("wild", "Wild.", false, none())]),
         )
     };
     vec![
@@ -340,6 +373,48 @@ pub(crate) fn table(study: &str, from: u32) -> TrialTable {
         rows: trials.iter().map(row).collect(),
         keys: keys.clone(),
         metrics: metrics.clone(),
+        next: None,
+    }
+}
+
+/// So many trials, trained four at a time, whose values are best around a rate of 0.1.
+fn many(from: u32, count: u32) -> TrialTable {
+    let row = |number: u32| {
+        // The golden ratio spreads whatever number of values evenly.
+        let part = (f64::from(number) * 0.618_033_988_749_895).fract();
+        let lr = 10f64.powf(-3.0 + 3.0 * part);
+        let momentum = (f64::from(number) * 0.754_877_666_246_693).fract();
+        let scheduler = ["cosine", "greedy", "hypergradient"][number as usize % 3];
+        let value = 0.98 - 0.1 * (lr.log10() + 1.0).powi(2) - 0.02 * momentum;
+        let begun = made_up::NOW - 90_000_000 + u64::from(number / 4) * 5_000;
+        TrialRow {
+            number,
+            state: TrialState::Done,
+            scheduler: scheduler.to_owned(),
+            config: vec![
+                Some(Scalar::Float(Number(lr))),
+                Some(Scalar::Float(Number(momentum))),
+                Some(Scalar::Text(scheduler.to_owned())),
+            ],
+            metrics: Vec::new(),
+            epochs: 20,
+            max_epochs: 20,
+            steps: 460,
+            value: Some(Number(value)),
+            best_epoch: Some(20),
+            rungs: Vec::new(),
+            seconds: Number(4.5),
+            started_unix_ms: Some(begun),
+            ended_unix_ms: Some(begun + 4_500),
+            reason: None,
+            deaths: 0,
+            tags: Vec::new(),
+        }
+    };
+    TrialTable {
+        rows: (from.max(1)..=count).map(row).collect(),
+        keys: ["lr", "momentum", "scheduler"].map(str::to_owned).to_vec(),
+        metrics: Vec::new(),
         next: None,
     }
 }

@@ -435,6 +435,9 @@ impl App {
                 Step::Tell(text) => self.tell(text),
                 Step::Complain(text) => self.complain(text),
                 Step::Draft { spec, file } => self.draft(spec, file, effects),
+                Step::Filter(text) => {
+                    self.at_screen(effects, |screen, cx| screen.set_filter(&text, cx));
+                }
             }
         }
     }

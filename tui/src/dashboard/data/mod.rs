@@ -5,8 +5,8 @@ pub(crate) mod rows;
 pub(crate) mod want;
 
 use attune_protocol::{
-    DaemonStatus, Direction, Event, Insight, LogLine, PluginInfo, StepRows, StepsQuery,
-    StudyDetail, StudySummary, TrialDetail, Zoom, ZoomQuery,
+    DaemonStatus, Direction, Event, Insight, LogLine, PluginInfo, Preview, Previewed, StepRows,
+    StepsQuery, StudyDetail, StudySummary, TrialDetail, Zoom, ZoomQuery,
 };
 use curves::Curves;
 use rows::{Rows, number_of, study_of};
@@ -155,6 +155,14 @@ impl Data {
         let want = Want::Insight(study.to_owned());
         self.cache.get(&want).and_then(|answer| match answer {
             Answer::Insight(insight) => Some(insight),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn preview(&self, preview: &Preview) -> Loaded<'_, Previewed> {
+        let want = Want::Preview(preview.clone());
+        self.cache.get(&want).and_then(|answer| match answer {
+            Answer::Preview(previewed) => Some(previewed),
             _ => None,
         })
     }

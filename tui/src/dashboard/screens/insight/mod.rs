@@ -1,34 +1,495 @@
-//! What a study teaches about its settings.
+//! What a study teaches about its settings: which of them matter, how they go together, what each
+//! does, and how the time was used.
 
-use super::{Screen, Wants};
+mod brush;
+mod cloud;
+mod importance;
+mod lanes;
+mod parallel;
+mod sample;
+mod scale;
+mod slices;
+mod table;
+mod timeline;
+
+use super::{Pointer, Press, Screen, Wants};
 use crate::dashboard::cx::Cx;
+use crate::dashboard::data::want::{Fresh, Want};
 use crate::dashboard::deed::Subject;
 use crate::dashboard::keys::{Command, Group};
-use crate::dashboard::pen::Pen;
+use crate::dashboard::pen::{Pen, split_top};
+use crate::style::Ink;
+use attune_protocol::{StudyState, StudySummary};
+use brush::Brush;
+use importance::Bars;
+use parallel::Parallel;
 use ratatui::layout::Rect;
+use slices::Slices;
+use table::{Source, Table};
+use timeline::Timeline;
 
 /// The screen.
 #[derive(Debug, Default)]
-pub(crate) struct Insight;
+pub(crate) struct Insight {
+    part: Part,
+    /// Which study the choices were made for.
+    study: Option<String>,
+    table: Table,
+    /// The column that is chosen.
+    chosen: usize,
+    bars: Bars,
+    parallel: Parallel,
+    slices: Slices,
+    timeline: Timeline,
+    /// Where the parts' names were drawn.
+    tabs: Vec<(Rect, Part)>,
+}
+
+/// The plots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Part {
+    #[default]
+    Importance,
+    Parallel,
+    Slices,
+    Timeline,
+}
+
+impl Part {
+    const ALL: [Part; 4] = [
+        Part::Importance,
+        Part::Parallel,
+        Part::Slices,
+        Part::Timeline,
+    ];
+
+    fn title(self) -> &'static str {
+        match self {
+            Part::Importance => "importance",
+            Part::Parallel => "parallel",
+            Part::Slices => "slices",
+            Part::Timeline => "timeline",
+        }
+    }
+
+    fn beside(self, step: isize) -> Part {
+        let count = Part::ALL.len() as isize;
+        Part::ALL[(self as isize + step).rem_euclid(count) as usize]
+    }
+}
+
+/// How old an answer may be while the study runs, and after.
+const FRESH: u64 = 5_000;
+const OLD: u64 = 600_000;
+
+impl Insight {
+    /// The study to be shown may be another one than before, and its trials may be others.
+    fn follow(&mut self, cx: &Cx<'_>) {
+        if self.study != cx.focus.study {
+            *self = Insight {
+                study: cx.focus.study.clone(),
+                part: self.part,
+                ..Insight::default()
+            };
+        }
+        let Some(study) = self.study.as_deref() else {
+            return;
+        };
+        let (Some(summary), Some(rows)) = (cx.data.study(study), cx.data.rows(study)) else {
+            return;
+        };
+        match self.part {
+            Part::Importance => {}
+            Part::Timeline => self.timeline.refresh(study, rows),
+            Part::Parallel | Part::Slices => {
+                let detail = cx.data.detail(study).ready();
+                let before = self.column_name(self.chosen);
+                let source = Source {
+                    study,
+                    rows,
+                    direction: summary.direction,
+                    spec: detail.map_or("", |detail| detail.spec.as_str()),
+                    insight: cx.data.insight(study).ready(),
+                    plugins: cx.data.plugins().ready().map_or(&[], Vec::as_slice),
+                    is_running: summary.state == StudyState::Running,
+                };
+                self.table.refresh(&source, cx.now);
+                self.choose_again(before);
+            }
+        }
+    }
+
+    fn column_name(&self, column: usize) -> Option<String> {
+        let column = self.table.columns.get(column);
+        column.map(|column| column.name.clone())
+    }
+
+    /// The columns may have another order now; the same one stays chosen.
+    fn choose_again(&mut self, name: Option<String>) {
+        let columns = &self.table.columns;
+        let place = name.and_then(|name| columns.iter().position(|c| c.name == name));
+        self.chosen = place.unwrap_or(self.chosen).min(self.last_column());
+    }
+
+    /// The last column that can be chosen: slices have none of the value itself.
+    fn last_column(&self) -> usize {
+        match self.part {
+            Part::Slices => self.table.settings().len().saturating_sub(1),
+            _ => self.table.columns.len().saturating_sub(1),
+        }
+    }
+
+    fn turn_to(&mut self, part: Part, cx: &Cx<'_>) {
+        self.part = part;
+        self.follow(cx);
+        self.chosen = self.chosen.min(self.last_column());
+    }
+
+    /// The name of the setting that is chosen among the bars.
+    fn bar(&self, cx: &Cx<'_>) -> Option<String> {
+        let insight = cx.data.insight(self.study.as_deref()?).ready()?;
+        let part = insight.importance.get(self.bars.chosen)?;
+        Some(part.name.clone())
+    }
+
+    fn open(&mut self, cx: &mut Cx<'_>) {
+        let Some(study) = self.study.clone() else {
+            return;
+        };
+        match self.part {
+            Part::Importance => {
+                let name = self.bar(cx);
+                self.turn_to(Part::Slices, cx);
+                self.choose_again(name);
+            }
+            Part::Timeline => {
+                if let Some(trial) = self.timeline_trial(cx) {
+                    cx.open_trial(&trial);
+                }
+            }
+            Part::Parallel | Part::Slices => match self.table.filter() {
+                Ok(Some(filter)) => cx.open_filtered(&study, filter),
+                Ok(None) => cx.tell("space brushes a part of the chosen setting first"),
+                Err(name) => cx.complain(format!(
+                    "no filter can name the values of {name}: take its brush away with space"
+                )),
+            },
+        }
+    }
+
+    fn timeline_trial(&self, cx: &Cx<'_>) -> Option<String> {
+        let study = self.study.as_deref()?;
+        let row = cx.data.rows(study)?.row(self.timeline.chosen()? as usize)?;
+        Some(format!("{study}.{}", row.number))
+    }
+
+    /// Makes a brush around the best trial, or takes it away.
+    fn toggle_brush(&mut self) {
+        let brush = match self.table.brush(self.chosen) {
+            Some(_) => None,
+            None => {
+                let best = self.table.best(1).first().copied();
+                let column = self.table.columns.get(self.chosen);
+                column.and_then(|column| {
+                    let value = best.and_then(|place| column.values.get(place as usize).copied());
+                    Brush::around(&column.scale, value)
+                })
+            }
+        };
+        self.table.set_brush(self.chosen, brush);
+    }
+
+    /// Changes the brush of the chosen column, if it has one.
+    fn change_brush(&mut self, command: Command, cx: &mut Cx<'_>) {
+        let Some(column) = self.table.columns.get(self.chosen) else {
+            return;
+        };
+        let Some(brush) = self.table.brush(self.chosen) else {
+            cx.tell("space brushes a part of the chosen setting first");
+            return;
+        };
+        let scale = &column.scale;
+        let changed = match command {
+            Command::Up => Some(brush.moved(scale, true)),
+            Command::Down => Some(brush.moved(scale, false)),
+            Command::ZoomIn => brush.widened(scale, false),
+            _ => brush.widened(scale, true),
+        };
+        self.table.set_brush(self.chosen, changed);
+    }
+
+    /// A command in the parts that have brushes.
+    fn act_on_columns(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
+        match command {
+            Command::CursorLeft => self.chosen = self.chosen.saturating_sub(1),
+            Command::CursorRight => self.chosen = (self.chosen + 1).min(self.last_column()),
+            Command::Mark => self.toggle_brush(),
+            Command::Fit => self.table.clear_brushes(),
+            Command::Up | Command::Down | Command::ZoomIn | Command::ZoomOut => {
+                self.change_brush(command, cx);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn tabs(&mut self, pen: &mut Pen<'_>, line: Rect) {
+        self.tabs.clear();
+        let mut x = line.x;
+        for part in Part::ALL {
+            let text = format!(" {} ", part.title());
+            let is_here = part == self.part;
+            let ink = if is_here { Ink::Strong } else { Ink::Dim };
+            let taken = pen.text(x, line.y, line.right().saturating_sub(x), &text, ink);
+            let tab = Rect::new(x, line.y, taken, 1);
+            if is_here {
+                pen.choose(tab);
+            }
+            self.tabs.push((tab, part));
+            x += taken + 1;
+        }
+    }
+
+    fn draw_part(&mut self, pen: &mut Pen<'_>, area: Rect, study: &StudySummary, cx: &Cx<'_>) {
+        let say = |pen: &mut Pen<'_>, text: &str| {
+            pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
+        };
+        if self.part == Part::Importance {
+            self.bars.draw(pen, area, &study.id, cx);
+            return;
+        }
+        let Some(rows) = cx.data.rows(&study.id) else {
+            say(pen, "the trials are on their way");
+            return;
+        };
+        if self.part == Part::Timeline {
+            self.timeline.draw(pen, area, &study.id, rows, cx);
+            return;
+        }
+        if self.table.settings().is_empty() {
+            say(
+                pen,
+                match (rows.complete, self.table.columns.is_empty()) {
+                    (false, _) => "the trials are on their way",
+                    (true, true) => "no trial has a result yet: plots begin with the first ones",
+                    (true, false) => {
+                        "no setting differs between the trials: there is nothing to compare"
+                    }
+                },
+            );
+            return;
+        }
+        let (plot, foot) = split_top(area, area.height - 1);
+        match self.part {
+            Part::Parallel => self.parallel.draw(pen, plot, &self.table, self.chosen),
+            _ => self
+                .slices
+                .draw(pen, plot, &self.table, self.chosen, &study.metric),
+        }
+        self.foot(pen, foot);
+    }
+
+    /// What is brushed, and how many trials that leaves.
+    fn foot(&self, pen: &mut Pen<'_>, line: Rect) {
+        let (x, room) = (line.x + 1, line.width.saturating_sub(1));
+        if self.table.brushes.is_empty() {
+            let text = "left and right choose a setting, space or a drag of the mouse brushes it";
+            pen.text(x, line.y, room, text, Ink::Dim);
+            return;
+        }
+        let count = format!(
+            "{} of {} trials: ",
+            self.table.brushed.len(),
+            self.table.trials
+        );
+        let filter = match self.table.filter() {
+            Ok(filter) => filter.unwrap_or_default(),
+            Err(name) => format!("a part of {name}"),
+        };
+        pen.pieces(
+            x,
+            line.y,
+            room,
+            &[(&count, Ink::Strong), (&filter, Ink::Warning)],
+        );
+    }
+
+    /// The brush that the mouse was dragged over.
+    fn drag(&mut self, pointer: Pointer, from: (u16, u16)) -> bool {
+        let (column, brush) = match self.part {
+            Part::Parallel => {
+                let Some(index) = self.parallel.axis_at(from.0, from.1) else {
+                    return false;
+                };
+                let column = self.table.columns.get(index);
+                let brush = |c: &table::Column| self.parallel.brush(&c.scale, from.1, pointer.y);
+                (index, column.and_then(brush))
+            }
+            Part::Slices if self.slices.holds(from.0, from.1) => {
+                let column = self.table.columns.get(self.chosen);
+                let brush = |c: &table::Column| self.slices.brush(&c.scale, from.0, pointer.x);
+                (self.chosen, column.and_then(brush))
+            }
+            _ => return false,
+        };
+        self.chosen = column;
+        if self.table.brush(column) != brush.as_ref() {
+            self.table.set_brush(column, brush);
+        }
+        true
+    }
+}
 
 impl Screen for Insight {
     fn groups(&self) -> &'static [Group] {
         &[Group::Insight]
     }
 
-    fn title(&self, _cx: &Cx<'_>) -> String {
-        String::new()
+    fn title(&self, cx: &Cx<'_>) -> String {
+        let study = cx.focus.study.as_deref();
+        match study.and_then(|study| cx.data.study(study)) {
+            Some(study) => format!("{} {}", study.id, study.name),
+            None => study.unwrap_or_default().to_owned(),
+        }
     }
 
-    fn wants(&mut self, _cx: &mut Cx<'_>, _wants: &mut Wants) {}
+    fn wants(&mut self, cx: &mut Cx<'_>, wants: &mut Wants) {
+        if cx.focus.study.is_none() {
+            // As for whoever comes here first: the newest one.
+            let newest = cx.data.studies().and_then(|studies| studies.first());
+            cx.focus.study = newest.map(|study| study.id.clone());
+        }
+        self.follow(cx);
+        let Some(study) = self.study.clone() else {
+            return;
+        };
+        let runs = cx
+            .data
+            .study(&study)
+            .is_some_and(|study| matches!(study.state, StudyState::Running | StudyState::Queued));
+        let age = if runs { FRESH } else { OLD };
+        wants.table(&study);
+        wants.answer(Want::Insight(study.clone()), Fresh::Within(age));
+        wants.answer(Want::Study(study), Fresh::Within(OLD));
+    }
 
-    fn act(&mut self, _command: Command, _cx: &mut Cx<'_>) -> bool {
-        false
+    fn act(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
+        match command {
+            Command::NextPart => self.turn_to(self.part.beside(1), cx),
+            Command::PreviousPart => self.turn_to(self.part.beside(-1), cx),
+            Command::Open => self.open(cx),
+            command => {
+                return match self.part {
+                    Part::Importance => self.act_on_bars(command, cx),
+                    Part::Timeline => self.act_on_timeline(command, cx),
+                    Part::Parallel | Part::Slices => self.act_on_columns(command, cx),
+                };
+            }
+        }
+        true
     }
 
     fn subjects(&self, _cx: &Cx<'_>) -> Vec<Subject> {
-        Vec::new()
+        self.study.clone().map(Subject::Study).into_iter().collect()
     }
 
-    fn draw(&mut self, _pen: &mut Pen<'_>, _area: Rect, _cx: &Cx<'_>) {}
+    fn draw(&mut self, pen: &mut Pen<'_>, area: Rect, cx: &Cx<'_>) {
+        self.follow(cx);
+        let study = self.study.as_deref().and_then(|id| cx.data.study(id));
+        let Some(study) = study else {
+            let text = "no study is chosen: 1 lists all of them";
+            pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
+            return;
+        };
+        let (line, rest) = split_top(area, 1);
+        self.tabs(pen, line);
+        self.draw_part(pen, rest, study, cx);
+    }
+
+    fn pointer(&mut self, pointer: Pointer, cx: &mut Cx<'_>) -> bool {
+        let at = (pointer.x, pointer.y);
+        let tab = self.tabs.iter().find(|(area, _)| area.contains(at.into()));
+        match pointer.deed {
+            Press::Click | Press::DoubleClick => {
+                if let Some((_, part)) = tab {
+                    self.turn_to(*part, cx);
+                    return true;
+                }
+                let meant = self.click(pointer);
+                if meant && pointer.deed == Press::DoubleClick {
+                    self.open(cx);
+                }
+                meant
+            }
+            Press::Drag(x, y) => self.drag(pointer, (x, y)),
+            Press::Drop(x, y) if self.part == Part::Timeline => {
+                self.timeline.zoom_to((x, y), pointer.x);
+                true
+            }
+            Press::Drop(x, y) => self.drag(pointer, (x, y)),
+            Press::WheelUp | Press::WheelDown => {
+                let command = match (self.part, pointer.deed) {
+                    (Part::Timeline, Press::WheelUp) => Command::ZoomIn,
+                    (Part::Timeline, _) => Command::ZoomOut,
+                    (_, Press::WheelUp) => Command::Up,
+                    _ => Command::Down,
+                };
+                self.act(command, cx)
+            }
+        }
+    }
+}
+
+impl Insight {
+    fn act_on_bars(&mut self, command: Command, cx: &Cx<'_>) -> bool {
+        let insight = self
+            .study
+            .as_deref()
+            .and_then(|id| cx.data.insight(id).ready());
+        let count = insight.map_or(0, |insight| insight.importance.len());
+        match command {
+            Command::Up | Command::CursorLeft => self.bars.step(-1, count),
+            Command::Down | Command::CursorRight => self.bars.step(1, count),
+            Command::Mark | Command::ZoomIn | Command::ZoomOut | Command::Fit => {}
+            _ => return false,
+        }
+        true
+    }
+
+    fn act_on_timeline(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
+        match command {
+            Command::Mark => {
+                if let Some(trial) = self.timeline_trial(cx) {
+                    cx.focus.toggle(&trial);
+                }
+            }
+            Command::CursorLeft
+            | Command::CursorRight
+            | Command::Up
+            | Command::Down
+            | Command::ZoomIn
+            | Command::ZoomOut
+            | Command::Fit => self.timeline.act(command),
+            _ => return false,
+        }
+        true
+    }
+
+    /// A click chooses what is under it.
+    fn click(&mut self, pointer: Pointer) -> bool {
+        let (x, y) = (pointer.x, pointer.y);
+        match self.part {
+            Part::Importance => match self.bars.at(x, y) {
+                Some(chosen) => self.bars.chosen = chosen,
+                None => return false,
+            },
+            Part::Parallel => match self.parallel.axis_at(x, y) {
+                Some(chosen) => self.chosen = chosen,
+                None => return false,
+            },
+            Part::Slices => return false,
+            Part::Timeline => return self.timeline.point(x, y),
+        }
+        true
+    }
 }

@@ -5,6 +5,9 @@ pub(super) mod curves;
 mod head;
 pub(super) mod trials;
 
+pub(crate) use curves::spans_decades;
+pub(crate) use trials::state_ink;
+
 use super::picture::Picture;
 use super::{Pointer, Screen, Wants};
 use crate::chart::Unit;
@@ -265,6 +268,7 @@ impl Screen for Study {
     }
 
     fn set_filter(&mut self, text: &str, cx: &mut Cx<'_>) {
+        self.follow(cx);
         let rows = self.study.as_deref().and_then(|study| cx.data.rows(study));
         if let Some(Err(why)) = rows.map(|rows| self.trials.set_filter(text, rows)) {
             cx.complain(why);

@@ -1,0 +1,270 @@
+//! A study's trials as columns of numbers, one a setting, made when something changed and not for
+//! every picture.
+
+use super::brush::Brush;
+use super::scale::{Scale, is_searched_log};
+use crate::dashboard::data::rows::{Cell, Rows};
+use crate::dashboard::screens::plugins::describe;
+use attune_protocol::{Direction, Insight, PluginInfo};
+use std::collections::BTreeMap;
+
+/// One setting of all trials, or the value that they came to.
+#[derive(Debug)]
+pub(super) struct Column {
+    /// Such as `lr`; of the value the name that a filter knows it by.
+    pub(super) name: String,
+    pub(super) scale: Scale,
+    /// By place in the table; NaN where a trial has none. Of words, their numbers.
+    pub(super) values: Vec<f64>,
+}
+
+/// The columns, and which trials the brushes leave.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// The settings, the most important first, and the value last; empty before there is any.
+    pub(super) columns: Vec<Column>,
+    pub(super) brushes: BTreeMap<String, Brush>,
+    /// The places of the trials in all brushes.
+    pub(super) brushed: Vec<u32>,
+    pub(super) trials: usize,
+    pub(super) lower_is_better: bool,
+    /// Rises when anything above is another.
+    pub(super) generation: u64,
+    made_from: Option<Made>,
+}
+
+/// What a table was made from.
+#[derive(Debug, Clone, PartialEq)]
+struct Made {
+    study: String,
+    revision: u64,
+    trials: usize,
+    order: Vec<String>,
+    spec: usize,
+    at: u64,
+}
+
+/// What is known of a study.
+pub(super) struct Source<'a> {
+    pub(super) study: &'a str,
+    pub(super) rows: &'a Rows,
+    pub(super) direction: Direction,
+    /// The study file.
+    pub(super) spec: &'a str,
+    pub(super) insight: Option<&'a Insight>,
+    pub(super) plugins: &'a [PluginInfo],
+    pub(super) is_running: bool,
+}
+
+/// What a filter calls the value that a trial came to.
+pub(super) const VALUE: &str = "value";
+
+/// More settings than these are left out, the least important.
+const SETTINGS: usize = 24;
+
+/// No more trials than these are drawn above the others.
+const ABOVE: usize = 10;
+
+/// Of a running study with many trials the table is made at most once in so many milliseconds.
+const MANY: usize = 5_000;
+const PAUSE: u64 = 500;
+
+impl Table {
+    /// Makes it anew where something changed.
+    pub(super) fn refresh(&mut self, source: &Source<'_>, now: u64) {
+        let order = source.insight.map(|insight| &insight.importance);
+        let order = order.into_iter().flatten().map(|part| part.name.clone());
+        let made = Made {
+            study: source.study.to_owned(),
+            revision: source.rows.revision(),
+            trials: source.rows.len(),
+            order: order.collect(),
+            spec: source.spec.len(),
+            at: now,
+        };
+        if let Some(before) = &self.made_from {
+            let is_same = Made {
+                at: before.at,
+                ..made.clone()
+            } == *before;
+            let only_progress = Made {
+                at: before.at,
+                revision: before.revision,
+                ..made.clone()
+            } == *before;
+            let is_recent = now.saturating_sub(before.at) < PAUSE;
+            let can_wait = source.is_running && made.trials >= MANY && is_recent;
+            if is_same || (only_progress && can_wait) {
+                return;
+            }
+            if before.study != made.study {
+                self.brushes.clear();
+            }
+        }
+        self.columns = columns(source, &made.order);
+        self.trials = made.trials;
+        self.lower_is_better = source.direction == Direction::Minimize;
+        self.made_from = Some(made);
+        self.brush_anew();
+    }
+
+    /// The settings, without the value.
+    pub(super) fn settings(&self) -> &[Column] {
+        let settings = self.columns.len().saturating_sub(1);
+        &self.columns[..settings]
+    }
+
+    /// The values that trials came to, if any did.
+    pub(super) fn value(&self) -> Option<&Column> {
+        self.columns.last()
+    }
+
+    /// Sets the brush of a column, or takes it away.
+    pub(super) fn set_brush(&mut self, column: usize, brush: Option<Brush>) {
+        let Some(name) = self.columns.get(column).map(|column| column.name.clone()) else {
+            return;
+        };
+        match brush {
+            Some(brush) => drop(self.brushes.insert(name, brush)),
+            None => drop(self.brushes.remove(&name)),
+        }
+        self.brush_anew();
+    }
+
+    pub(super) fn clear_brushes(&mut self) {
+        self.brushes.clear();
+        self.brush_anew();
+    }
+
+    pub(super) fn brush(&self, column: usize) -> Option<&Brush> {
+        self.brushes.get(&self.columns.get(column)?.name)
+    }
+
+    /// How many of the brushed trials count as the best, and are drawn above the others.
+    pub(super) fn above(&self) -> usize {
+        self.brushed.len().div_ceil(5).min(ABOVE)
+    }
+
+    /// The places of the best trials among the brushed ones, the best first.
+    pub(super) fn best(&self, count: usize) -> Vec<u32> {
+        let Some(value) = self.value() else {
+            return Vec::new();
+        };
+        super::sample::best(&value.values, &self.brushed, self.lower_is_better, count)
+    }
+
+    /// The filter that shows the brushed trials; nothing where there is no brush. `Err` is the
+    /// setting that cannot be told.
+    pub(super) fn filter(&self) -> Result<Option<String>, String> {
+        let mut parts = Vec::new();
+        for column in &self.columns {
+            if let Some(brush) = self.brushes.get(&column.name) {
+                let part = brush.filter(&column.name, &column.scale);
+                parts.push(part.ok_or_else(|| column.name.clone())?);
+            }
+        }
+        Ok((!parts.is_empty()).then(|| parts.join(" and ")))
+    }
+
+    fn brush_anew(&mut self) {
+        self.generation += 1;
+        let brushes: Vec<(&Brush, &Column)> = self
+            .columns
+            .iter()
+            .filter_map(|column| Some((self.brushes.get(&column.name)?, column)))
+            .collect();
+        let holds = |place: &u32| {
+            brushes.iter().all(|(brush, column)| {
+                let value = column.values.get(*place as usize).copied();
+                brush.holds(&column.scale, value.unwrap_or(f64::NAN))
+            })
+        };
+        self.brushed = (0..self.trials as u32).filter(holds).collect();
+    }
+}
+
+/// The columns of a study: settings that differ, by importance, and the value.
+fn columns(source: &Source<'_>, order: &[String]) -> Vec<Column> {
+    let rows = source.rows;
+    let mut names: Vec<(usize, bool, &str)> = rows
+        .settings()
+        .enumerate()
+        .filter(|(setting, _)| differs(rows, *setting))
+        .map(|(_, name)| {
+            let rank = order.iter().position(|known| known == name);
+            // Without knowing better: those of all trials before those of one scheduler.
+            (rank.unwrap_or(usize::MAX), name.contains('.'), name)
+        })
+        .collect();
+    names.sort_by_key(|(rank, is_own, name)| (*rank, *is_own, *name != "lr"));
+    names.truncate(SETTINGS);
+    let mut columns: Vec<Column> = names
+        .into_iter()
+        .filter_map(|(_, _, name)| setting(source, name))
+        .collect();
+    let values: Vec<f64> = rows.rows().iter().map(|row| row.value).collect();
+    if let Some(scale) = Scale::of_numbers(&values, false) {
+        columns.push(Column {
+            name: VALUE.to_owned(),
+            scale,
+            values,
+        });
+    } else {
+        // Without any value there is nothing to hold settings against.
+        columns.clear();
+    }
+    columns
+}
+
+fn differs(rows: &Rows, setting: usize) -> bool {
+    let first = rows.cell(0, setting);
+    (1..rows.len()).any(|place| rows.cell(place, setting) != first)
+}
+
+fn setting(source: &Source<'_>, name: &str) -> Option<Column> {
+    let rows = source.rows;
+    let setting = rows.setting(name)?;
+    let cells = || (0..rows.len()).map(|place| rows.cell(place, setting));
+    let is_word = cells().any(|cell| matches!(cell, Cell::Word(_) | Cell::Bool(_)));
+    let (scale, values) = if is_word {
+        words(rows, setting)
+    } else {
+        let number = |cell: Cell| cell.number().unwrap_or(f64::NAN);
+        let values: Vec<f64> = cells().map(number).collect();
+        let searched_log =
+            is_searched_log(source.spec, name) || describe::is_searched_log(source.plugins, name);
+        (Scale::of_numbers(&values, searched_log)?, values)
+    };
+    Some(Column {
+        name: name.to_owned(),
+        scale,
+        values,
+    })
+}
+
+/// A column of words: the words sorted, and the number of each trial's.
+fn words(rows: &Rows, setting: usize) -> (Scale, Vec<f64>) {
+    let mut numbers: BTreeMap<String, f64> = BTreeMap::new();
+    let mut texts: Vec<Option<String>> = Vec::with_capacity(rows.len());
+    for place in 0..rows.len() {
+        let text = match rows.cell(place, setting) {
+            Cell::Missing => None,
+            _ => Some(rows.cell_text(place, setting)),
+        };
+        if let Some(text) = &text
+            && !numbers.contains_key(text)
+        {
+            numbers.insert(text.clone(), 0.0);
+        }
+        texts.push(text);
+    }
+    for (number, (_, found)) in numbers.iter_mut().enumerate() {
+        *found = number as f64;
+    }
+    let of = |text: &Option<String>| text.as_ref().and_then(|text| numbers.get(text).copied());
+    let values = texts
+        .iter()
+        .map(|text| of(text).unwrap_or(f64::NAN))
+        .collect();
+    (Scale::Words(numbers.into_keys().collect()), values)
+}

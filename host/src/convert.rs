@@ -43,6 +43,7 @@ pub(crate) fn study_summary(
             step: origin.step,
         }),
         note: wire::Note::default(),
+        trend: Vec::new(),
     }
 }
 
@@ -59,6 +60,45 @@ pub(crate) struct Census<'s> {
     best_kept: Option<(TrialId, f64)>,
     best_of_all: Option<(TrialId, f64)>,
     best_with_model: Option<(TrialId, f64)>,
+    trend: Trend,
+}
+
+/// The best value after some of the trials.
+#[derive(Default)]
+struct Trend {
+    values: Vec<f64>,
+    /// Every so many-th trial is kept, and so many were seen since the last that was.
+    stride: usize,
+    since: usize,
+}
+
+/// As many values of a trend as are told.
+const TREND: usize = 48;
+
+impl Trend {
+    fn add(&mut self, best: f64) {
+        self.since += 1;
+        if self.since < self.stride {
+            return;
+        }
+        self.since = 0;
+        self.values.push(best);
+        if self.values.len() == TREND {
+            // Of twice as many trials half as many are kept.
+            let mut is_odd = false;
+            self.values.retain(|_| {
+                is_odd = !is_odd;
+                !is_odd
+            });
+            self.stride = 2 * self.stride.max(1);
+        }
+    }
+
+    fn with_last(&self, last: Option<f64>) -> Vec<Number> {
+        let mut values: Vec<Number> = self.values.iter().copied().map(Number).collect();
+        values.extend(last.filter(|_| self.since > 0).map(Number));
+        values
+    }
 }
 
 impl<'s> Census<'s> {
@@ -75,6 +115,7 @@ impl<'s> Census<'s> {
             best_kept: None,
             best_of_all: None,
             best_with_model: None,
+            trend: Trend::default(),
         }
     }
 
@@ -109,6 +150,9 @@ impl<'s> Census<'s> {
         if trial.model.is_some() {
             consider(&mut self.best_with_model);
         }
+        if let Some((_, best)) = self.best() {
+            self.trend.add(best);
+        }
     }
 
     /// The best trial so far and its value; the lower number where two are equal.
@@ -125,7 +169,11 @@ impl<'s> Census<'s> {
     }
 
     pub(crate) fn summary(&self) -> wire::StudySummary {
-        study_summary(self.id, self.record, self.counts, self.best())
+        let best = self.best();
+        wire::StudySummary {
+            trend: self.trend.with_last(best.map(|(_, best)| best)),
+            ..study_summary(self.id, self.record, self.counts, best)
+        }
     }
 }
 

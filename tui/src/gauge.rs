@@ -49,6 +49,16 @@ pub(crate) fn spark(values: &[f64], columns: usize, style: Style) -> String {
     shown.iter().map(|&value| level(value)).collect()
 }
 
+/// As many values as there is room for, evenly taken, the last one among them.
+pub(crate) fn thinned(values: &[f64], count: usize) -> Vec<f64> {
+    if values.len() <= count {
+        return values.to_vec();
+    }
+    (1..=count)
+        .map(|n| values[n * values.len() / count - 1])
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

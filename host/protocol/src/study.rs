@@ -42,6 +42,10 @@ pub struct StudySummary {
     /// What people wrote about it.
     #[serde(default)]
     pub note: Note,
+    /// The best value so far after some of its trials, the last of them among these; at most 48.
+    /// Told where studies are listed, and left out where one is told of as it changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trend: Vec<Number>,
 }
 
 /// What people wrote about a study or a trial.

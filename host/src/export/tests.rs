@@ -55,6 +55,7 @@ pub(crate) fn study(trials: &[ImportedTrial]) -> StudyDetail {
             reason: None,
             origin: None,
             note: attune_protocol::Note::default(),
+            trend: Vec::new(),
         },
         spec: "seed = 7\n".to_owned(),
         trials: trials.iter().map(|trial| trial.trial.clone()).collect(),

@@ -139,6 +139,7 @@ impl Reading<'_> {
             reason: None,
             origin: None,
             note: attune_protocol::Note::default(),
+            trend: Vec::new(),
         };
         if let Some(best) = best(&study, summaries().filter(|t| t.state == TrialState::Done)) {
             study.best_trial = Some(best.id.clone());

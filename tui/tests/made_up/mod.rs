@@ -202,6 +202,7 @@ fn summary(ended: u32) -> StudySummary {
         reason: None,
         origin: None,
         note: attune_protocol::Note::default(),
+        trend: Vec::new(),
     }
 }
 

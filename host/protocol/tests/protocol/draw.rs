@@ -204,7 +204,7 @@ structs! {
     WorkerStatus { id, pid, trials, doing, silent_ms, memory_bytes }
     StudySummary {
         id, name, state, metric, direction, seed, trials, best_trial, best_value, created_unix_ms,
-        ended_unix_ms, seconds, reason, origin, note,
+        ended_unix_ms, seconds, reason, origin, note, trend,
     }
     Origin { trial, step }
     StudyDetail { study, spec, trials, notes, changes }

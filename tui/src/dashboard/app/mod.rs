@@ -596,3 +596,30 @@ impl Screens {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dashboard::keys::Key;
+
+    #[test]
+    fn on_no_screen_a_key_has_two_meanings() {
+        let mut screens = Screens::default();
+        for place in Place::ALL {
+            let groups = screens.at(place).groups();
+            let mut known: HashMap<Key, Command> = HashMap::new();
+            for binding in keys::of(groups) {
+                for key in binding.keys {
+                    let other = known.insert(*key, binding.command);
+                    assert!(
+                        other.is_none_or(|other| other == binding.command),
+                        "{} means {other:?} and {:?} on {}",
+                        key,
+                        binding.command,
+                        place.title()
+                    );
+                }
+            }
+        }
+    }
+}

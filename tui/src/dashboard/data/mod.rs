@@ -52,7 +52,7 @@ struct Table {
 const TABLES: usize = 4;
 
 /// As many values as a spark line shows.
-const TREND: usize = 32;
+const TREND: usize = 48;
 
 /// Warnings that are kept.
 const WARNINGS: usize = 50;
@@ -378,6 +378,9 @@ impl Data {
             return;
         };
         let trend = self.trends.entry(study.id.clone()).or_default();
+        if !study.trend.is_empty() {
+            *trend = study.trend.iter().map(|value| value.0).collect();
+        }
         if trend.back() != Some(&best.0) {
             trend.push_back(best.0);
         }

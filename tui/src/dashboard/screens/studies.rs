@@ -332,7 +332,7 @@ fn cells(study: &StudySummary, cx: &Cx<'_>, style: Style) -> Vec<Text> {
     let trend = cx.data.trend(&study.id);
     let spark = trend.map_or_else(String::new, |trend| {
         let values: Vec<f64> = trend.iter().copied().collect();
-        gauge::spark(&values, 12, style)
+        gauge::spark(&gauge::thinned(&values, 12), 12, style)
     });
     let took = number::duration(number::seconds(study.seconds));
     vec![

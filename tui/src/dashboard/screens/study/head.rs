@@ -74,7 +74,7 @@ fn second(pen: &mut Pen<'_>, area: Rect, study: &StudySummary, rows: Option<&Row
         let steps = best_so_far(rows, study.direction);
         let columns = usize::from(room.saturating_sub(taken + 12)).min(40);
         if steps.len() > 1 && columns > 4 {
-            let spark = gauge::spark(&thinned(&steps, columns), columns, pen.style);
+            let spark = gauge::spark(&gauge::thinned(&steps, columns), columns, pen.style);
             taken += pen.text(x + taken, y, room - taken, "best so far ", Ink::Dim);
             taken += pen.text(x + taken, y, room - taken, &spark, Ink::Accent);
             taken += pen.text(x + taken, y, room - taken, "  ", Ink::Dim);
@@ -102,15 +102,5 @@ fn best_so_far(rows: Option<&Rows>, direction: Direction) -> Vec<f64> {
             }
             best
         })
-        .collect()
-}
-
-/// As many values as there is room for, evenly taken, the last one among them.
-fn thinned(values: &[f64], count: usize) -> Vec<f64> {
-    if values.len() <= count {
-        return values.to_vec();
-    }
-    (1..=count)
-        .map(|n| values[n * values.len() / count - 1])
         .collect()
 }

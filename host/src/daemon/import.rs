@@ -6,8 +6,8 @@ use crate::convert::Census;
 use crate::{clock, convert};
 use attune_protocol::{ImportedStudy, ImportedTrial, Problem, StudySummary};
 use attune_store::{
-    Batch, Best, Change, Death, Direction, Steps, Store, StudyId, StudyRecord, StudyState,
-    TrialRecord, TrialState,
+    Batch, Best, Change, Death, Direction, Outcome, OutcomeKind, Steps, Store, StudyId,
+    StudyRecord, StudyState, TrialRecord, TrialState,
 };
 use std::collections::BTreeMap;
 
@@ -117,6 +117,17 @@ fn add(
             }
         }
     }
+    let outcomes = trial.rungs.iter().zip(0..).map(|(epoch, seq)| {
+        let metrics = epochs.get(epoch);
+        let value = metrics.and_then(|metrics| metrics.get(&objective));
+        Outcome {
+            seq,
+            kind: OutcomeKind::Reached,
+            epoch: (*epoch).into(),
+            value: value.map_or(f64::NAN, |value| value.0),
+        }
+    });
+    let outcomes = outcomes.collect();
     if let Some(value) = trial.value {
         let epoch = trial.best_epoch.unwrap_or(trial.epochs);
         let value = value.0;
@@ -139,8 +150,8 @@ fn add(
             .collect(),
         seed: trial.seed,
         plugin: convert::plugin_build(&trial.plugin),
-        started_unix_ms: None,
-        ended_unix_ms: Some(clock::unix_ms()),
+        started_unix_ms: trial.started_unix_ms,
+        ended_unix_ms: trial.ended_unix_ms.or_else(|| Some(clock::unix_ms())),
         epochs: trial.epochs,
         max_epochs: trial.max_epochs,
         steps: trial.steps,
@@ -155,7 +166,7 @@ fn add(
         warnings: trial.warnings,
         attempt: 1,
         deaths: trial.deaths.into_iter().map(death).collect(),
-        outcomes: Vec::new(),
+        outcomes,
         checkpoints: Vec::new(),
         model: None,
         interventions: trial

@@ -10,7 +10,7 @@ use crate::daemon::unavailable;
 use crate::study::space::FullConfig;
 use attune_protocol::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use attune_protocol::{DaemonStatus, Problem, Steer, StudySummary, TrialSummary};
-use attune_store::{Best, PluginBuild, Quarantine, StudyId, StudyRecord, TrialId};
+use attune_store::{Best, Note, PluginBuild, Quarantine, StudyId, StudyRecord, TrialId};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -42,6 +42,8 @@ pub(in crate::daemon) enum Ask {
     Halt(StudyId, Halt, Reply<StudySummary>),
     Remove(StudyId, Reply<()>),
     Trial(TrialId, TrialAsk, Reply<TrialSummary>),
+    NoteStudy(StudyId, Note, Reply<StudySummary>),
+    NoteTrial(TrialId, Note, Reply<TrialSummary>),
     Steer(TrialId, Box<Steer>, Option<Box<NewScheduler>>, Reply<()>),
     Hire(NewWorker, Reply<Hired>),
     Brief(StudyId, Reply<Brief>),

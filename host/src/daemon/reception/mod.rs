@@ -6,13 +6,15 @@
 //! New studies and hands on a trial's wheel are checked here; studies that go on in `resume`,
 //! forks in `fork`, and what concerns plugins in `plugins`. What a study would be is said in `check`,
 //! and in `estimate` how long it would take; data files are found, looked at and made a study of in
-//! `data`, and what was read of them is remembered in `inspections`.
+//! `data`, and what was read of them is remembered in `inspections`. What people write is held to its
+//! bounds in `note`.
 
 mod check;
 mod data;
 mod estimate;
 mod fork;
 mod inspections;
+mod note;
 mod plugins;
 mod resume;
 
@@ -30,6 +32,7 @@ use attune_protocol::{Created, NewStudy, Problem, Steer};
 use attune_store::{Direction, Store, StudyId, StudyRecord, StudyState, TrialId};
 pub(super) use estimate::Paces;
 pub(super) use inspections::Inspections;
+pub(super) use note::checked as checked_note;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

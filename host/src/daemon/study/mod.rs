@@ -33,7 +33,7 @@ use attune_protocol::{Event, Number};
 use attune_search::TrialNumber;
 use attune_search::conductor::Conductor;
 use attune_store as disk;
-use attune_store::{PluginBuild, StudyId, StudyRecord, StudyState, TrialId};
+use attune_store::{Note, PluginBuild, StudyId, StudyRecord, StudyState, TrialId};
 use status::Tally;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -65,6 +65,8 @@ pub(super) struct Study {
     counted: Instant,
     /// Why it is coming to a halt, while its workers lay down their work.
     pub(super) halt: Option<Halt>,
+    /// What people wrote about it.
+    pub(super) note: Option<Note>,
 }
 
 /// More for a study that is resumed.

@@ -56,10 +56,10 @@ pub(in crate::daemon) enum Ask {
     Stop,
 }
 
-/// What the one trial of a fork begins from.
+/// What the one trial of a fork, or of a retry, begins from.
 pub(in crate::daemon) struct ForkStart {
-    /// The other trial's checkpoint.
-    pub(in crate::daemon) checkpoint: PathBuf,
+    /// The other trial's checkpoint; its beginning where there is none.
+    pub(in crate::daemon) checkpoint: Option<PathBuf>,
     pub(in crate::daemon) config: FullConfig,
     pub(in crate::daemon) seed: u64,
     pub(in crate::daemon) max_epochs: u32,

@@ -4,7 +4,7 @@
 //! Everything that changes something is the engine's.
 //!
 //! Here are all paths, and those that concern the daemon as a whole; the others' answers are in
-//! `studies`, `trials`, `check`, `plugins`, `keeping` and `workers`. How requests are read is in `extract`,
+//! `studies`, `trials`, `check`, `plugins`, `keeping`, `log` and `workers`. How requests are read is in `extract`,
 //! how they are answered in `answer`.
 
 mod answer;
@@ -12,6 +12,7 @@ mod check;
 mod events;
 mod extract;
 mod keeping;
+mod log;
 mod plugins;
 mod studies;
 mod trials;
@@ -99,6 +100,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/check", post(check::check))
         .route("/v1/draft", post(check::draft))
         .route("/v1/data", post(check::look_at_data))
+        .route("/v1/log", get(log::log))
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/workers", post(workers::hire))
         .route("/v1/workers/brief/{study}", get(workers::brief))

@@ -226,7 +226,8 @@ structs! {
     Intervention { step, steer }
     Order { lease, what }
     Report { lease, news }
-    Piece { epochs, first_step, losses, rates }
+    Piece { epochs, first_step, losses, rates, signals }
+    SignalColumn { name, values }
     EpochReport { epoch, step, metrics, rate, best, seconds }
     Checkpoint { step, epoch, bytes, kept_as }
     SavedModel { bytes, test }

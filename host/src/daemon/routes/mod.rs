@@ -4,8 +4,8 @@
 //! Everything that changes something is the engine's.
 //!
 //! Here are all paths, and those that concern the daemon as a whole; the others' answers are in
-//! `studies`, `table`, `insight`, `trials`, `check`, `plugins`, `keeping` and `workers`. How requests
-//! are read is in `extract`, how they are answered in `answer`.
+//! `studies`, `table`, `insight`, `trials`, `check`, `plugins`, `keeping`, `log` and `workers`. How
+//! requests are read is in `extract`, how they are answered in `answer`.
 
 mod answer;
 mod check;
@@ -14,6 +14,7 @@ mod events;
 mod extract;
 mod insight;
 mod keeping;
+mod log;
 mod plugins;
 mod studies;
 mod table;
@@ -76,6 +77,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/studies/{study}/pause", post(studies::pause_study))
         .route("/v1/studies/{study}/resume", post(studies::resume_study))
         .route("/v1/studies/{study}/stop", post(studies::stop_study))
+        .route("/v1/studies/{study}/note", post(studies::note_study))
         .route("/v1/studies/{study}/model", get(studies::model))
         .route("/v1/studies/{study}/events", get(studies::study_events))
         .route("/v1/studies/{study}/trials", get(table::trials))
@@ -83,11 +85,13 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/studies/{study}/insight", get(insight::insight))
         .route("/v1/events", get(all_events))
         .route("/v1/trials/{trial}", get(trials::trial))
+        .route("/v1/trials/{trial}/note", post(trials::note_trial))
         .route("/v1/trials/{trial}/pause", post(trials::pause_trial))
         .route("/v1/trials/{trial}/resume", post(trials::resume_trial))
         .route("/v1/trials/{trial}/stop", post(trials::stop_trial))
         .route("/v1/trials/{trial}/steer", post(trials::steer))
         .route("/v1/trials/{trial}/fork", post(trials::fork))
+        .route("/v1/trials/{trial}/retry", post(trials::retry))
         .route("/v1/trials/{trial}/steps", get(trials::steps))
         .route("/v1/trials/{trial}/zoom", get(trials::zoom))
         .route(
@@ -106,6 +110,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/check", post(check::check))
         .route("/v1/draft", post(check::draft))
         .route("/v1/data", post(check::look_at_data))
+        .route("/v1/log", get(log::log))
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/workers", post(workers::hire))
         .route("/v1/workers/brief/{study}", get(workers::brief))

@@ -36,6 +36,9 @@ fn codes(style: CellStyle) -> String {
     if style.add_modifier.contains(Modifier::BOLD) {
         codes.push("1".to_owned());
     }
+    if style.add_modifier.contains(Modifier::DIM) {
+        codes.push("2".to_owned());
+    }
     match style.fg {
         None | Some(Color::Reset) => {}
         Some(Color::Rgb(red, green, blue)) => codes.push(format!("38;2;{red};{green};{blue}")),
@@ -72,6 +75,25 @@ mod tests {
     use super::*;
     use crate::style::{ColorDepth, Ink, Style};
     use ratatui::text::Span;
+
+    #[test]
+    fn a_shade_is_its_colour_made_faint() {
+        let table = [
+            (ColorDepth::None, "raw"),
+            (ColorDepth::Ansi16, "\x1b[2;33mraw\x1b[0m"),
+            (ColorDepth::Ansi256, "\x1b[2;38;5;178mraw\x1b[0m"),
+            (ColorDepth::True, "\x1b[38;2;179;143;64mraw\x1b[0m"),
+        ];
+        for (color, expected) in table {
+            let style = Style {
+                color,
+                unicode: true,
+                ..Style::ASCII
+            };
+            let line = Line::from(Span::styled("raw", style.ink(Ink::Shade(1))));
+            assert_eq!(one_line(&line), expected);
+        }
+    }
 
     #[test]
     fn colours_are_written_as_the_terminal_has_them() {

@@ -166,7 +166,19 @@ impl Style {
                 let series = self.hues().series;
                 self.hue(&series[index % series.len()])
             }
-            Ink::Shade(index) => self.ink(Ink::Series(index)).add_modifier(Modifier::DIM),
+            Ink::Shade(index) => {
+                let series = self.hues().series;
+                let hue = &series[index % series.len()];
+                match self.color {
+                    // Half way to the grey that is seen on bright and on dark grounds alike.
+                    ColorDepth::True => {
+                        let half = |part: u8| part / 2 + 0x40;
+                        let (red, green, blue) = hue.rgb;
+                        CellStyle::new().fg(Color::Rgb(half(red), half(green), half(blue)))
+                    }
+                    _ => self.hue(hue).add_modifier(Modifier::DIM),
+                }
+            }
         }
     }
 

@@ -333,10 +333,11 @@ impl<'a> Chart<'a> {
     /// Draws into the cells of an area. Cells on which nothing lies are left as they are.
     pub fn draw(&self, area: Rect, buffer: &mut Buffer) -> ChartLayout {
         let area = area.intersection(buffer.area);
-        let legend = self
-            .legend
-            .then(|| legend::Legend::of(self))
-            .unwrap_or_default();
+        let legend = if self.legend {
+            legend::Legend::of(self)
+        } else {
+            legend::Legend::default()
+        };
         let weights: Vec<u16> = self.panels.iter().map(|panel| panel.weight).collect();
         let plan = plan(area, &weights, legend.columns(), legend.rows(area.width));
         let (x, full_x) = self.x_axis();

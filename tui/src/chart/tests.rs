@@ -368,24 +368,14 @@ fn what_is_missing_is_said_in_words() {
         x: Some((10.0, 20.0)),
         ..View::default()
     };
-    let table: &[(&[(f64, f64)], bool, &View, &str)] = &[
-        (&[], false, &View::default(), "no points yet"),
-        (
-            &[(1.0, f64::NAN)],
-            false,
-            &View::default(),
-            "no finite value",
-        ),
-        (
-            &[(1.0, f64::INFINITY)],
-            false,
-            &View::default(),
-            "no finite value",
-        ),
-        (&[(1.0, 0.0)], true, &View::default(), "no value above zero"),
+    let table = [
+        (None, false, "no points yet"),
+        (Some((1.0, f64::NAN)), false, "no finite value"),
+        (Some((1.0, f64::INFINITY)), false, "no finite value"),
+        (Some((1.0, 0.0)), true, "no value above zero"),
     ];
-    for (points, log_y, view, words) in table {
-        let shown = said(one(points), *log_y, (*view).clone());
+    for (point, log_y, words) in &table {
+        let shown = said(one(point.as_slice()), *log_y, View::default());
         assert!(shown.contains(words), "{words}:\n{shown}");
     }
     let shown = said(Vec::new(), false, View::default());

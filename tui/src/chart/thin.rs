@@ -78,8 +78,7 @@ impl Subject<'_> {
         let last_dot = self.dots.saturating_sub(1).max(1) as f64;
         let mut from = sight.start;
         let first = self.dot(self.points.x(from));
-        // Also what is not a place.
-        if !(first >= -0.5) {
+        if first < -0.5 || first.is_nan() {
             if first.is_finite() {
                 piece(first, from..from + 1);
             }

@@ -596,3 +596,27 @@ impl Screens {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn within_a_screen_no_key_has_two_meanings() {
+        let mut screens = Screens::default();
+        for place in Place::ALL {
+            let mut taken: HashMap<keys::Key, Command> = HashMap::new();
+            for binding in keys::of(screens.at(place).groups()) {
+                for key in binding.keys {
+                    let other = taken.insert(*key, binding.command);
+                    let is_one = other.is_none_or(|other| other == binding.command);
+                    assert!(
+                        is_one,
+                        "{place:?}: {key} is {other:?} and {:?}",
+                        binding.command
+                    );
+                }
+            }
+        }
+    }
+}

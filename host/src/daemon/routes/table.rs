@@ -84,12 +84,18 @@ fn page(store: &Store, first: TrialId, limit: usize) -> Result<TrialTable, Error
     let metric = store.study(first.study)?.metric;
     let (mut keys, mut metrics) = (Columns::default(), Columns::default());
     let (mut rows, mut next) = (Vec::new(), None);
+    let mut notes = store.notes(first.study)?;
     store.each_trial_from(first, |id, record| {
         if rows.len() == limit {
             next = Some(id.number);
             return ControlFlow::Break(());
         }
-        rows.push(row(id, &record, &metric, &mut keys, &mut metrics));
+        let note = notes.trials.remove(&id.number);
+        let tags = note.map_or_else(Vec::new, |note| note.tags);
+        rows.push(TrialRow {
+            tags,
+            ..row(id, &record, &metric, &mut keys, &mut metrics)
+        });
         ControlFlow::Continue(())
     })?;
     for row in &mut rows {

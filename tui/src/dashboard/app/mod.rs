@@ -600,23 +600,20 @@ impl Screens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::keys::Key;
 
     #[test]
-    fn on_no_screen_a_key_has_two_meanings() {
+    fn within_a_screen_no_key_has_two_meanings() {
         let mut screens = Screens::default();
         for place in Place::ALL {
-            let groups = screens.at(place).groups();
-            let mut known: HashMap<Key, Command> = HashMap::new();
-            for binding in keys::of(groups) {
+            let mut taken: HashMap<keys::Key, Command> = HashMap::new();
+            for binding in keys::of(screens.at(place).groups()) {
                 for key in binding.keys {
-                    let other = known.insert(*key, binding.command);
+                    let other = taken.insert(*key, binding.command);
+                    let is_one = other.is_none_or(|other| other == binding.command);
                     assert!(
-                        other.is_none_or(|other| other == binding.command),
-                        "{} means {other:?} and {:?} on {}",
-                        key,
-                        binding.command,
-                        place.title()
+                        is_one,
+                        "{place:?}: {key} is {other:?} and {:?}",
+                        binding.command
                     );
                 }
             }

@@ -15,7 +15,8 @@ pub(super) fn height(known: &Known<'_>) -> u16 {
     3 + u16::from(known.reason().is_some())
 }
 
-pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, known: &Known<'_>) {
+/// Draws it; `rate` is the last one that is known.
+pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, known: &Known<'_>, rate: Option<f64>) {
     let symbols = pen.style.symbols();
     let (x, room) = (area.x + 1, area.width.saturating_sub(1));
     let separator = symbols.separator;
@@ -47,11 +48,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, known: &Known<'_>) {
         format!("{} steps", known.steps()),
         took,
     ];
-    facts.extend(
-        known
-            .rate()
-            .map(|rate| format!("rate {}", number::rate(rate))),
-    );
+    facts.extend(rate.map(|rate| format!("rate {}", number::rate(rate))));
     let trial = known.trial();
     let deaths = trial.map_or(0, |trial| trial.deaths.len());
     let hands = trial.map_or(0, |trial| trial.interventions.len());

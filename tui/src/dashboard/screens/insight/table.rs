@@ -6,7 +6,7 @@ use super::scale::{Scale, is_searched_log};
 use crate::dashboard::data::rows::{Cell, Rows};
 use crate::dashboard::screens::plugins::describe;
 use attune_protocol::{Direction, Insight, PluginInfo};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// One setting of all trials, or the value that they came to.
 #[derive(Debug)]
@@ -249,27 +249,35 @@ fn setting(source: &Source<'_>, name: &str) -> Option<Column> {
 
 /// A column of words: the words sorted, and the number of each trial's.
 fn words(rows: &Rows, setting: usize) -> (Scale, Vec<f64>) {
-    let mut numbers: BTreeMap<String, f64> = BTreeMap::new();
-    let mut texts: Vec<Option<String>> = Vec::with_capacity(rows.len());
-    for place in 0..rows.len() {
-        let text = match rows.cell(place, setting) {
-            Cell::Missing => None,
-            _ => Some(rows.cell_text(place, setting)),
-        };
-        if let Some(text) = &text
-            && !numbers.contains_key(text)
-        {
-            numbers.insert(text.clone(), 0.0);
-        }
-        texts.push(text);
-    }
-    for (number, (_, found)) in numbers.iter_mut().enumerate() {
-        *found = number as f64;
-    }
-    let of = |text: &Option<String>| text.as_ref().and_then(|text| numbers.get(text).copied());
-    let values = texts
-        .iter()
-        .map(|text| of(text).unwrap_or(f64::NAN))
+    // Each word is written once, not once for each of its trials.
+    let mut places: HashMap<(u8, u64), usize> = HashMap::new();
+    let mut texts: Vec<String> = Vec::new();
+    let found: Vec<Option<usize>> = (0..rows.len())
+        .map(|place| {
+            let key = key(rows.cell(place, setting))?;
+            Some(*places.entry(key).or_insert_with(|| {
+                texts.push(rows.cell_text(place, setting));
+                texts.len() - 1
+            }))
+        })
         .collect();
-    (Scale::Words(numbers.into_keys().collect()), values)
+    let mut words = texts.clone();
+    words.sort_unstable();
+    words.dedup();
+    let number = |text: &String| words.binary_search(text).map_or(f64::NAN, |n| n as f64);
+    let numbers: Vec<f64> = texts.iter().map(number).collect();
+    let value = |place: &Option<usize>| place.map_or(f64::NAN, |place| numbers[place]);
+    let values = found.iter().map(value).collect();
+    (Scale::Words(words), values)
+}
+
+/// What tells a setting's value from others; nothing where there is none.
+fn key(cell: Cell) -> Option<(u8, u64)> {
+    Some(match cell {
+        Cell::Missing => return None,
+        Cell::Bool(value) => (0, u64::from(value)),
+        Cell::Int(value) => (1, value as u64),
+        Cell::Float(value) => (2, value.to_bits()),
+        Cell::Word(word) => (3, word.into()),
+    })
 }

@@ -17,7 +17,7 @@ pub(crate) fn on_valid(metric: &str) -> String {
     format!("valid_{metric}")
 }
 
-/// A study at a glance, from what is known of its trials.
+/// A study at a glance, from what is known of its trials, without what people wrote about it.
 pub(crate) fn study_summary(
     id: StudyId,
     record: &disk::StudyRecord,
@@ -194,8 +194,16 @@ impl Board {
         }
     }
 
-    pub(crate) fn add(&mut self, id: TrialId, record: &disk::TrialRecord) {
-        let told = trial(id, record, &self.metric);
+    pub(crate) fn add(
+        &mut self,
+        id: TrialId,
+        record: &disk::TrialRecord,
+        written: Option<&disk::Note>,
+    ) {
+        let told = wire::TrialSummary {
+            note: note(written),
+            ..trial(id, record, &self.metric)
+        };
         let value = told.value.map_or(f64::NAN, |value| value.0);
         self.trials.push((value, to_raw_value(&told)));
     }
@@ -240,7 +248,7 @@ pub(crate) struct ToldStudy {
     changes: Vec<String>,
 }
 
-/// A trial at a glance. `metric` is the study's objective.
+/// A trial at a glance, without what people wrote about it. `metric` is the study's objective.
 pub(crate) fn trial(id: TrialId, record: &disk::TrialRecord, metric: &str) -> wire::TrialSummary {
     let best = record.best_metrics.get(&on_valid(metric));
     let scheduler = match record.config.get(crate::study::settings::name::SCHEDULER) {
@@ -294,6 +302,14 @@ fn rungs(record: &disk::TrialRecord) -> Vec<u32> {
     reached
         .filter_map(|outcome| u32::try_from(outcome.epoch).ok())
         .collect()
+}
+
+/// What people wrote, as it is told.
+pub(crate) fn note(stored: Option<&disk::Note>) -> wire::Note {
+    stored.map_or_else(wire::Note::default, |stored| wire::Note {
+        text: stored.text.clone(),
+        tags: stored.tags.clone(),
+    })
 }
 
 /// A plugin's build as [`trial`] tells it, back in its parts.

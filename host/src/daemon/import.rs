@@ -1,12 +1,13 @@
 //! Takes in a study that ran elsewhere: it can be looked at, compared and learnt from, and not
 //! trained on.
 
+use super::reception::checked_note;
 use super::{invalid, not_found, unavailable};
 use crate::convert::Census;
 use crate::{clock, convert};
 use attune_protocol::{ImportedStudy, ImportedTrial, Problem, StudySummary};
 use attune_store::{
-    Batch, Best, Change, Death, Direction, Outcome, OutcomeKind, Steps, Store, StudyId,
+    Batch, Best, Change, Death, Direction, Id, Note, Outcome, OutcomeKind, Steps, Store, StudyId,
     StudyRecord, StudyState, TrialRecord, TrialState,
 };
 use std::collections::BTreeMap;
@@ -33,6 +34,7 @@ pub(super) fn import(store: &Store, study: ImportedStudy) -> Result<StudySummary
             summary,
         });
     }
+    let note = checked_note(about.note).map_err(invalid)?;
     let direction = match about.direction {
         attune_protocol::Direction::Minimize => Direction::Minimize,
         attune_protocol::Direction::Maximize => Direction::Maximize,
@@ -68,11 +70,18 @@ pub(super) fn import(store: &Store, study: ImportedStudy) -> Result<StudySummary
     }
     record.state = StudyState::Done;
     record.reason = None;
-    store.put_study(id, &record).map_err(unavailable)?;
+    let mut batch = Batch::new().put_study(id, &record);
+    if note != Note::default() {
+        batch = batch.put_note(Id::Study(id), &note);
+    }
+    store.apply(batch).map_err(unavailable)?;
     let mut census = Census::of(id, &record);
     let counted = store.each_trial(id, |id, trial| census.count(id, &trial));
     counted.map_err(not_found)?;
-    Ok(census.summary())
+    Ok(StudySummary {
+        note: convert::note(Some(&note)),
+        ..census.summary()
+    })
 }
 
 fn add(
@@ -175,7 +184,12 @@ fn add(
             .map(convert::stored_intervention)
             .collect(),
     };
+    let note =
+        checked_note(trial.note).map_err(|why| invalid(format!("trial {}: {why}", trial.id)))?;
     let mut batch = Batch::new().put_trial(id, &record);
+    if note != Note::default() {
+        batch = batch.put_note(Id::Trial(id), &note);
+    }
     for (epoch, metrics) in &epochs {
         let metrics = metrics
             .iter()

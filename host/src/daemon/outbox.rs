@@ -7,7 +7,7 @@ use super::hub::Hub;
 use crate::breakpoint;
 use attune_protocol::Event;
 use attune_store::{
-    Batch, EpochMetrics, Error, Quarantine, Steps, Store, StudyId, StudyRecord, TrialId,
+    Batch, EpochMetrics, Error, Id, Note, Quarantine, Steps, Store, StudyId, StudyRecord, TrialId,
     TrialRecord,
 };
 use std::collections::BTreeMap;
@@ -25,6 +25,7 @@ pub(super) struct Outbox {
     epochs: BTreeMap<(TrialId, u32), EpochMetrics>,
     steps: BTreeMap<TrialId, Rows>,
     quarantines: BTreeMap<String, Option<Quarantine>>,
+    notes: BTreeMap<Id, Note>,
     removed: Vec<StudyId>,
     events: Vec<(Option<StudyId>, Event)>,
     files: Vec<PathBuf>,
@@ -82,12 +83,31 @@ impl Outbox {
         self.quarantines.insert(hash.to_owned(), quarantine);
     }
 
+    /// Writes what a person says about a study or a trial; nothing takes away what was said before.
+    pub(super) fn put_note(&mut self, about: Id, note: Note) {
+        self.notes.insert(about, note);
+    }
+
+    /// What a person says about a study or a trial in this round.
+    pub(super) fn note(&self, about: Id) -> Option<&Note> {
+        self.notes.get(&about)
+    }
+
     pub(super) fn remove_study(&mut self, id: StudyId) {
+        self.notes.retain(|about, _| match about {
+            Id::Study(study) => *study != id,
+            Id::Trial(trial) => trial.study != id,
+        });
         self.studies.remove(&id);
         self.trials.retain(|trial, _| trial.study != id);
         self.epochs.retain(|(trial, _), _| trial.study != id);
         self.steps.retain(|trial, _| trial.study != id);
         self.removed.push(id);
+    }
+
+    /// Whether this round removes a study, which is in the store until it is written.
+    pub(super) fn removes(&self, id: StudyId) -> bool {
+        self.removed.contains(&id)
     }
 
     /// Tells of something once it is stored.
@@ -121,6 +141,7 @@ impl Outbox {
             && self.epochs.is_empty()
             && self.steps.is_empty()
             && self.quarantines.is_empty()
+            && self.notes.is_empty()
             && self.removed.is_empty()
     }
 
@@ -145,6 +166,12 @@ impl Outbox {
             batch = match quarantine {
                 Some(quarantine) => batch.put_quarantine(hash, quarantine),
                 None => batch.delete_quarantine(hash),
+            };
+        }
+        for (about, note) in &self.notes {
+            batch = match *note == Note::default() {
+                true => batch.delete_note(*about),
+                false => batch.put_note(*about, note),
             };
         }
         for study in &self.removed {

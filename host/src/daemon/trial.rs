@@ -7,9 +7,9 @@ use crate::{clock, convert};
 use attune_protocol::work::{
     Answer, Checkpoint, Do, End, EpochReport, LeaseId, News, Order, Piece, SavedModel,
 };
-use attune_protocol::{Number, Problem, Steer};
+use attune_protocol::{Number, Problem, Steer, TrialSummary};
 use attune_store as disk;
-use attune_store::{Best, PluginBuild, TrialRecord, TrialState};
+use attune_store::{Best, Note, PluginBuild, TrialId, TrialRecord, TrialState};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -48,6 +48,8 @@ pub(super) struct Trial {
     pub(super) stopping: bool,
     /// Why it ended, where it ended by itself and its turn to be decided has not come.
     pub(super) ended: Option<String>,
+    /// What people wrote about it.
+    pub(super) note: Option<Note>,
 }
 
 /// A lease that is out.
@@ -115,6 +117,15 @@ impl Trial {
             lease: None,
             warm_on: None,
             ended: None,
+            note: None,
+        }
+    }
+
+    /// It at a glance. `metric` is the study's objective.
+    pub(super) fn told(&self, id: TrialId, metric: &str) -> TrialSummary {
+        TrialSummary {
+            note: convert::note(self.note.as_ref()),
+            ..convert::trial(id, &self.record, metric)
         }
     }
 

@@ -1,6 +1,6 @@
 //! Asking a home's daemon as the dashboard does, through the client itself.
 
-use crate::support::Home;
+use crate::support::{Home, wait_until};
 use attune_protocol::client::{Address, Client, ClientError};
 use std::future::Future;
 use tokio::runtime::{Builder, Runtime};
@@ -13,15 +13,24 @@ pub struct Asking {
 
 impl Asking {
     pub fn of(home: &Home) -> Self {
-        home.run(&["daemon", "start"]).ok();
         let socket = home.attune_home().join("run/attune.sock");
-        Asking {
+        let asking = Asking {
             runtime: Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .expect("a runtime"),
             client: Client::new(Address::Unix(socket)),
-        }
+        };
+        // One that was killed just now may hold the socket for a moment longer.
+        let answers = || asking.try_to(|client| async move { client.status().await });
+        wait_until(
+            || {
+                home.run(&["daemon", "start"]).ok();
+                answers().is_ok()
+            },
+            "the daemon answers",
+        );
+        asking
     }
 
     /// What comes of asking.

@@ -22,6 +22,7 @@ mod fork;
 mod ground;
 mod lifecycle;
 mod more;
+mod notes;
 mod obey;
 mod pause;
 mod preview;

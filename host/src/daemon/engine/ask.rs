@@ -9,7 +9,7 @@ use crate::daemon::trial::WorkerId;
 use crate::daemon::unavailable;
 use attune_protocol::work::{Answer, Brief, Exchange, Hired, NewWorker};
 use attune_protocol::{DaemonStatus, Problem, Steer, StudySummary, TrialSummary};
-use attune_store::{Quarantine, StudyId, StudyRecord, TrialId};
+use attune_store::{Note, Quarantine, StudyId, StudyRecord, TrialId};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use tokio::sync::oneshot;
 
@@ -39,6 +39,8 @@ pub(in crate::daemon) enum Ask {
     Halt(StudyId, Halt, Reply<StudySummary>),
     Remove(StudyId, Reply<()>),
     Trial(TrialId, TrialAsk, Reply<TrialSummary>),
+    NoteStudy(StudyId, Note, Reply<StudySummary>),
+    NoteTrial(TrialId, Note, Reply<TrialSummary>),
     Steer(TrialId, Box<Steer>, Option<Box<NewScheduler>>, Reply<()>),
     Hire(NewWorker, Reply<Hired>),
     Brief(StudyId, Reply<Brief>),

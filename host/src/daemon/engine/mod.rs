@@ -7,11 +7,12 @@
 //!
 //! Here is the loop itself: what it owns, and how a round goes. What can be asked of it, and how
 //! others reach it, is in `ask`; what it does for whole studies is in `studies`, and for single
-//! trials in `trials`; `workers` come and go, and are given work in the `exchange`; `quarantine`
+//! trials in `trials`; what people write about both in `notes`; `workers` come and go, and are given work in the `exchange`; `quarantine`
 //! keeps libraries that kill from running; `upkeep` is what time alone brings; `status` tells.
 
 mod ask;
 mod exchange;
+mod notes;
 mod quarantine;
 mod status;
 mod studies;
@@ -200,6 +201,14 @@ impl State {
             Ask::Trial(id, what, reply) => {
                 let done = self.trial(id, what);
                 self.answer(reply, done);
+            }
+            Ask::NoteStudy(id, note, reply) => {
+                let noted = self.note_study(id, note);
+                self.answer(reply, noted);
+            }
+            Ask::NoteTrial(id, note, reply) => {
+                let noted = self.note_trial(id, note);
+                self.answer(reply, noted);
             }
             Ask::Steer(id, steer, scheduler, reply) => {
                 if let (Some(scheduler), Some(study)) = (scheduler, self.studies.get_mut(&id.study))

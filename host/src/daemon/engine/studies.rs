@@ -83,6 +83,7 @@ impl State {
         }
         let is_new = !self.studies.contains_key(&id);
         if is_new {
+            self.stored(id)?;
             let study = Study::restore(&self.means.store, id, &self.means.checkpoints, schedulers);
             self.studies
                 .insert(id, study.map_err(|error| internal(&error))?);
@@ -105,16 +106,20 @@ impl State {
         }
     }
 
+    /// A study that is not under way.
+    pub(super) fn stored(&self, id: StudyId) -> Result<StudyRecord, Problem> {
+        match self.outbox.removes(id) {
+            true => Err(not_found(format!("there is no study {id}"))),
+            false => self.means.store.study(id).map_err(not_found),
+        }
+    }
+
     pub(super) fn halt(&mut self, id: StudyId, halt: Halt) -> Result<StudySummary, Problem> {
         if let Some(study) = self.studies.get_mut(&id) {
             study.be_halted(halt, &mut self.outbox);
             return Ok(study.summary());
         }
-        let record = self
-            .means
-            .store
-            .study(id)
-            .map_err(|e| not_found(e.to_string()))?;
+        let record = self.stored(id)?;
         let state = convert::study_state(record.state);
         let hint = match record.state {
             StudyState::Paused => {
@@ -140,10 +145,7 @@ impl State {
             }
             drop(study);
         } else {
-            self.means
-                .store
-                .study(id)
-                .map_err(|e| not_found(e.to_string()))?;
+            self.stored(id)?;
         }
         self.outbox.remove_study(id);
         self.outbox

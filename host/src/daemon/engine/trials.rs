@@ -11,7 +11,7 @@ use crate::daemon::trial::Steering;
 use crate::daemon::{conflict, internal, not_found};
 use crate::study::reader::nearest;
 use attune_protocol::{Problem, Steer, TrialSummary};
-use attune_store::TrialId;
+use attune_store::{Id, TrialId};
 use std::time::{Duration, Instant};
 
 /// How long a person waits for a worker to take the wheel.
@@ -96,7 +96,10 @@ impl State {
             .studies
             .get(&id.study)
             .map(|study| study.record.metric.clone());
-        Ok(convert::trial(id, record, &metric.unwrap_or_default()))
+        Ok(TrialSummary {
+            note: convert::note(self.note_of(Id::Trial(id))?.as_ref()),
+            ..convert::trial(id, record, &metric.unwrap_or_default())
+        })
     }
 
     /// Whether the study has the scheduler that is to be put there, and it may run.

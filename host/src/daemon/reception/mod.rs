@@ -7,13 +7,14 @@
 //! forks in `fork`, what concerns plugins in `plugins`, and what a study searches in `space`. What a
 //! study would be is said in `check`, and in `estimate` how long it would take; data files are found,
 //! looked at and made a study of in `data`, and what was read of them is remembered in
-//! `inspections`.
+//! `inspections`. What people write is held to its bounds in `note`.
 
 mod check;
 mod data;
 mod estimate;
 mod fork;
 mod inspections;
+mod note;
 mod plugins;
 mod resume;
 mod space;
@@ -34,6 +35,7 @@ use attune_protocol::{Created, NewStudy, Problem, Steer};
 use attune_store::{Direction, Store, StudyId, StudyRecord, StudyState, TrialId};
 pub(super) use estimate::Paces;
 pub(super) use inspections::Inspections;
+pub(super) use note::checked as checked_note;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -14,7 +14,7 @@ use super::extract::within;
 use crate::convert::{self, Census};
 use crate::daemon::hub::{Hub, Published, frame};
 use attune_protocol::endpoint::{EVENT_STREAM, HEARTBEAT};
-use attune_protocol::{Event, EventsQuery};
+use attune_protocol::{Event, EventsQuery, StudySummary, TrialSummary};
 use attune_store::{Store, StudyId};
 use axum::body::{Body, Bytes};
 use axum::http::header;
@@ -270,14 +270,21 @@ fn standing(store: &Store, of: Option<StudyId>) -> Result<Vec<Event>, attune_sto
         if is_over && of.is_none() {
             continue;
         }
+        let notes = store.notes(id)?;
         let (mut census, mut open) = (Census::of(id, &record), Vec::new());
         store.each_trial(id, |id, trial| {
             census.count(id, &trial);
             if trial.ended_unix_ms.is_none() {
-                open.push(convert::trial(id, &trial, &record.metric));
+                open.push(TrialSummary {
+                    note: convert::note(notes.trials.get(&id.number)),
+                    ..convert::trial(id, &trial, &record.metric)
+                });
             }
         })?;
-        let study = census.summary();
+        let study = StudySummary {
+            note: convert::note(notes.study.as_ref()),
+            ..census.summary()
+        };
         events.push(Event::StudyStarted {
             study: study.clone(),
         });

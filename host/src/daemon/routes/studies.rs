@@ -5,16 +5,16 @@ use super::events;
 use super::extract::{Asked, Body, In};
 use super::{App, House, after};
 use crate::breakpoint;
-use crate::convert::{Board, Census, ToldStudy};
+use crate::convert::{self, Board, Census, ToldStudy};
 use crate::daemon::engine::Ask;
 use crate::daemon::study::Halt;
 use crate::daemon::trial::file;
 use crate::daemon::{checkpoints, conflict, import, internal};
 use attune_protocol::{
-    Created, Event, EventsQuery, ImportedStudy, NewStudy, ResumeStudy, Resumed, StudyQuery,
+    Created, Event, EventsQuery, ImportedStudy, NewStudy, Note, ResumeStudy, Resumed, StudyQuery,
     StudyState, StudySummary,
 };
-use attune_store::{Store, StudyId, StudyRecord};
+use attune_store::{Id, Store, StudyId, StudyRecord};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -29,7 +29,7 @@ pub(super) async fn studies(State(house): App) -> Answered<Vec<StudySummary>> {
         store
             .list_studies()?
             .into_iter()
-            .map(|(id, record)| Ok(census(store, id, &record)?.summary()))
+            .map(|(id, record)| noted(store, id, census(store, id, &record)?.summary()))
             .collect()
     });
     Ok(Json(studies.await?))
@@ -51,13 +51,17 @@ pub(super) async fn study(
     let told = read(&house, move |store| {
         let record = store.study(id)?;
         let (mut census, mut board) = (Census::of(id, &record), Board::of(&record));
+        let notes = store.notes(id)?;
         store.each_trial(id, |id, trial| {
             census.count(id, &trial);
             if !brief {
-                board.add(id, &trial);
+                board.add(id, &trial, notes.trials.get(&id.number));
             }
         })?;
-        let summary = census.summary();
+        let summary = StudySummary {
+            note: convert::note(notes.study.as_ref()),
+            ..census.summary()
+        };
         Ok(board.detail(summary, record))
     });
     let told = told.await?.map_err(|error| internal(&error.into()))?;
@@ -86,6 +90,14 @@ pub(super) async fn resume_study(
     Body(more): Body<ResumeStudy>,
 ) -> Answered<Resumed> {
     Ok(Json(house.reception.resume(id, more).await?))
+}
+
+pub(super) async fn note_study(
+    State(house): App,
+    In(id): In<StudyId>,
+    Body(note): Body<Note>,
+) -> Answered<StudySummary> {
+    Ok(Json(house.reception.note_study(id, note).await?))
 }
 
 pub(super) async fn model(State(house): App, In(id): In<StudyId>) -> Result<Response, Refusal> {
@@ -170,9 +182,21 @@ async fn halt(house: &Arc<House>, id: StudyId, halt: Halt) -> Answered<StudySumm
 async fn summary(house: &Arc<House>, id: StudyId) -> Result<StudySummary, Refusal> {
     read(house, move |store| {
         let record = store.study(id)?;
-        Ok(census(store, id, &record)?.summary())
+        noted(store, id, census(store, id, &record)?.summary())
     })
     .await
+}
+
+/// A study with what people wrote about it.
+fn noted(
+    store: &Store,
+    id: StudyId,
+    summary: StudySummary,
+) -> Result<StudySummary, attune_store::Error> {
+    Ok(StudySummary {
+        note: convert::note(store.note(Id::Study(id))?.as_ref()),
+        ..summary
+    })
 }
 
 /// A study and its trials, counted.

@@ -7,10 +7,10 @@ use super::thin::{FEWEST, thin};
 use crate::convert::{self, EpochCurves};
 use crate::daemon::engine::{Ask, TrialAsk};
 use attune_protocol::{
-    Fork, Forked, Number, Steer, StepRows, StepsQuery, TrialDetail, TrialQuery, TrialSummary, Zoom,
-    ZoomQuery,
+    Fork, Forked, Note, Number, Steer, StepRows, StepsQuery, TrialDetail, TrialQuery, TrialSummary,
+    Zoom, ZoomQuery,
 };
-use attune_store::TrialId;
+use attune_store::{Id, Store, TrialId};
 use axum::Json;
 use axum::extract::State;
 use std::collections::BTreeMap;
@@ -35,7 +35,11 @@ pub(super) async fn trial(
     let points = points.transpose()?.map(|points| points as usize);
     let detail = read(&house, move |store| {
         let study = store.study(id.study)?;
-        let summary = convert::trial(id, &store.trial(id)?, &study.metric);
+        let summary = noted(
+            store,
+            id,
+            convert::trial(id, &store.trial(id)?, &study.metric),
+        )?;
         let columns = store.columns(id)?;
         let mut curves = Vec::new();
         for name in columns {
@@ -79,9 +83,21 @@ pub(super) async fn steer(
     house.reception.steer(id, wish).await?;
     let summary = read(&house, move |store| {
         let study = store.study(id.study)?;
-        Ok(convert::trial(id, &store.trial(id)?, &study.metric))
+        noted(
+            store,
+            id,
+            convert::trial(id, &store.trial(id)?, &study.metric),
+        )
     });
     Ok(Json(summary.await?))
+}
+
+pub(super) async fn note_trial(
+    State(house): App,
+    In(id): In<TrialId>,
+    Body(note): Body<Note>,
+) -> Answered<TrialSummary> {
+    Ok(Json(house.reception.note_trial(id, note).await?))
 }
 
 pub(super) async fn fork(
@@ -138,6 +154,18 @@ pub(super) async fn zoom(
         name: query.column,
         buckets: buckets.iter().map(convert::bucket).collect(),
     }))
+}
+
+/// A trial with what people wrote about it.
+fn noted(
+    store: &Store,
+    id: TrialId,
+    summary: TrialSummary,
+) -> Result<TrialSummary, attune_store::Error> {
+    Ok(TrialSummary {
+        note: convert::note(store.note(Id::Trial(id))?.as_ref()),
+        ..summary
+    })
 }
 
 async fn change_trial(

@@ -4,7 +4,6 @@
 
 use super::Study;
 use super::verdicts::best_value;
-use crate::convert;
 use crate::daemon::outbox::Outbox;
 use crate::daemon::unavailable;
 use attune_protocol::Event;
@@ -33,7 +32,7 @@ impl Study {
         }
         trial.record.reason = trial.wish();
         outbox.put_trial(id, &trial.record);
-        let trial = convert::trial(id, &trial.record, &self.record.metric);
+        let trial = trial.told(id, &self.record.metric);
         outbox.tell(self.id, Event::TrialChanged { trial });
     }
 
@@ -48,7 +47,7 @@ impl Study {
         }
         trial.record.reason = trial.wish();
         outbox.put_trial(id, &trial.record);
-        let trial = convert::trial(id, &trial.record, &self.record.metric);
+        let trial = trial.told(id, &self.record.metric);
         outbox.tell(self.id, Event::TrialChanged { trial });
     }
 
@@ -73,7 +72,7 @@ impl Study {
         trial.record.reason = trial.wish();
         let id = self.id.trial(u32::try_from(number.0).unwrap_or(u32::MAX));
         outbox.put_trial(id, &trial.record);
-        let trial = convert::trial(id, &trial.record, &self.record.metric);
+        let trial = trial.told(id, &self.record.metric);
         outbox.tell(self.id, Event::TrialChanged { trial });
         Ok(())
     }

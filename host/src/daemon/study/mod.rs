@@ -32,7 +32,7 @@ use attune_protocol::{Event, Number};
 use attune_search::TrialNumber;
 use attune_search::conductor::Conductor;
 use attune_store as disk;
-use attune_store::{Best, PluginBuild, StudyId, StudyRecord, StudyState, TrialId};
+use attune_store::{Best, Note, PluginBuild, StudyId, StudyRecord, StudyState, TrialId};
 use status::Tally;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -64,6 +64,8 @@ pub(super) struct Study {
     counted: Instant,
     /// Why it is coming to a halt, while its workers lay down their work.
     pub(super) halt: Option<Halt>,
+    /// What people wrote about it.
+    pub(super) note: Option<Note>,
 }
 
 /// What the one trial of a fork begins from.

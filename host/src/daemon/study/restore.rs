@@ -56,9 +56,15 @@ impl Study {
             folder: folder.join(id.to_string()),
             counted: Instant::now(),
             halt: None,
+            note: None,
             record,
         };
         study.replay(store.list_trials(id)?)?;
+        let mut notes = store.notes(id)?;
+        for (number, trial) in &mut study.trials {
+            trial.note = notes.trials.remove(&(number.0 as u32));
+        }
+        study.note = notes.study;
         Ok(study)
     }
 

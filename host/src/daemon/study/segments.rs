@@ -102,7 +102,7 @@ impl Study {
             .started_unix_ms
             .get_or_insert_with(clock::unix_ms);
         outbox.put_trial(id, &trial.record);
-        let summary = convert::trial(id, &trial.record, &self.record.metric);
+        let summary = trial.told(id, &self.record.metric);
         outbox.tell(
             self.id,
             match begins {
@@ -169,7 +169,7 @@ impl Study {
                 let is_first = trial.record.warnings.is_empty();
                 trial.record.warnings = warnings;
                 if let (true, Some(warning)) = (is_first, trial.record.warnings.first()) {
-                    let summary = convert::trial(id, &trial.record, &self.record.metric);
+                    let summary = trial.told(id, &self.record.metric);
                     let message = format!("trial {id} ({}): {warning}", summary.scheduler);
                     outbox.tell(self.id, Event::Warning { message });
                 }
@@ -209,7 +209,7 @@ impl Study {
                 if let Some(steering) = steering {
                     outbox.then(move || drop(steering.reply.send(Ok(()))));
                 }
-                let trial = convert::trial(id, &trial.record, &self.record.metric);
+                let trial = trial.told(id, &self.record.metric);
                 outbox.tell(self.id, Event::TrialChanged { trial });
             }
             News::NotSteered(why) => {
@@ -299,7 +299,7 @@ impl Study {
         };
         trial.record.reason = None;
         outbox.put_trial(id, &trial.record);
-        let trial = convert::trial(id, &trial.record, &self.record.metric);
+        let trial = trial.told(id, &self.record.metric);
         outbox.tell(self.id, Event::TrialChanged { trial });
         Ok(())
     }

@@ -93,7 +93,7 @@ impl Study {
     pub(in crate::daemon) fn trial_summary(&self, number: TrialNumber) -> Option<TrialSummary> {
         let trial = self.trials.get(&number)?;
         let id = self.trial_id(number);
-        Some(convert::trial(id, &trial.record, &self.record.metric))
+        Some(trial.told(id, &self.record.metric))
     }
 
     pub(in crate::daemon) fn summary(&self) -> StudySummary {
@@ -124,6 +124,7 @@ impl Study {
             .map(|(number, value)| (self.trial_id(number), value));
         let mut summary = convert::study_summary(self.id, &self.record, counts, best);
         summary.seconds.0 += self.counted.elapsed().as_secs_f64();
+        summary.note = convert::note(self.note.as_ref());
         summary
     }
 }

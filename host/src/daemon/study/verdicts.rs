@@ -58,7 +58,7 @@ impl Study {
             return Ok(false);
         }
         outbox.put_trial(id, &trial.record);
-        let trial = convert::trial(id, &trial.record, &self.record.metric);
+        let trial = trial.told(id, &self.record.metric);
         outbox.tell(self.id, Event::TrialChanged { trial });
         Ok(false)
     }
@@ -139,7 +139,7 @@ impl Study {
             outbox.delete(file::model(&self.folder, id.number));
         }
         outbox.put_trial(id, &trial.record);
-        let told = convert::trial(id, &trial.record, &self.record.metric);
+        let told = trial.told(id, &self.record.metric);
         let study = self.summary();
         outbox.tell(self.id, Event::TrialEnded { trial: told, study });
     }

@@ -70,6 +70,9 @@ pub(crate) enum Command {
     Steer(SteerArgs),
     /// Begin a new trial from another one's checkpoint, with another scheduler or other settings.
     Fork(ForkArgs),
+    /// Train a trial that has ended once more from its beginning, with the same configuration and
+    /// seed, in a study of its own.
+    Retry(RetryArgs),
     /// Write a study as JSON lines, CSV, TensorBoard event files, or a journal that Optuna opens.
     Export(ExportArgs),
     /// Take in a study from JSON lines of `attune export`, or studies from an Optuna journal.
@@ -264,6 +267,15 @@ pub(crate) struct ForkArgs {
     /// Another setting, such as lr=0.01 or SCHEDULER.PARAMETER=VALUE. May be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
+    /// Watch it to its end.
+    #[arg(long)]
+    pub(crate) wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RetryArgs {
+    /// The trial, such as s12.3.
+    pub(crate) trial: String,
     /// Watch it to its end.
     #[arg(long)]
     pub(crate) wait: bool,

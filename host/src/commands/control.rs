@@ -2,7 +2,7 @@
 
 use super::launch::{Follow, follow};
 use super::reach;
-use crate::cli::{ForkArgs, ResumeArgs, SteerArgs, TargetArgs};
+use crate::cli::{ForkArgs, ResumeArgs, RetryArgs, SteerArgs, TargetArgs};
 use crate::places::Places;
 use anyhow::{Context, bail};
 use attune_protocol::client::Client;
@@ -175,7 +175,36 @@ pub(crate) async fn fork(args: &ForkArgs, places: &Places) -> anyhow::Result<Exi
         "{study}.0 goes on from {id} at step {}; compare them with `attune compare {id} {study}`",
         forked.step
     );
-    if !args.wait {
+    answer_or_follow(&client, places, &study, forked.event, args.wait).await
+}
+
+pub(crate) async fn retry(args: &RetryArgs, places: &Places) -> anyhow::Result<ExitCode> {
+    let client = reach::daemon(places).await?.within(CHECK_WITHIN);
+    let Id::Trial(id) = id(&args.trial)? else {
+        bail!(
+            "`{}` is a study; name one of its trials, as {}.0",
+            args.trial,
+            args.trial
+        );
+    };
+    let again = client.retry_trial(&id.to_string()).await?;
+    let study = again.study.id;
+    say!(
+        "{study}.0 is {id} once more, from its beginning; compare them with `attune compare {id} \
+         {study}`"
+    );
+    answer_or_follow(&client, places, &study, again.event, args.wait).await
+}
+
+/// Names a study that was made, or watches it to its end.
+async fn answer_or_follow(
+    client: &Client,
+    places: &Places,
+    study: &str,
+    event: u64,
+    wait: bool,
+) -> anyhow::Result<ExitCode> {
+    if !wait {
         answer!("{study}");
         return Ok(ExitCode::SUCCESS);
     }
@@ -184,7 +213,7 @@ pub(crate) async fn fork(args: &ForkArgs, places: &Places) -> anyhow::Result<Exi
         json: false,
         out: None,
     };
-    follow(&client, places, &study, forked.event, &how).await
+    follow(client, places, study, event, &how).await
 }
 
 /// `NAME=VALUE` for each.

@@ -84,6 +84,7 @@ async fn talk(command: Command, places: &Places, named: &[PathBuf]) -> anyhow::R
         Command::Rm(args) => control::remove(&args, places).await,
         Command::Steer(args) => control::steer(&args, places).await,
         Command::Fork(args) => control::fork(&args, places).await,
+        Command::Retry(args) => control::retry(&args, places).await,
         Command::Export(args) => exchange::export(&args, places).await,
         Command::Import(args) => exchange::import(&args, places).await,
         Command::Store(command) => store::run(command, places).await,

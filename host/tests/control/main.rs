@@ -27,4 +27,5 @@ mod obey;
 mod pause;
 mod preview;
 mod remove;
+mod retry;
 mod status;

@@ -35,7 +35,10 @@ pub fn leaderboard(detail: &StudyDetail, limit: usize, width: usize, style: Styl
     let mut lines = vec![spread(Line::from(title), outcomes, width, ellipsis)];
     if let Some(origin) = &study.origin {
         let (trial, step) = (clean(&origin.trial), origin.step);
-        let text = format!("forked from {trial} at step {step}");
+        let text = match step {
+            0 => format!("{trial} once more, from its beginning"),
+            step => format!("forked from {trial} at step {step}"),
+        };
         lines.push(Line::styled(text, style.ink(Ink::Dim)));
     }
     if let Some(reason) = &study.reason {

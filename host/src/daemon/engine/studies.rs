@@ -199,7 +199,9 @@ impl State {
     ) -> anyhow::Result<Study> {
         let mut study = Study::restore(&self.means.store, id, &self.means.checkpoints, schedulers)?;
         if let Some(fork) = fork {
-            take_over(&fork.checkpoint, &study.fork_file())?;
+            if let Some(checkpoint) = &fork.checkpoint {
+                take_over(checkpoint, &study.fork_file())?;
+            }
             study.begin_with(fork, &mut self.outbox);
         }
         study.begin(More::default(), &mut self.outbox)?;

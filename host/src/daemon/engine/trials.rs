@@ -34,7 +34,8 @@ impl State {
                 .map_err(|e| not_found(e.to_string()))?;
             let state = convert::trial_state(stored.state);
             return Err(conflict(format!(
-                "trial {id} has ended ({state}); `attune fork {id}` goes on from its checkpoint"
+                "trial {id} has ended ({state}); `attune fork {id}` goes on from its checkpoint, \
+                 `attune retry {id}` trains it once more"
             )));
         }
         if let (TrialAsk::Resume, Some(held)) = (what, study.trials.get(&trial))

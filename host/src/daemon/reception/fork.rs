@@ -1,8 +1,10 @@
-//! Forks: whether a trial can be forked, and the study of one trial that comes of it.
+//! Trials that are trained again: whether one can be forked or retried, and the study of one trial
+//! that comes of it.
 
 use super::{Reception, no_scheduler};
 use crate::clock;
 use crate::convert;
+use crate::daemon::catalogue::Catalogue;
 use crate::daemon::engine::{Ask, in_quarantine};
 use crate::daemon::study::{ForkStart, Schedulers, resolve};
 use crate::daemon::trial::file;
@@ -16,7 +18,25 @@ use attune_plugin_api::param::Value;
 use attune_protocol::{Fork, Forked, Problem, Steer};
 use attune_store::{Best, Origin, StudyRecord, StudyState, TrialId, TrialRecord};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tokio::sync::MutexGuard;
+
+/// A trial that is trained again, from a checkpoint or from its beginning.
+struct Again {
+    of: TrialId,
+    study: StudyRecord,
+    trial: TrialRecord,
+    /// The last step that the two have in common.
+    step: u64,
+    checkpoint: Option<PathBuf>,
+    config: BTreeMap<String, Value>,
+    /// The best of each metric so far.
+    best: BTreeMap<String, Best>,
+    /// What its study's name says that it is.
+    called: &'static str,
+    /// What its study's notes say of it.
+    told: String,
+}
 
 impl Reception {
     /// A new study of one trial that goes on from another's checkpoint.
@@ -66,7 +86,68 @@ impl Reception {
         }
         let config = forked_config(&trial, step, &fork, &schedulers)?;
         refuse_another_network(id, &trial, &config)?;
-        let chosen = text_of(&config, name::SCHEDULER);
+        let best = self.best_until(id, &trial, checkpoint.epoch, &study.metric)?;
+        let again = Again {
+            of: id,
+            study,
+            trial,
+            step,
+            checkpoint: Some(path),
+            config,
+            best,
+            called: "fork of",
+            told: format!("forked from trial {id} at step {step}"),
+        };
+        self.train_again(again, schedulers, catalogue).await
+    }
+
+    /// A new study of one trial that is another one, from its beginning.
+    pub(in crate::daemon) async fn retry(&self, id: TrialId) -> Result<Forked, Problem> {
+        let study = self.study(id.study)?;
+        let trial = self.store.trial(id).map_err(|e| not_found(e.to_string()))?;
+        if let Some(imported) = &study.imported {
+            return Err(conflict(format!(
+                "trial {id} was imported from {imported}, so it cannot be trained here"
+            )));
+        }
+        if let Some(origin) = study.origin.filter(|origin| origin.step > 0) {
+            let (parent, at) = (origin.trial, origin.step);
+            return Err(conflict(format!(
+                "trial {id} began with a checkpoint of {parent}; `attune fork {parent} --at {at}` \
+                 goes on from there once more"
+            )));
+        }
+        if trial.ended_unix_ms.is_none() && study.ended_unix_ms.is_none() {
+            let state = convert::trial_state(trial.state);
+            return Err(conflict(format!(
+                "trial {id} has not ended, it is {state}; end it with `attune stop {id}` first"
+            )));
+        }
+        let mut catalogue = self.catalogue.lock().await;
+        let kept = catalogue.builds(&study).await;
+        let schedulers = kept.map_err(|error| conflict(format!("{error:#}")))?;
+        let config = forked_config(&trial, 0, &Fork::default(), &schedulers)?;
+        let again = Again {
+            of: id,
+            study,
+            trial,
+            step: 0,
+            checkpoint: None,
+            config,
+            best: BTreeMap::new(),
+            called: "retry of",
+            told: format!("trial {id} once more, from its beginning"),
+        };
+        self.train_again(again, schedulers, catalogue).await
+    }
+
+    async fn train_again(
+        &self,
+        again: Again,
+        mut schedulers: Schedulers,
+        catalogue: MutexGuard<'_, Catalogue>,
+    ) -> Result<Forked, Problem> {
+        let chosen = text_of(&again.config, name::SCHEDULER);
         schedulers.retain(|name, _| *name == chosen);
         let plugins = catalogue.recorded(&schedulers);
         drop(catalogue);
@@ -80,12 +161,26 @@ impl Reception {
             return Err(conflict(in_quarantine(quarantine)));
         }
 
-        let text = forked_spec(&study, &trial, id, &config)?;
+        let text = again.spec()?;
+        let Again {
+            of,
+            study,
+            trial,
+            step,
+            ..
+        } = again;
         let spec = StudySpec::parse(Path::new(&study.file), &text).map_err(invalid)?;
         resolve(&spec, &schedulers).map_err(invalid)?;
         let mut notes = study.notes.clone();
-        notes.insert(0, format!("forked from trial {id} at step {step}"));
-        let plugin = plugins.get(&chosen).cloned();
+        notes.insert(0, again.told);
+        let start = ForkStart {
+            checkpoint: again.checkpoint,
+            config: again.config,
+            seed: trial.seed,
+            max_epochs: trial.max_epochs,
+            plugin: plugins.get(&chosen).cloned(),
+            best: again.best,
+        };
         let record = StudyRecord {
             name: spec.name.clone(),
             state: StudyState::Queued,
@@ -98,18 +193,10 @@ impl Reception {
             plugins,
             seconds: 0.0,
             changes: Vec::new(),
-            origin: Some(Origin { trial: id, step }),
+            origin: Some(Origin { trial: of, step }),
             spec: text,
             attune_version: env!("CARGO_PKG_VERSION").into(),
             ..study
-        };
-        let start = ForkStart {
-            checkpoint: path,
-            config,
-            seed: trial.seed,
-            max_epochs: trial.max_epochs,
-            plugin,
-            best: self.best_until(id, &trial, checkpoint.epoch, &record.metric)?,
         };
         let ask = |reply| Ask::Create(Box::new(record), schedulers, Some(start), reply);
         let event = self.hub.last();
@@ -261,45 +348,44 @@ fn refuse_another_network(
     Ok(())
 }
 
-/// The study file of a fork: the study's own, with each setting at one value.
-fn forked_spec(
-    study: &StudyRecord,
-    trial: &TrialRecord,
-    id: TrialId,
-    config: &BTreeMap<String, Value>,
-) -> Result<String, Problem> {
-    let mut table: toml::Table = study.spec.parse().map_err(invalid)?;
-    let name: String = study.name.chars().take(60).collect();
-    table.insert("name".into(), format!("{name} fork of {id}").into());
-    table.insert("trials".into(), 1.into());
-    table.remove("budget");
-    table.remove("parallel");
-    let mut fidelity = toml::Table::new();
-    fidelity.insert("method".into(), "none".into());
-    fidelity.insert("max_epochs".into(), i64::from(trial.max_epochs).into());
-    table.insert("fidelity".into(), fidelity.into());
-    let mut search = toml::Table::new();
-    search.insert("scheduler_params".into(), false.into());
-    table.insert("search".into(), search.into());
-    let mut space = toml::Table::new();
-    for (key, value) in config {
-        let value = as_toml(value);
-        match key.split_once('.') {
-            None => {
-                space.insert(key.clone(), value);
-            }
-            Some((scheduler, param)) => {
-                let section = space
-                    .entry(scheduler)
-                    .or_insert_with(|| toml::Table::new().into());
-                if let toml::Value::Table(section) = section {
-                    section.insert(param.to_owned(), value);
+impl Again {
+    /// The study file: the study's own, with each setting at one value.
+    fn spec(&self) -> Result<String, Problem> {
+        let mut table: toml::Table = self.study.spec.parse().map_err(invalid)?;
+        let name: String = self.study.name.chars().take(60).collect();
+        let name = format!("{name} {} {}", self.called, self.of);
+        table.insert("name".into(), name.into());
+        table.insert("trials".into(), 1.into());
+        table.remove("budget");
+        table.remove("parallel");
+        let mut fidelity = toml::Table::new();
+        fidelity.insert("method".into(), "none".into());
+        let max_epochs = i64::from(self.trial.max_epochs);
+        fidelity.insert("max_epochs".into(), max_epochs.into());
+        table.insert("fidelity".into(), fidelity.into());
+        let mut search = toml::Table::new();
+        search.insert("scheduler_params".into(), false.into());
+        table.insert("search".into(), search.into());
+        let mut space = toml::Table::new();
+        for (key, value) in &self.config {
+            let value = as_toml(value);
+            match key.split_once('.') {
+                None => {
+                    space.insert(key.clone(), value);
+                }
+                Some((scheduler, param)) => {
+                    let section = space
+                        .entry(scheduler)
+                        .or_insert_with(|| toml::Table::new().into());
+                    if let toml::Value::Table(section) = section {
+                        section.insert(param.to_owned(), value);
+                    }
                 }
             }
         }
+        table.insert("space".into(), space.into());
+        toml::to_string(&table).map_err(invalid)
     }
-    table.insert("space".into(), space.into());
-    toml::to_string(&table).map_err(invalid)
 }
 
 /// A value as a user writes it: as in a study file, and words without quotes too.

@@ -90,6 +90,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/trials/{trial}/stop", post(trials::stop_trial))
         .route("/v1/trials/{trial}/steer", post(trials::steer))
         .route("/v1/trials/{trial}/fork", post(trials::fork))
+        .route("/v1/trials/{trial}/retry", post(trials::retry))
         .route("/v1/trials/{trial}/steps", get(trials::steps))
         .route("/v1/trials/{trial}/zoom", get(trials::zoom))
         .route(

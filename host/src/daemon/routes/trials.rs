@@ -92,6 +92,10 @@ pub(super) async fn steer(
     Ok(Json(summary.await?))
 }
 
+pub(super) async fn retry(State(house): App, In(id): In<TrialId>) -> Answered<Forked> {
+    Ok(Json(house.reception.retry(id).await?))
+}
+
 pub(super) async fn note_trial(
     State(house): App,
     In(id): In<TrialId>,

@@ -68,10 +68,10 @@ pub(super) struct Study {
     pub(super) note: Option<Note>,
 }
 
-/// What the one trial of a fork begins from.
+/// What the one trial of a fork, or of a retry, begins from.
 pub(super) struct ForkStart {
-    /// The other trial's checkpoint.
-    pub(super) checkpoint: PathBuf,
+    /// The other trial's checkpoint; its beginning where there is none.
+    pub(super) checkpoint: Option<PathBuf>,
     pub(super) config: FullConfig,
     pub(super) seed: u64,
     pub(super) max_epochs: u32,

@@ -121,7 +121,8 @@ impl Study {
             let path = file::checkpoint(&self.folder, number.0 as u32, checkpoint.step);
             (path, checkpoint.step, false)
         });
-        let origin = self.record.origin.as_ref();
+        // What has no step in common with another trial begins as that one did.
+        let origin = self.record.origin.filter(|origin| origin.step > 0);
         let from = own.or_else(|| Some((self.fork_file(), origin?.step, true)));
         let from = from.map(|(path, step, fork)| Start {
             path: path.to_string_lossy().into_owned(),

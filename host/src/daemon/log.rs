@@ -1,7 +1,13 @@
 //! The daemon's log: files that are rotated by size, written by a thread of their own.
 //!
+//! How it is read back as lines with their levels is in `latest`.
+//!
 //! Whoever logs never waits for the disk: lines queue, and where the queue is full they are dropped
 //! and counted. What must not get lost is in the store, not here.
+
+mod latest;
+
+pub(crate) use latest::{Level, latest};
 
 use std::backtrace::Backtrace;
 use std::fs::{self, File, OpenOptions};
@@ -336,12 +342,12 @@ fn start_of_last_lines(file: &mut File, wanted: usize) -> io::Result<(u64, usize
 mod tests {
     use super::*;
 
-    const SMALL: Sizes = Sizes {
+    pub(super) const SMALL: Sizes = Sizes {
         bytes: 1000,
         files: 5,
     };
 
-    fn log_lines(folder: &Path, range: std::ops::Range<usize>) {
+    pub(super) fn log_lines(folder: &Path, range: std::ops::Range<usize>) {
         let (subscriber, guard) = open(folder, LevelFilter::INFO, SMALL).unwrap();
         tracing::subscriber::with_default(subscriber, || {
             for number in range {

@@ -21,6 +21,7 @@ mod data;
 mod fork;
 mod ground;
 mod lifecycle;
+mod log;
 mod more;
 mod notes;
 mod obey;

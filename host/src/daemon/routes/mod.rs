@@ -4,8 +4,8 @@
 //! Everything that changes something is the engine's.
 //!
 //! Here are all paths, and those that concern the daemon as a whole; the others' answers are in
-//! `studies`, `table`, `insight`, `trials`, `check`, `plugins`, `keeping` and `workers`. How requests
-//! are read is in `extract`, how they are answered in `answer`.
+//! `studies`, `table`, `insight`, `trials`, `check`, `plugins`, `keeping`, `log` and `workers`. How
+//! requests are read is in `extract`, how they are answered in `answer`.
 
 mod answer;
 mod check;
@@ -14,6 +14,7 @@ mod events;
 mod extract;
 mod insight;
 mod keeping;
+mod log;
 mod plugins;
 mod studies;
 mod table;
@@ -109,6 +110,7 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .route("/v1/check", post(check::check))
         .route("/v1/draft", post(check::draft))
         .route("/v1/data", post(check::look_at_data))
+        .route("/v1/log", get(log::log))
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/workers", post(workers::hire))
         .route("/v1/workers/brief/{study}", get(workers::brief))

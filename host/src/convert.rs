@@ -17,6 +17,19 @@ pub(crate) fn on_valid(metric: &str) -> String {
     format!("valid_{metric}")
 }
 
+/// The column of a trial's steps that holds what its scheduler was shown.
+pub(crate) fn signal_column(signal: &str) -> String {
+    format!("{SIGNAL}{signal}")
+}
+
+/// Whether a column of a trial's steps holds what its scheduler was shown.
+pub(crate) fn is_signal(column: &str) -> bool {
+    column.starts_with(SIGNAL)
+}
+
+/// How the names of such columns begin.
+const SIGNAL: &str = "signal.";
+
 /// A study at a glance, from what is known of its trials, without what people wrote about it.
 pub(crate) fn study_summary(
     id: StudyId,

@@ -169,6 +169,20 @@ pub struct Piece {
     pub losses: Vec<Single>,
     /// The rate of each step from there on, a list a parameter group.
     pub rates: Vec<Vec<Number>>,
+    /// What the scheduler was shown, where it asked for anything.
+    #[serde(default)]
+    pub signals: Vec<SignalColumn>,
+}
+
+/// What a scheduler was shown at each step of a piece.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SignalColumn {
+    /// What: `metric`, a signal such as `grad_norm_sq`, or one of a parameter group such as
+    /// `grad_norm_sq.0`.
+    pub name: String,
+    /// The value at each step; NaN where none was shown. The metric stands at the step after which
+    /// it was told.
+    pub values: Vec<Single>,
 }
 
 /// A trained epoch.

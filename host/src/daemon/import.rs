@@ -201,9 +201,9 @@ fn add(
         let mut table = Steps::new(steps.steps);
         for (name, values) in steps.columns {
             let values: Vec<f64> = values.into_iter().map(|value| value.0).collect();
-            // Losses are 32-bit numbers, whatever form they came in.
-            table = match name == "loss" {
-                true => table.with_f32("loss", values.iter().map(|v| *v as f32).collect()),
+            // Losses and signals are 32-bit numbers, whatever form they came in.
+            table = match name == "loss" || convert::is_signal(&name) {
+                true => table.with_f32(&name, values.iter().map(|v| *v as f32).collect()),
                 false => table.with_f64(&name, values),
             };
         }

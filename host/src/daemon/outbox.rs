@@ -5,6 +5,7 @@
 
 use super::hub::Hub;
 use crate::breakpoint;
+use crate::convert;
 use attune_protocol::Event;
 use attune_store::{
     Batch, EpochMetrics, Error, Id, Note, Quarantine, Steps, Store, StudyId, StudyRecord, TrialId,
@@ -39,6 +40,8 @@ pub(super) struct Rows {
     pub(super) losses: Vec<f32>,
     /// One column a parameter group.
     pub(super) rates: Vec<Vec<f64>>,
+    /// What the scheduler was shown, by name.
+    pub(super) signals: BTreeMap<String, Vec<f32>>,
 }
 
 impl Rows {
@@ -50,6 +53,9 @@ impl Rows {
                 group => format!("lr.{group}"),
             };
             steps = steps.with_f64(&name, rates);
+        }
+        for (name, values) in &self.signals {
+            steps = steps.with_f32(&convert::signal_column(name), values.clone());
         }
         steps
     }

@@ -5,12 +5,12 @@ use crate::study::space::FullConfig;
 use crate::study::trial::direction_of;
 use crate::{clock, convert};
 use attune_protocol::work::{
-    Answer, Checkpoint, Do, End, EpochReport, LeaseId, News, Order, Piece, SavedModel,
+    Answer, Checkpoint, Do, End, EpochReport, LeaseId, News, Order, Piece, SavedModel, SignalColumn,
 };
 use attune_protocol::{Number, Problem, Steer, TrialSummary};
 use attune_store as disk;
 use attune_store::{Best, Note, PluginBuild, TrialId, TrialRecord, TrialState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -176,6 +176,15 @@ impl Trial {
             column.extend(rates.unwrap_or_default().iter().map(|rate| rate.0));
             column.resize(rows.steps.len(), f64::NAN);
         }
+        for signal in &piece.signals {
+            let column = rows.signals.entry(signal.name.clone()).or_default();
+            column.resize(before, f32::NAN);
+            let values = signal.values.get(known..).unwrap_or_default();
+            column.extend(values.iter().map(|value| value.0));
+        }
+        for column in rows.signals.values_mut() {
+            column.resize(rows.steps.len(), f32::NAN);
+        }
         record.steps = first + losses.len() as u64;
 
         let mut new = Vec::new();
@@ -286,9 +295,22 @@ pub(super) fn check(news: &News) -> Result<(), &'static str> {
         News::NotSteered(why) if !text_fits(why) => Err("its reason is too long"),
         News::Piece(piece) => {
             let rows = piece.losses.len();
-            if piece.rates.len() >= disk::MAX_COLUMNS || piece.rates.iter().any(|r| r.len() != rows)
+            let columns = piece.rates.len() + piece.signals.len();
+            let signals_fit = piece
+                .signals
+                .iter()
+                .all(|signal| signal.values.len() == rows);
+            if columns >= disk::MAX_COLUMNS
+                || !signals_fit
+                || piece.rates.iter().any(|r| r.len() != rows)
             {
                 return Err("its columns do not have one length, or are too many");
+            }
+            let is_name =
+                |signal: &SignalColumn| !signal.name.is_empty() && signal.name.len() <= MAX_NAME;
+            let names: BTreeSet<&str> = piece.signals.iter().map(|s| s.name.as_str()).collect();
+            if names.len() < piece.signals.len() || !piece.signals.iter().all(is_name) {
+                return Err("its signals are named twice, or too long, or not at all");
             }
             if piece.first_step.checked_add(rows as u64).is_none() {
                 return Err("its steps are beyond all numbers");
@@ -343,6 +365,7 @@ mod tests {
                 .iter()
                 .map(|column| column.iter().map(|rate| Number(*rate)).collect())
                 .collect(),
+            signals: Vec::new(),
             epochs: epoch
                 .map(|epoch| EpochReport {
                     epoch,
@@ -375,5 +398,48 @@ mod tests {
         assert_eq!(rows.rates[0], [0.1, 0.2, 0.3]);
         assert!(rows.rates[1][..2].iter().all(|rate| rate.is_nan()));
         assert_eq!(rows.rates[1][2..], [8.0]);
+    }
+
+    #[test]
+    fn what_a_scheduler_was_shown_stands_at_its_step() {
+        let mut trial = Trial::suggested(&FullConfig::new(), 1, 9, None);
+        let mut rows = Rows::default();
+        let with = |piece: Piece, signals: &[(&str, &[f32])]| Piece {
+            signals: signals
+                .iter()
+                .map(|(name, values)| SignalColumn {
+                    name: (*name).into(),
+                    values: values.iter().copied().map(Single).collect(),
+                })
+                .collect(),
+            ..piece
+        };
+        let mut grow = |piece: Piece| {
+            assert_eq!(check(&News::Piece(piece.clone())), Ok(()));
+            trial.grow(&piece, "valid_loss", &mut rows);
+        };
+        grow(piece(0, &[1.0, 0.9], &[&[0.1, 0.2]], None));
+        let nan = f32::NAN;
+        // Another scheduler took the wheel, and the first of its steps is known.
+        let swapped = piece(1, &[0.9, 0.8], &[&[0.2, 0.3]], None);
+        grow(with(
+            swapped,
+            &[("a.0", &[5.0, 6.0]), ("metric", &[nan, 7.0])],
+        ));
+        grow(piece(3, &[0.7], &[&[0.4]], None));
+        let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(rows.steps, [0, 1, 2, 3]);
+        assert_eq!(bits(&rows.signals["a.0"]), bits(&[nan, nan, 6.0, nan]));
+        assert_eq!(bits(&rows.signals["metric"]), bits(&[nan, nan, 7.0, nan]));
+
+        let one = || piece(0, &[1.0], &[&[0.1]], None);
+        for (signals, why) in [
+            (&[("a", &[1.0, 2.0][..])][..], "one length"),
+            (&[("a", &[1.0][..]), ("a", &[1.0])], "named twice"),
+            (&[("", &[1.0][..])], "not at all"),
+        ] {
+            let error = check(&News::Piece(with(one(), signals))).unwrap_err();
+            assert!(error.contains(why), "{error}");
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::flight::Recorder;
 use super::report::Reporter;
+use super::signals;
 use crate::convert;
 use attune_protocol::work::{EpochReport, News, Piece};
 use attune_protocol::{Metrics, Number, Single};
@@ -33,6 +34,10 @@ pub(crate) struct Log<'a> {
     reported_at: Instant,
     piece: Piece,
     rate: f64,
+    /// Whether what was gathered is to be reported as soon as all of the last step is known.
+    due: bool,
+    /// The scheduler whose signals the piece has.
+    scheduler: String,
 }
 
 impl<'a> Log<'a> {
@@ -49,6 +54,8 @@ impl<'a> Log<'a> {
             reported_at: Instant::now(),
             piece: Piece::default(),
             rate: f64::NAN,
+            due: false,
+            scheduler: String::new(),
         }
     }
 
@@ -60,6 +67,7 @@ impl<'a> Log<'a> {
     /// Reports all there is.
     pub(crate) fn flush(&mut self) {
         self.reported_at = Instant::now();
+        self.due = false;
         if self.piece.losses.is_empty() && self.piece.epochs.is_empty() {
             return;
         }
@@ -70,10 +78,17 @@ impl<'a> Log<'a> {
 
 impl Telemetry for Log<'_> {
     fn step(&mut self, record: &StepRecord<'_>) {
+        if self.scheduler != record.scheduler.name {
+            // Its signals are others.
+            self.flush();
+            self.scheduler.clone_from(&record.scheduler.name);
+        }
         let piece = &mut self.piece;
         if piece.losses.is_empty() {
             piece.first_step = record.step;
+            piece.signals = signals::columns(record.scheduler, record.rates.len());
         }
+        signals::push(&mut piece.signals, record);
         piece.losses.push(Single(record.loss));
         piece.rates.resize_with(record.rates.len(), Vec::new);
         for (column, rate) in piece.rates.iter_mut().zip(record.rates) {
@@ -86,7 +101,15 @@ impl Telemetry for Log<'_> {
             self.checkpoint_at = None;
             self.interrupt.store(true, Ordering::Relaxed);
         }
-        if self.piece.losses.len() >= STEPS || now - self.reported_at >= GATHER_STEPS {
+        self.due |= self.piece.losses.len() >= STEPS || now - self.reported_at >= GATHER_STEPS;
+    }
+
+    fn metric(&mut self, value: f64) {
+        signals::note_metric(&mut self.piece.signals, value);
+    }
+
+    fn settled(&mut self) {
+        if self.due {
             self.flush();
         }
     }
@@ -106,8 +129,6 @@ impl Telemetry for Log<'_> {
             best: record.best,
             seconds: Number(record.seconds),
         });
-        if self.piece.epochs.len() >= EPOCHS || self.reported_at.elapsed() >= GATHER {
-            self.flush();
-        }
+        self.due |= self.piece.epochs.len() >= EPOCHS || self.reported_at.elapsed() >= GATHER;
     }
 }

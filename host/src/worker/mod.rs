@@ -22,6 +22,7 @@ mod preview;
 pub(crate) mod probe;
 mod process;
 mod report;
+mod signals;
 mod warm;
 pub(crate) mod watchdog;
 mod watched;

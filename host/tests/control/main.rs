@@ -29,4 +29,5 @@ mod pause;
 mod preview;
 mod remove;
 mod retry;
+mod signals;
 mod status;

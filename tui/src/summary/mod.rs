@@ -57,6 +57,13 @@ pub(crate) fn is_rate_column(name: &str) -> bool {
     name == "lr" || name.starts_with("lr.")
 }
 
+/// What a scheduler was shown, in a curve of it: `grad_norm_sq` of `signal.grad_norm_sq.0`, and the
+/// parameter group.
+fn shown_signal(curve: &Curve) -> Option<(&str, &str)> {
+    let name = curve.name.strip_prefix("signal.")?;
+    Some(name.split_once('.').unwrap_or((name, "")))
+}
+
 /// A plot as part of a page, an empty line before it. A logarithmic axis is taken where the values
 /// span more than two powers of ten, since a linear one would show only the largest.
 fn plot(series: &[Series], labels: (&str, &str), width: usize, style: Style) -> Vec<Line<'static>> {

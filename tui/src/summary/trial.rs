@@ -1,6 +1,6 @@
 //! One trial in full.
 
-use super::{fact, is_rate, plot, room};
+use super::{fact, is_rate, plot, room, shown_signal};
 use crate::number;
 use crate::paint;
 use crate::plot::Series;
@@ -20,8 +20,12 @@ pub fn trial_page(detail: &TrialDetail, width: usize, style: Style) -> String {
     for (name, series) in epoch_plots(detail) {
         lines.extend(plot(&series, ("epoch", &name), width, style));
     }
+    let (signals, curves): (Vec<&Curve>, Vec<&Curve>) = detail
+        .step_curves
+        .iter()
+        .partition(|curve| shown_signal(curve).is_some());
     let (rates, others): (Vec<&Curve>, Vec<&Curve>) =
-        detail.step_curves.iter().partition(|curve| is_rate(curve));
+        curves.into_iter().partition(|curve| is_rate(curve));
     // Epochs show the loss better, but where it all went wrong the single steps tell more.
     if trial.state == TrialState::Diverged || detail.epoch_curves.is_empty() {
         for curve in others {
@@ -36,8 +40,26 @@ pub fn trial_page(detail: &TrialDetail, width: usize, style: Style) -> String {
             .collect();
         lines.extend(plot(&series, ("step", "learning rate"), width, style));
     }
+    for (name, series) in signal_plots(&signals) {
+        let title = format!("{name}, as its scheduler saw it");
+        lines.extend(plot(&series, ("step", &title), width, style));
+    }
     let cut = |line| fit_line(line, width, style.symbols().ellipsis);
     paint::to_text(&lines.into_iter().map(cut).collect::<Vec<_>>())
+}
+
+/// What the scheduler was shown, the groups of a signal together, where it was shown.
+fn signal_plots(curves: &[&Curve]) -> BTreeMap<String, Vec<Series>> {
+    let mut plots: BTreeMap<String, Vec<Series>> = BTreeMap::new();
+    for curve in curves {
+        let Some((name, group)) = shown_signal(curve) else {
+            continue;
+        };
+        let mut series = Series::of(group, curve);
+        series.points.retain(|(_, value)| !value.is_nan());
+        plots.entry(name.to_owned()).or_default().push(series);
+    }
+    plots
 }
 
 fn heading(trial: &TrialSummary, width: usize, style: Style) -> Vec<Line<'static>> {

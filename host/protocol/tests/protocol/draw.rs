@@ -2,7 +2,7 @@
 
 use attune_protocol::work::{
     Answer, Brief, Checkpoint, Do, End, EpochReport, Exchange, Hired, Intervention, Lease, LeaseId,
-    LibraryFile, NewWorker, News, Order, Piece, Report, SavedModel, Start,
+    LibraryFile, NewWorker, News, Order, Piece, Report, SavedModel, SignalColumn, Start,
 };
 use attune_protocol::*;
 use rand::rngs::ChaCha8Rng;
@@ -226,7 +226,8 @@ structs! {
     Intervention { step, steer }
     Order { lease, what }
     Report { lease, news }
-    Piece { epochs, first_step, losses, rates }
+    Piece { epochs, first_step, losses, rates, signals }
+    SignalColumn { name, values }
     EpochReport { epoch, step, metrics, rate, best, seconds }
     Checkpoint { step, epoch, bytes, kept_as }
     SavedModel { bytes, test }

@@ -16,8 +16,9 @@ mod record;
 
 use super::Trials;
 use super::outputs::Outputs;
+use crate::convert::is_signal;
 use anyhow::{Context, ensure};
-use attune_protocol::{ImportedTrial, Scalar, StudyDetail, StudySummary, TrialState};
+use attune_protocol::{ImportedTrial, Number, Scalar, StudyDetail, StudySummary, TrialState};
 use protobuf::Message;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -81,7 +82,9 @@ fn write_run(
         let part = *step as f64 / trial.trial.steps as f64;
         run.summary(part, *step, |values| {
             for (name, column) in &rows.columns {
-                if let Some(value) = column.get(at) {
+                // At most steps a scheduler is shown no metric.
+                let is_shown = |value: &&Number| !is_signal(name) || !value.0.is_nan();
+                if let Some(value) = column.get(at).filter(is_shown) {
                     values.scalar("step/", name, value.0);
                 }
             }

@@ -273,6 +273,10 @@ impl Trial {
                     return Ok(Progress::Interrupted);
                 }
                 self.step(telemetry)?;
+                // What ends an epoch may show the scheduler its metric yet.
+                if self.cursor.position < self.order.len() {
+                    telemetry.settled();
+                }
             }
             self.end_epoch(telemetry, started)?;
         }
@@ -399,6 +403,7 @@ impl Trial {
             };
             self.tell_metric(metric, telemetry)?;
         }
+        telemetry.settled();
         Ok(())
     }
 
@@ -411,7 +416,10 @@ impl Trial {
         telemetry.entering(PluginCall::Metric, clock.step);
         let told = self.steering.metric(metric, &clock);
         telemetry.left();
-        told
+        if let Some(shown) = told? {
+            telemetry.metric(shown);
+        }
+        Ok(())
     }
 
     fn validate(&self) -> Result<Scores, TrialError> {
@@ -446,6 +454,7 @@ impl Trial {
             loss,
             rates: self.steering.rates(),
             momenta: self.steering.momenta(),
+            scheduler: self.steering.description(),
             signals: self.signals.values(),
         });
     }

@@ -9,7 +9,7 @@
 use super::error::TrialError;
 use super::nan::NanFilter;
 use super::settings::{Every, MetricSource, TrialSettings};
-use attune_plugin_api::{CallError, Clock, Controller, Setup, Signal};
+use attune_plugin_api::{CallError, Clock, Controller, Description, Setup, Signal};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -218,6 +218,10 @@ impl Steering {
         &self.controller.description().name
     }
 
+    pub(crate) fn description(&self) -> &Description {
+        self.controller.description()
+    }
+
     pub(crate) fn signals(&self) -> &[Signal] {
         &self.controller.description().signals
     }
@@ -304,10 +308,10 @@ impl Steering {
         mean
     }
 
-    /// The metric arrived.
-    pub(crate) fn metric(&mut self, value: f64, clock: &Clock) -> Result<(), TrialError> {
+    /// The metric arrived. Gives what the scheduler was shown of it, if anything.
+    pub(crate) fn metric(&mut self, value: f64, clock: &Clock) -> Result<Option<f64>, TrialError> {
         let Some(value) = self.nan.admit(value) else {
-            return Ok(());
+            return Ok(None);
         };
         self.stats.metric_calls += 1;
         let started = Instant::now();
@@ -316,7 +320,8 @@ impl Steering {
         let called = self
             .controller
             .metric(value, &own, &mut self.own, &mut self.momenta);
-        self.enforce(called, momenta, clock.step, started)
+        self.enforce(called, momenta, clock.step, started)?;
+        Ok(Some(value))
     }
 
     /// The scheduler's clock began when it took the wheel.

@@ -1,6 +1,7 @@
 //! What a trial reports while it trains.
 
 use crate::metrics::Scores;
+use attune_plugin_api::Description;
 
 /// Receives a trial's reports, in order.
 pub trait Telemetry {
@@ -9,6 +10,15 @@ pub trait Telemetry {
 
     /// An epoch ended.
     fn epoch(&mut self, record: &EpochRecord);
+
+    /// The scheduler was shown the metric, after the last step that was made. It comes before
+    /// [`settled`](Telemetry::settled).
+    fn metric(&mut self, value: f64) {
+        let _ = value;
+    }
+
+    /// All that belongs to the last step, and to its epoch where it ended one, has been told.
+    fn settled(&mut self) {}
 
     /// The scheduler is about to be called, after so many steps. Whoever may be killed by what a
     /// scheduler does can write down here that it was there.
@@ -50,6 +60,8 @@ pub struct StepRecord<'a> {
     pub rates: &'a [f64],
     /// SGD's momentum or Adam's first decay rate of each group.
     pub momenta: &'a [f64],
+    /// The scheduler at the wheel.
+    pub scheduler: &'a Description,
     /// The signals that the scheduler declared, laid out by
     /// [`Layout`](attune_plugin_api::signal::Layout). Of a step that diverged they are those of the
     /// step before.

@@ -98,9 +98,10 @@ impl Insight {
         let (Some(summary), Some(rows)) = (cx.data.study(study), cx.data.rows(study)) else {
             return;
         };
+        let is_running = summary.state == StudyState::Running;
         match self.part {
             Part::Importance => {}
-            Part::Timeline => self.timeline.refresh(study, rows),
+            Part::Timeline => self.timeline.refresh(study, rows, (cx.now, is_running)),
             Part::Parallel | Part::Slices => {
                 let detail = cx.data.detail(study).ready();
                 let before = self.column_name(self.chosen);
@@ -111,7 +112,7 @@ impl Insight {
                     spec: detail.map_or("", |detail| detail.spec.as_str()),
                     insight: cx.data.insight(study).ready(),
                     plugins: cx.data.plugins().ready().map_or(&[], Vec::as_slice),
-                    is_running: summary.state == StudyState::Running,
+                    is_running,
                 };
                 self.table.refresh(&source, cx.now);
                 self.choose_again(before);

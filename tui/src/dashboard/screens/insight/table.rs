@@ -65,9 +65,15 @@ const SETTINGS: usize = 24;
 /// No more trials than these are drawn above the others.
 const ABOVE: usize = 10;
 
-/// Of a running study with many trials the table is made at most once in so many milliseconds.
+/// Of a running study with many trials plots are made at most once in so many milliseconds.
 const MANY: usize = 5_000;
 const PAUSE: u64 = 500;
+
+/// Whether what was made of so many trials at this moment is still good enough, though some of them
+/// have trained on.
+pub(super) fn can_wait(trials: usize, made_at: u64, now: u64) -> bool {
+    trials >= MANY && now.saturating_sub(made_at) < PAUSE
+}
 
 impl Table {
     /// Makes it anew where something changed.
@@ -92,9 +98,8 @@ impl Table {
                 revision: before.revision,
                 ..made.clone()
             } == *before;
-            let is_recent = now.saturating_sub(before.at) < PAUSE;
-            let can_wait = source.is_running && made.trials >= MANY && is_recent;
-            if is_same || (only_progress && can_wait) {
+            let waits = source.is_running && can_wait(made.trials, before.at, now);
+            if is_same || (only_progress && waits) {
                 return;
             }
             if before.study != made.study {

@@ -85,7 +85,6 @@ fn page(store: &Store, first: TrialId, limit: usize) -> Result<TrialTable, Error
     let mut notes = store.notes(first.study)?.trials;
     let (mut keys, mut metrics) = (Columns::default(), Columns::default());
     let (mut rows, mut next) = (Vec::new(), None);
-    let mut notes = store.notes(first.study)?;
     store.each_trial_from(first, |id, record| {
         if rows.len() == limit {
             next = Some(id.number);

@@ -2,7 +2,7 @@
 
 use attune_protocol::work::{
     Answer, Brief, Checkpoint, Do, End, EpochReport, Exchange, Hired, Intervention, Lease, LeaseId,
-    LibraryFile, NewWorker, News, Order, Piece, Report, SavedModel, Start,
+    LibraryFile, NewWorker, News, Order, Piece, Report, SavedModel, SignalColumn, Start,
 };
 use attune_protocol::*;
 use rand::rngs::ChaCha8Rng;

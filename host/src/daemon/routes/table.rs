@@ -82,19 +82,19 @@ pub(super) async fn curves(
 /// Trials from this one on.
 fn page(store: &Store, first: TrialId, limit: usize) -> Result<TrialTable, Error> {
     let metric = store.study(first.study)?.metric;
+    let mut notes = store.notes(first.study)?.trials;
     let (mut keys, mut metrics) = (Columns::default(), Columns::default());
     let (mut rows, mut next) = (Vec::new(), None);
-    let mut notes = store.notes(first.study)?;
     store.each_trial_from(first, |id, record| {
         if rows.len() == limit {
             next = Some(id.number);
             return ControlFlow::Break(());
         }
-        let note = notes.trials.remove(&id.number);
-        let tags = note.map_or_else(Vec::new, |note| note.tags);
+        let told = row(id, &record, &metric, &mut keys, &mut metrics);
+        let note = notes.remove(&id.number);
         rows.push(TrialRow {
-            tags,
-            ..row(id, &record, &metric, &mut keys, &mut metrics)
+            tags: note.map_or_else(Vec::new, |note| note.tags),
+            ..told
         });
         ControlFlow::Continue(())
     })?;
@@ -110,6 +110,7 @@ fn page(store: &Store, first: TrialId, limit: usize) -> Result<TrialTable, Error
     })
 }
 
+/// A trial without the words that people gave it.
 fn row<'c>(
     id: TrialId,
     record: &TrialRecord,
@@ -141,7 +142,7 @@ fn row<'c>(
                 None => reason,
             }),
         deaths: u32::try_from(told.deaths.len()).unwrap_or(u32::MAX),
-        tags: told.note.tags,
+        tags: Vec::new(),
     }
 }
 

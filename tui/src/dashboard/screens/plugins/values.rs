@@ -1,6 +1,7 @@
 //! What the parameters of a preview are set to.
 
-use super::describe::{Kind, Param, Range, Scheduler};
+use super::describe::Scheduler;
+use super::param::{Kind, Param, Range};
 use attune_protocol::{Number, Preview, Scalar};
 use std::collections::BTreeMap;
 

@@ -12,6 +12,7 @@ mod part;
 
 use super::picture::Picture;
 use super::steps::Sight;
+use super::tabs::Tabs;
 use super::{Pointer, Press, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
@@ -34,8 +35,7 @@ pub(crate) struct Trial {
     /// Which trial the choices were made for.
     trial: Option<String>,
     part: Part,
-    /// Where the names of the parts were drawn last.
-    tabs: Vec<(Rect, Part)>,
+    tabs: Tabs<Part>,
     picture: Picture,
     /// The metric that is drawn; the objective where none was chosen, or there is none such.
     metric: Option<String>,
@@ -56,7 +56,7 @@ impl Default for Trial {
         Trial {
             trial: None,
             part: Part::Curves,
-            tabs: Vec::new(),
+            tabs: Tabs::default(),
             picture: Picture::new(Unit::Step),
             metric: None,
             recent: None,
@@ -342,9 +342,8 @@ impl Screen for Trial {
     }
 
     fn pointer(&mut self, pointer: Pointer, cx: &mut Cx<'_>) -> bool {
-        let at = (pointer.x, pointer.y).into();
-        let tab = self.tabs.iter().find(|(area, _)| area.contains(at));
-        if let (Some(&(_, part)), Press::Click) = (tab, pointer.deed) {
+        let tab = self.tabs.at(pointer.x, pointer.y);
+        if let (Some(part), Press::Click) = (tab, pointer.deed) {
             self.part = part;
             return true;
         }

@@ -74,7 +74,8 @@ impl Desk {
         self.app.draw(&mut self.buffer);
     }
 
-    /// Presses keys: characters, and names in angle brackets such as `<enter>` or `<ctrl-p>`.
+    /// Presses keys: characters, and names in angle brackets such as `<enter>` or `<ctrl-p>`;
+    /// `<wait>` lets what was typed rest.
     pub(crate) fn press(&mut self, keys: &str) {
         let mut rest = keys;
         while let Some(first) = rest.chars().next() {
@@ -82,7 +83,10 @@ impl Desk {
                 Some((name, after)) if !name.is_empty() && !name.contains(' ') => (name, after),
                 _ => rest.split_at(first.len_utf8()),
             };
-            self.input(Input::Key(key(name)));
+            match name {
+                "wait" => self.wait(400),
+                name => self.input(Input::Key(key(name))),
+            }
             rest = after;
         }
     }

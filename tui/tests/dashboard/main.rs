@@ -8,6 +8,7 @@ mod desk;
 mod frame;
 mod history;
 mod insight;
+mod launch;
 mod plugins;
 mod studies;
 mod study;

@@ -207,7 +207,7 @@ structs! {
         ended_unix_ms, seconds, reason, origin, note, trend,
     }
     Origin { trial, step }
-    StudyDetail { study, spec, trials, notes, changes }
+    StudyDetail { study, spec, file, trials, notes, changes }
     TrialCounts { planned, running, done, stopped, diverged, failed }
     TrialSummary {
         id, state, scheduler, config, seed, epochs, max_epochs, steps, value, best_epoch, metrics,

@@ -329,7 +329,7 @@ impl App {
         }
         let (screen, _) = self.screen();
         let groups = screen.groups();
-        let typed = screen.is_typing() && is_text(key);
+        let typed = screen.is_typing() && keys::Key::of(key).is_text();
         match keys::command(groups, key).filter(|_| !typed) {
             Some(command) => self.command(command, effects),
             None => self.at_screen(effects, |screen, cx| screen.key(key, cx)),
@@ -574,12 +574,6 @@ impl App {
             _ => None,
         }
     }
-}
-
-/// Whether a key is text where it is typed: commands there are control and function keys, and escape.
-fn is_text(key: &KeyEvent) -> bool {
-    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
-    !ctrl && !matches!(key.code, KeyCode::F(_) | KeyCode::Esc)
 }
 
 impl Screens {

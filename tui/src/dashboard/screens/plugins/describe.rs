@@ -5,29 +5,30 @@ use attune_protocol::{Number, PluginInfo, Scalar};
 
 /// A line of the list: a scheduler, or a library that none could be read from.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The scheduler's name, or the library's file.
-    pub(super) name: String,
-    pub(super) library: String,
-    pub(super) version: String,
+    pub(crate) name: String,
+    pub(crate) library: String,
+    pub(crate) version: String,
     /// The place of the library among all of them.
-    pub(super) plugin: usize,
+    pub(crate) plugin: usize,
     /// Nothing for a library that could not be read.
-    pub(super) scheduler: Option<Scheduler>,
+    pub(crate) scheduler: Option<Scheduler>,
 }
 
 /// A scheduler.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scheduler {
-    pub(super) summary: String,
-    pub(super) reference: String,
-    pub(super) params: Vec<Param>,
+pub(crate) struct Scheduler {
+    pub(crate) name: String,
+    pub(crate) summary: String,
+    pub(crate) reference: String,
+    pub(crate) params: Vec<Param>,
     /// What it is shown at every step.
-    pub(super) reads: Vec<String>,
+    pub(crate) reads: Vec<String>,
 }
 
 /// All schedulers by name, then the libraries that could not be read.
-pub(super) fn entries(plugins: &[PluginInfo]) -> Vec<Entry> {
+pub(crate) fn entries(plugins: &[PluginInfo]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for (plugin, info) in plugins.iter().enumerate() {
         let schedulers = read(info, plugin);
@@ -48,6 +49,15 @@ pub(super) fn entries(plugins: &[PluginInfo]) -> Vec<Entry> {
         key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
     });
     entries
+}
+
+/// The schedulers that a study can use, by name.
+pub(crate) fn schedulers(plugins: &[PluginInfo]) -> Vec<Scheduler> {
+    let is_usable = |entry: &Entry| plugins[entry.plugin].quarantine.is_none();
+    let usable = entries(plugins).into_iter().filter(is_usable);
+    let mut schedulers: Vec<Scheduler> = usable.filter_map(|entry| entry.scheduler).collect();
+    schedulers.dedup_by(|a, b| a.name == b.name);
+    schedulers
 }
 
 /// Whether a study searches a scheduler's own parameter, such as `greedy.patience`, by its
@@ -155,6 +165,7 @@ fn read(info: &PluginInfo, plugin: usize) -> Vec<Entry> {
             version: text(library["version"].as_str()),
             plugin,
             scheduler: Some(Scheduler {
+                name: name.to_owned(),
                 summary: text(told["summary"].as_str()),
                 reference: text(told["reference"].as_str()),
                 params,

@@ -3,7 +3,7 @@
 mod about;
 pub(crate) mod describe;
 mod page;
-mod param;
+pub(crate) mod param;
 mod preview;
 mod values;
 

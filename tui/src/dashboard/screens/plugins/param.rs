@@ -4,18 +4,18 @@ use attune_protocol::{Number, Scalar};
 
 /// A parameter.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Param {
-    pub(super) name: String,
-    pub(super) kind: Kind,
-    pub(super) default: Scalar,
+pub(crate) struct Param {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    pub(crate) default: Scalar,
     /// The range worth searching, if it is worth it.
-    pub(super) search: Option<Search>,
-    pub(super) doc: String,
+    pub(crate) search: Option<Search>,
+    pub(crate) doc: String,
 }
 
 /// A parameter's type and the values that it may take.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Float(Range),
     Int(i64, i64),
     Bool,
@@ -30,16 +30,16 @@ pub(super) enum Kind {
 
 /// Bounds of a number, and whether they are excluded.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Range {
-    pub(super) low: Option<f64>,
-    pub(super) high: Option<f64>,
-    pub(super) above: bool,
-    pub(super) below: bool,
+pub(crate) struct Range {
+    pub(crate) low: Option<f64>,
+    pub(crate) high: Option<f64>,
+    pub(crate) above: bool,
+    pub(crate) below: bool,
 }
 
 /// How a parameter is searched.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Search {
+pub(crate) enum Search {
     Linear(f64, f64),
     Log(f64, f64),
     All,
@@ -47,7 +47,7 @@ pub(super) enum Search {
 
 impl Param {
     /// Such as `number above 0, at most 1`.
-    pub(super) fn takes(&self) -> String {
+    pub(crate) fn takes(&self) -> String {
         match &self.kind {
             Kind::Float(range) => format!("number{}", range.told()),
             Kind::Int(low, high) if *high == i64::MAX => format!("whole number, at least {low}"),
@@ -61,7 +61,7 @@ impl Param {
     }
 
     /// Such as `0.5 to 0.99, log`; empty where it is not searched by itself.
-    pub(super) fn searched(&self) -> String {
+    pub(crate) fn searched(&self) -> String {
         let number = crate::number::significant;
         match self.search {
             None => String::new(),
@@ -72,7 +72,7 @@ impl Param {
     }
 
     /// What can be chosen, where it is not free text.
-    pub(super) fn choices(&self) -> Vec<String> {
+    pub(crate) fn choices(&self) -> Vec<String> {
         match &self.kind {
             Kind::Bool => vec!["false".to_owned(), "true".to_owned()],
             Kind::Choice(words) => words.clone(),
@@ -84,7 +84,7 @@ impl Param {
     ///
     /// # Errors
     /// What it must be.
-    pub(super) fn read(&self, text: &str) -> Result<Scalar, String> {
+    pub(crate) fn read(&self, text: &str) -> Result<Scalar, String> {
         let text = text.trim();
         let number = || text.parse::<f64>().ok();
         let value = match &self.kind {
@@ -135,7 +135,7 @@ fn list(text: &str) -> Option<Vec<f64>> {
 
 impl Range {
     /// All numbers above this one.
-    pub(super) fn above(low: f64) -> Range {
+    pub(crate) fn above(low: f64) -> Range {
         Range {
             low: Some(low),
             above: true,
@@ -143,7 +143,7 @@ impl Range {
         }
     }
 
-    fn holds(self, value: f64) -> bool {
+    pub(crate) fn holds(self, value: f64) -> bool {
         let low = self.low.is_none_or(|low| {
             if self.above {
                 value > low

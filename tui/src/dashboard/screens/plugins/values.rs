@@ -162,6 +162,7 @@ mod tests {
             doc: String::new(),
         };
         let scheduler = Scheduler {
+            name: "greedy".to_owned(),
             summary: String::new(),
             reference: String::new(),
             params: vec![patience],

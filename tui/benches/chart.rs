@@ -137,7 +137,7 @@ fn main() {
     ] {
         let role = |n: usize| match n {
             _ if n < chosen => Role::Chosen(n),
-            _ if n % 3 == 0 => Role::Other,
+            _ if n.is_multiple_of(3) => Role::Other,
             _ => Role::Stopped,
         };
         let curves = |upto: usize| {

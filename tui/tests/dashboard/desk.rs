@@ -120,11 +120,10 @@ impl Desk {
     /// Where a text is on the screen.
     pub(crate) fn find(&self, text: &str) -> Option<(u16, u16)> {
         let screen = self.screen();
-        let found = screen.lines().enumerate().find_map(|(y, line)| {
+        screen.lines().enumerate().find_map(|(y, line)| {
             let at = line.find(text)?;
             Some((line[..at].chars().count() as u16, y as u16))
-        });
-        found
+        })
     }
 
     /// Fails, with the screen, where it does not show a text.

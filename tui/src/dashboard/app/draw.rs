@@ -43,7 +43,7 @@ impl App {
         self.head(&mut pen, head, &title);
         // Drawing changes only what screens remember of where things are.
         let mut focus = std::mem::take(&mut self.focus);
-        let cx = Cx::new(&self.data, &mut focus, style, self.now, &self.folder);
+        let cx = Cx::new(&self.data, &mut focus, self.now, &self.folder);
         self.screens.at(self.place).draw(&mut pen, body, &cx);
         if let Some(overlay) = &mut self.overlay {
             overlay.draw(&mut pen, body, &cx);

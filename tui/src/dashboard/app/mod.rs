@@ -403,13 +403,7 @@ impl App {
 
     /// The screen that is shown, and what it sees.
     fn screen(&mut self) -> (&mut dyn Screen, Cx<'_>) {
-        let cx = Cx::new(
-            &self.data,
-            &mut self.focus,
-            self.style,
-            self.now,
-            &self.folder,
-        );
+        let cx = Cx::new(&self.data, &mut self.focus, self.now, &self.folder);
         (self.screens.at(self.place), cx)
     }
 
@@ -429,12 +423,10 @@ impl App {
             self.dirty = true;
             match step {
                 Step::Go(place) => self.go(place, effects),
-                Step::Back => self.command(Command::Back, effects),
                 Step::Do(deed) => self.perform(deed, effects),
                 Step::Show(overlay) => self.overlay = Some(overlay),
                 Step::Tell(text) => self.tell(text),
                 Step::Complain(text) => self.complain(text),
-                Step::Draft { spec, file } => self.draft(spec, file, effects),
                 Step::Filter(text) => {
                     self.at_screen(effects, |screen, cx| screen.set_filter(&text, cx));
                 }

@@ -71,7 +71,7 @@ fn pages_without_a_decision_are_passed_over() {
     let sight = Sight::new(None, Some(80), 10_000);
     let data = long_trial(sight);
     let mut focus = Focus::default();
-    let cx = Cx::new(&data, &mut focus, Style::ASCII, 0, "");
+    let cx = Cx::new(&data, &mut focus, 0, "");
     let known = Known::new("s1.1", &cx);
     let mut decisions = Decisions::default();
     let mut screen = ratatui::buffer::Buffer::empty(Rect::new(0, 0, 80, 20));

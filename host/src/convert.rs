@@ -246,6 +246,7 @@ impl Board {
             trials: trials.collect::<Result<_, _>>()?,
             changes: record.changes.into_iter().flat_map(|c| c.summary).collect(),
             spec: record.spec,
+            file: record.file,
             notes: record.notes,
         })
     }
@@ -256,6 +257,7 @@ impl Board {
 pub(crate) struct ToldStudy {
     study: wire::StudySummary,
     spec: String,
+    file: String,
     trials: Vec<Box<RawValue>>,
     notes: Vec<String>,
     changes: Vec<String>,

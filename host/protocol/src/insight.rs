@@ -32,7 +32,7 @@ pub struct Insight {
 pub struct Importance {
     /// The setting, such as `lr` or `greedy.patience`.
     pub name: String,
-    /// Its share of what all settings explain, 0 to 1.
+    /// Its share of what all settings explain, 0 to 1; NaN where too few trials have it to tell.
     pub share: Number,
     /// Trials that have it: a scheduler's own parameters are not in all of them.
     pub trials: u32,

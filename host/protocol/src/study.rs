@@ -75,6 +75,10 @@ pub struct StudyDetail {
     pub study: StudySummary,
     /// The checked study file it runs by, as TOML.
     pub spec: String,
+    /// The study file's path: relative paths in it begin at its folder. It need not be there any
+    /// more.
+    #[serde(default)]
+    pub file: String,
     /// Its trials, best first; those without a value last.
     pub trials: Vec<TrialSummary>,
     /// What was done to each column of the data, a sentence each.

@@ -110,7 +110,7 @@ pub struct TrialCurve {
 )]
 pub struct StudyQuery {
     /// Leave its trials out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub brief: bool,
 }
 

@@ -58,6 +58,7 @@ pub(crate) fn study(trials: &[ImportedTrial]) -> StudyDetail {
             trend: Vec::new(),
         },
         spec: "seed = 7\n".to_owned(),
+        file: String::new(),
         trials: trials.iter().map(|trial| trial.trial.clone()).collect(),
         notes: Vec::new(),
         changes: Vec::new(),

@@ -2,7 +2,9 @@
 
 use super::reader::nearest;
 use super::spec::StudySpec;
-use attune_trainer::data::{ColumnAction, DataError, DataOptions, Dataset, Shares, Table};
+use attune_trainer::data::{
+    ColumnAction, DataError, DataOptions, Dataset, Shares, Table, TaskKind,
+};
 use attune_trainer::metrics::Metric;
 use std::fs::File;
 use std::io::{self, Read};
@@ -147,4 +149,51 @@ pub(crate) fn notes(dataset: &Dataset) -> Vec<String> {
             few => format!("{}: {how}", few.join(", ")),
         });
     dataset.notes().iter().cloned().chain(columns).collect()
+}
+
+/// A study file of only that which concerns the data, whatever else is wrong with the study.
+pub(crate) fn of_data_alone(spec: &StudySpec) -> String {
+    use toml::Value;
+    let data = &spec.data;
+    let mut about = toml::Table::from_iter([
+        (
+            "path".to_owned(),
+            Value::from(&*data.path.to_string_lossy()),
+        ),
+        ("target".to_owned(), data.target.as_str().into()),
+        ("valid".to_owned(), data.valid.into()),
+        ("test".to_owned(), data.test.into()),
+        ("ignore".to_owned(), data.ignore.clone().into()),
+    ]);
+    let task = data.task.map(|task| match task {
+        TaskKind::Classification => "classification",
+        TaskKind::Regression => "regression",
+    });
+    about.extend(task.map(|task| ("task".to_owned(), task.into())));
+    let mut table = toml::Table::from_iter([("data".to_owned(), about.into())]);
+    // As it was read, so it fits.
+    let seed = i64::try_from(spec.seed).unwrap_or(i64::MAX);
+    table.insert("seed".to_owned(), seed.into());
+    if let Some(metric) = &spec.metric {
+        let objective = toml::Table::from_iter([("metric".to_owned(), metric.as_str().into())]);
+        table.insert("objective".to_owned(), objective.into());
+    }
+    table.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_concerns_the_data_is_kept_and_nothing_else() {
+        let text = "seed = 7\ntrials = 9\n[data]\npath = '/a \"b\".csv'\ntarget = 'größe'\n\
+                    task = 'regression'\nvalid = 0.25\nignore = ['a', 'b']\n\
+                    [objective]\nmetric = 'mae'\n[space]\nlr = 0.1\n";
+        let spec = StudySpec::parse(Path::new("/s.toml"), text).unwrap();
+        let alone = StudySpec::parse(Path::new("/s.toml"), &of_data_alone(&spec)).unwrap();
+        assert_eq!(alone.data, spec.data);
+        assert_eq!((alone.seed, &alone.metric), (7, &spec.metric));
+        assert!(alone.space.is_empty() && alone.trials.is_none());
+    }
 }

@@ -58,6 +58,14 @@ fn a_study_that_is_well_is_told_in_words_and_nothing_is_made() {
     home.wait_for_state(&id, "done");
     let took = home.study(&id)["seconds"].as_f64().unwrap();
     let again = Asking::of(&home);
+    // What one needs to launch it again, from where its relative paths begin.
+    let detail = again.to(|client| {
+        let id = id.clone();
+        async move { client.study(&id).await }
+    });
+    let file = std::path::Path::new(&detail.file).canonicalize();
+    let own = home.path().join("study.toml").canonicalize();
+    assert_eq!((detail.spec, file.unwrap()), (text.clone(), own.unwrap()));
     let estimate = wait_for(
         || check(&again, &home, &text).estimate,
         "there is an estimate",

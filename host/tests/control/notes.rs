@@ -4,7 +4,7 @@ use crate::asking::Asking;
 use crate::ground::{endless, start, study};
 use crate::support::{Home, says, signal, wait_until};
 use attune_protocol::client::{ClientError, Notice, Scope};
-use attune_protocol::{Event, Note, ResumeStudy};
+use attune_protocol::{Event, Note, ResumeStudy, TrialsQuery};
 use rustix::process::Signal;
 use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
@@ -54,6 +54,8 @@ fn is_told(asking: &Asking, id: &str, about_study: &Note, about_trial: &Note) {
                 .all(|one| one.id == trial || one.note == Note::default())
         );
         assert_eq!(client.trial(&trial).await?.trial.note, *about_trial);
+        let table = client.trials(id, &TrialsQuery::default()).await?;
+        assert_eq!(table.rows[0].tags, about_trial.tags);
         Ok(())
     });
 }

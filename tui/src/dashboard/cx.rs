@@ -4,7 +4,6 @@ use super::data::Data;
 use super::deed::Deed;
 use super::keys::Place;
 use super::overlay::Overlay;
-use crate::style::Style;
 
 /// What all screens share: what is being looked at.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,7 +20,6 @@ pub(crate) struct Focus {
 pub(crate) struct Cx<'a> {
     pub(crate) data: &'a Data,
     pub(crate) focus: &'a mut Focus,
-    pub(crate) style: Style,
     /// Milliseconds since 1970.
     pub(crate) now: u64,
     /// The folder that the program was started in, for files.
@@ -34,8 +32,6 @@ pub(crate) struct Cx<'a> {
 pub(crate) enum Step {
     /// To go to another screen.
     Go(Place),
-    /// To go back to where one came from.
-    Back,
     /// To do something.
     Do(Deed),
     /// To show something above the screen.
@@ -44,24 +40,15 @@ pub(crate) enum Step {
     Tell(String),
     /// To say what went wrong.
     Complain(String),
-    /// To fill the launch form with this study file, and where it lies.
-    Draft { spec: String, file: String },
     /// To show only what fits, on the screen that is gone to.
     Filter(String),
 }
 
 impl<'a> Cx<'a> {
-    pub(crate) fn new(
-        data: &'a Data,
-        focus: &'a mut Focus,
-        style: Style,
-        now: u64,
-        folder: &'a str,
-    ) -> Self {
+    pub(crate) fn new(data: &'a Data, focus: &'a mut Focus, now: u64, folder: &'a str) -> Self {
         Cx {
             data,
             focus,
-            style,
             now,
             folder,
             steps: Vec::new(),

@@ -302,8 +302,8 @@ pub(crate) static BINDINGS: &[Binding] = &[
     shown(bind(G::Deeds, C::Launch, &[key('N')], "new study", "Launch a new study")),
     bind(G::Deeds, C::Again, &[key('A')], "again, but", "Launch a study like this one, changed"),
 
-    shown(bind(G::Launch, C::SwitchView, &[ctrl('e')], "form or text", "Between the form and the study file's text")),
     shown(bind(G::Launch, C::Launch, &[ctrl('r')], "launch", "Run the study")),
+    shown(bind(G::Launch, C::SwitchView, &[ctrl('e')], "form or text", "Between the form and the study file's text")),
     shown(bind(G::Launch, C::Export, &[ctrl('s')], "save", "Save the study file")),
 
     shown(bind(G::Plugins, C::Edit, &[key('e')], "parameters", "Change a parameter, and see what the schedule becomes")),
@@ -368,6 +368,12 @@ impl Key {
             code: event.code,
             ctrl: event.modifiers.contains(KeyModifiers::CONTROL),
         }
+    }
+
+    /// Whether it is text where text is typed: commands there are control and function keys, and
+    /// escape.
+    pub(crate) fn is_text(self) -> bool {
+        !self.ctrl && !matches!(self.code, KeyCode::F(_) | KeyCode::Esc)
     }
 }
 

@@ -74,7 +74,8 @@ impl Desk {
         self.app.draw(&mut self.buffer);
     }
 
-    /// Presses keys: characters, and names in angle brackets such as `<enter>` or `<ctrl-p>`.
+    /// Presses keys: characters, and names in angle brackets such as `<enter>` or `<ctrl-p>`;
+    /// `<wait>` lets what was typed rest.
     pub(crate) fn press(&mut self, keys: &str) {
         let mut rest = keys;
         while let Some(first) = rest.chars().next() {
@@ -82,7 +83,10 @@ impl Desk {
                 Some((name, after)) if !name.is_empty() && !name.contains(' ') => (name, after),
                 _ => rest.split_at(first.len_utf8()),
             };
-            self.input(Input::Key(key(name)));
+            match name {
+                "wait" => self.wait(400),
+                name => self.input(Input::Key(key(name))),
+            }
             rest = after;
         }
     }
@@ -116,11 +120,10 @@ impl Desk {
     /// Where a text is on the screen.
     pub(crate) fn find(&self, text: &str) -> Option<(u16, u16)> {
         let screen = self.screen();
-        let found = screen.lines().enumerate().find_map(|(y, line)| {
+        screen.lines().enumerate().find_map(|(y, line)| {
             let at = line.find(text)?;
             Some((line[..at].chars().count() as u16, y as u16))
-        });
-        found
+        })
     }
 
     /// Fails, with the screen, where it does not show a text.

@@ -1,5 +1,11 @@
 //! The dashboard before a made-up daemon: how every screen looks, and what keys lead to.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the helpers of a test fail as its tests do"
+)]
+
 #[path = "../made_up/mod.rs"]
 mod made_up;
 
@@ -8,6 +14,7 @@ mod desk;
 mod frame;
 mod history;
 mod insight;
+mod launch;
 mod plugins;
 mod studies;
 mod study;

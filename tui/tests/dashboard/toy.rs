@@ -67,6 +67,7 @@ impl Toy {
                 Answer::Study(StudyDetail {
                     study: study.ok_or_else(|| format!("there is no study {id}"))?,
                     spec: SPEC.to_owned(),
+                    file: "/home/ada/studies/first.toml".to_owned(),
                     trials: Vec::new(),
                     notes: vec!["dropped the column `id`: it numbers the rows".to_owned()],
                     changes: Vec::new(),
@@ -90,7 +91,7 @@ impl Toy {
             Want::Zoom(id, query) => Answer::Zoom(zoom(&Toy::trial(id)?, query)?),
             Want::Steps(id, query) => Answer::Steps(history::steps(&Toy::trial(id)?, query)),
             Want::Insight(_) => Answer::Insight(insight()),
-            Want::Check(_) => Answer::Check(checked()),
+            Want::Check(study) => Answer::Check(checked(&study.spec)),
             Want::Draft(draft) => Answer::Draft(Drafted {
                 spec: SPEC.replace("digits.csv", &draft.data),
             }),
@@ -484,30 +485,64 @@ fn insight() -> Insight {
     }
 }
 
-fn checked() -> Checked {
+/// What a study file comes to; a few mistakes are found in it.
+fn checked(spec: &str) -> Checked {
+    let lines = || spec.lines().zip(1..);
+    let of = |key: &str| {
+        let value = lines().find_map(|(line, _)| line.strip_prefix(key)?.strip_prefix(" = "));
+        value.unwrap_or_default()
+    };
+    let mut problems = Vec::new();
+    for (line, number) in lines() {
+        let (key, message) = match line {
+            "trials = 0" => (
+                Some("trials"),
+                "`trials` is 0, but must be a whole number from 1 to 1000000",
+            ),
+            "lr = -1" => (
+                Some("space.lr"),
+                "`lr` is -1, but must be a number in (0, 1000]",
+            ),
+            line if line.starts_with("trails") => (
+                None,
+                "unknown key `trails` at the top of the file; did you mean `trials`?",
+            ),
+            _ => continue,
+        };
+        problems.push(SpecProblem {
+            line: Some(number),
+            key: key.map(str::to_owned),
+            message: message.to_owned(),
+        });
+    }
+    let part = |name: &str, values: &str, searched: bool| SpacePart {
+        name: name.to_owned(),
+        values: values.to_owned(),
+        searched,
+        scheduler: name.split_once('.').map(|(s, _)| s.to_owned()),
+    };
+    let schedulers = match of("scheduler") {
+        "" => "greedy, cosine, hypergradient, one-cycle".to_owned(),
+        list => list.replace(['[', ']', '"'], ""),
+    };
     Checked {
+        problems,
         name: "digits".to_owned(),
         metric: "accuracy".to_owned(),
         direction: Some(Direction::Maximize),
-        trials: Some(8),
+        trials: of("trials").parse().ok(),
         max_epochs: 20,
         space: vec![
-            SpacePart {
-                name: "lr".to_owned(),
-                values: "0.01 to 0.4 (log)".to_owned(),
-                searched: true,
-                scheduler: None,
-            },
-            SpacePart {
-                name: "patience".to_owned(),
-                values: "1 to 30 (log)".to_owned(),
-                searched: true,
-                scheduler: Some("greedy".to_owned()),
-            },
+            part("scheduler", &schedulers, schedulers.contains(',')),
+            part("lr", "0.01 to 0.4 (log)", true),
+            part("optimizer", "nesterov", false),
+            part("dropout", "0.0", false),
+            part("greedy.patience", "1 to 20 (log)", true),
         ],
         notes: vec!["64 columns of numbers, standardised".to_owned()],
+        warnings: vec!["libmine.so was built for ABI 2 and is not used".to_owned()],
         estimate: Some(Estimate {
-            seconds: Number(95.0),
+            seconds: Number(695.0),
             basis: "the trials of s12, on the same data".to_owned(),
         }),
         ..Checked::default()

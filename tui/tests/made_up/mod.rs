@@ -31,6 +31,7 @@ pub fn study() -> StudyDetail {
     StudyDetail {
         study: summary(8),
         spec: String::new(),
+        file: String::new(),
         trials,
         notes: Vec::new(),
         changes: Vec::new(),

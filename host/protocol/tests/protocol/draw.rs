@@ -2,7 +2,7 @@
 
 use attune_protocol::work::{
     Answer, Brief, Checkpoint, Do, End, EpochReport, Exchange, Hired, Intervention, Lease, LeaseId,
-    LibraryFile, NewWorker, News, Order, Piece, Report, SavedModel, Start,
+    LibraryFile, NewWorker, News, Order, Piece, Report, SavedModel, SignalColumn, Start,
 };
 use attune_protocol::*;
 use rand::rngs::ChaCha8Rng;
@@ -207,7 +207,7 @@ structs! {
         ended_unix_ms, seconds, reason, origin, note, trend,
     }
     Origin { trial, step }
-    StudyDetail { study, spec, trials, notes, changes }
+    StudyDetail { study, spec, file, trials, notes, changes }
     TrialCounts { planned, running, done, stopped, diverged, failed }
     TrialSummary {
         id, state, scheduler, config, seed, epochs, max_epochs, steps, value, best_epoch, metrics,

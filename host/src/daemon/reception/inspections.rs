@@ -5,11 +5,10 @@
 //! another.
 
 use crate::daemon::probe::Prober;
-use crate::study::dataset::{key_of, lacking_column};
+use crate::study::dataset::{key_of, lacking_column, of_data_alone};
 use crate::study::spec::StudySpec;
 use crate::worker::probe::{Complaint, Inspected};
 use attune_protocol::DataTable;
-use attune_trainer::data::TaskKind;
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -162,36 +161,6 @@ impl Inspections {
     }
 }
 
-/// What of a study concerns its data, whatever else is wrong with it.
-fn of_data_alone(spec: &StudySpec) -> String {
-    use toml::Value;
-    let data = &spec.data;
-    let mut about = toml::Table::from_iter([
-        (
-            "path".to_owned(),
-            Value::from(&*data.path.to_string_lossy()),
-        ),
-        ("target".to_owned(), data.target.as_str().into()),
-        ("valid".to_owned(), data.valid.into()),
-        ("test".to_owned(), data.test.into()),
-        ("ignore".to_owned(), data.ignore.clone().into()),
-    ]);
-    let task = data.task.map(|task| match task {
-        TaskKind::Classification => "classification",
-        TaskKind::Regression => "regression",
-    });
-    about.extend(task.map(|task| ("task".to_owned(), task.into())));
-    let mut table = toml::Table::from_iter([("data".to_owned(), about.into())]);
-    // As it was read, so it fits.
-    let seed = i64::try_from(spec.seed).unwrap_or(i64::MAX);
-    table.insert("seed".to_owned(), seed.into());
-    if let Some(metric) = &spec.metric {
-        let objective = toml::Table::from_iter([("metric".to_owned(), metric.as_str().into())]);
-        table.insert("objective".to_owned(), objective.into());
-    }
-    table.to_string()
-}
-
 impl FileState {
     /// How a file is now.
     ///
@@ -216,22 +185,5 @@ impl FileState {
             modified: meta.modified().ok(),
             identity: (meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()),
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_concerns_the_data_is_kept_and_nothing_else() {
-        let text = "seed = 7\ntrials = 9\n[data]\npath = '/a \"b\".csv'\ntarget = 'größe'\n\
-                    task = 'regression'\nvalid = 0.25\nignore = ['a', 'b']\n\
-                    [objective]\nmetric = 'mae'\n[space]\nlr = 0.1\n";
-        let spec = StudySpec::parse(Path::new("/s.toml"), text).unwrap();
-        let alone = StudySpec::parse(Path::new("/s.toml"), &of_data_alone(&spec)).unwrap();
-        assert_eq!(alone.data, spec.data);
-        assert_eq!((alone.seed, &alone.metric), (7, &spec.metric));
-        assert!(alone.space.is_empty() && alone.trials.is_none());
     }
 }

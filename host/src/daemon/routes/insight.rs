@@ -14,7 +14,7 @@ use crate::study::domains::{Domains, searchable};
 use crate::study::space::StudySpace;
 use attune_protocol::{Importance, Insight, InsightQuery, Number, Scalar};
 use attune_search::Domain;
-use attune_search::importance::Evidence;
+use attune_search::importance::{Evidence, Weight};
 use attune_store::{Error, Store, StudyId, StudyRecord, TrialRecord, TrialState};
 use axum::Json;
 use axum::extract::State;
@@ -24,6 +24,10 @@ const USUAL_PERCENT: u32 = 10;
 
 /// With fewer good trials what they have in common may well be chance.
 const ENOUGH_GOOD: u32 = 5;
+
+/// A setting that fewer trials have, as a scheduler's own where few trials had that scheduler, is not
+/// ranked: two trials that differ would weigh more than all others together.
+const ENOUGH_TRIALS: usize = 8;
 
 /// The most choices that are named as those of the good trials, and how many of these they cover.
 const MOST_NAMED: usize = 3;
@@ -99,11 +103,28 @@ fn look(
     if tally.trials > 1 && explained == 0.0 {
         caveats.push("the good trials have nothing in common that the others do not have".into());
     }
-    let importance = judged.parameters.into_iter().map(|weight| Importance {
+    let is_ranked = |weight: &&Weight| weight.trials >= ENOUGH_TRIALS;
+    let (ranked, others): (Vec<&Weight>, Vec<&Weight>) = judged
+        .parameters
+        .iter()
+        .partition(|weight| is_ranked(weight));
+    if !others.is_empty() {
+        caveats.push(format!(
+            "not ranked, as fewer than {ENOUGH_TRIALS} trials have them: {}",
+            names(&others)
+        ));
+    }
+    let whole: f64 = ranked.iter().map(|weight| weight.share).sum();
+    let share = |weight: &Weight| match is_ranked(&weight) {
+        true if whole > 0.0 => weight.share / whole,
+        true => 0.0,
+        false => f64::NAN,
+    };
+    let importance = ranked.iter().chain(&others).map(|weight| Importance {
         good_values: good_values(&evidence, &weight.name, &judged.good),
-        share: Number(weight.share),
+        share: Number(share(weight)),
         trials: u32::try_from(weight.trials).unwrap_or(u32::MAX),
-        name: weight.name,
+        name: weight.name.clone(),
     });
     Ok(Insight {
         trials: tally.trials,
@@ -179,6 +200,18 @@ impl Tally {
         if self.open > 0 {
             caveats.push(format!("not counted: {} under way", counted(self.open)));
         }
+    }
+}
+
+/// Three names and how many more there are.
+fn names(weights: &[&Weight]) -> String {
+    let mut names: Vec<&str> = weights.iter().map(|weight| weight.name.as_str()).collect();
+    let left = names.len().saturating_sub(MOST_NAMED);
+    names.truncate(MOST_NAMED);
+    let names = names.join(", ");
+    match left {
+        0 => names,
+        left => format!("{names} and {left} more"),
     }
 }
 

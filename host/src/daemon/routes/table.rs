@@ -82,6 +82,7 @@ pub(super) async fn curves(
 /// Trials from this one on.
 fn page(store: &Store, first: TrialId, limit: usize) -> Result<TrialTable, Error> {
     let metric = store.study(first.study)?.metric;
+    let mut notes = store.notes(first.study)?.trials;
     let (mut keys, mut metrics) = (Columns::default(), Columns::default());
     let (mut rows, mut next) = (Vec::new(), None);
     store.each_trial_from(first, |id, record| {
@@ -89,7 +90,12 @@ fn page(store: &Store, first: TrialId, limit: usize) -> Result<TrialTable, Error
             next = Some(id.number);
             return ControlFlow::Break(());
         }
-        rows.push(row(id, &record, &metric, &mut keys, &mut metrics));
+        let told = row(id, &record, &metric, &mut keys, &mut metrics);
+        let note = notes.remove(&id.number);
+        rows.push(TrialRow {
+            tags: note.map_or_else(Vec::new, |note| note.tags),
+            ..told
+        });
         ControlFlow::Continue(())
     })?;
     for row in &mut rows {
@@ -104,6 +110,7 @@ fn page(store: &Store, first: TrialId, limit: usize) -> Result<TrialTable, Error
     })
 }
 
+/// A trial without the words that people gave it.
 fn row<'c>(
     id: TrialId,
     record: &TrialRecord,
@@ -135,7 +142,7 @@ fn row<'c>(
                 None => reason,
             }),
         deaths: u32::try_from(told.deaths.len()).unwrap_or(u32::MAX),
-        tags: told.note.tags,
+        tags: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::dashboard::data::rows::study_of;
 use crate::dashboard::deed::{self, Deed, Subject};
 use crate::dashboard::keys::{Command, Place};
 use crate::dashboard::overlay::{Dialog, Entry, Overlay, Purpose};
+use crate::dashboard::screens::launch::study_file;
 use attune_protocol::{Fork, Note, Number, PluginInfo, ResumeStudy, Steer, StudyState};
 
 /// The forms that a study can be written in.
@@ -293,7 +294,7 @@ impl App {
         match self.data.detail(study).ready() {
             Some(detail) => {
                 let spec = detail.spec.clone();
-                let file = format!("{}/{}.toml", self.folder, detail.study.name);
+                let file = study_file(detail, &self.folder);
                 self.draft(spec, file, effects);
             }
             None => self.tell("the study file is on its way; press it once more"),

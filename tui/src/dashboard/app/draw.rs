@@ -4,7 +4,7 @@ use super::{App, Effect};
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::Link;
 use crate::dashboard::deed::Deed;
-use crate::dashboard::keys::{self, Place};
+use crate::dashboard::keys::{self, Command, Place};
 use crate::dashboard::pen::{Pen, split_top};
 use crate::dashboard::shot;
 use crate::number;
@@ -43,7 +43,7 @@ impl App {
         self.head(&mut pen, head, &title);
         // Drawing changes only what screens remember of where things are.
         let mut focus = std::mem::take(&mut self.focus);
-        let cx = Cx::new(&self.data, &mut focus, style, self.now, &self.folder);
+        let cx = Cx::new(&self.data, &mut focus, self.now, &self.folder);
         self.screens.at(self.place).draw(&mut pen, body, &cx);
         if let Some(overlay) = &mut self.overlay {
             overlay.draw(&mut pen, body, &cx);
@@ -114,30 +114,34 @@ impl App {
             pen.text(area.x, area.y, area.width, &text, Ink::Warning);
             return;
         }
-        let groups = self.screens.at(self.place).groups();
-        let mut hints: Vec<_> = keys::of(groups).filter(|binding| binding.hint).collect();
-        let wide = |binding: &&keys::Binding| {
-            width(binding.name)
-                + binding
-                    .keys
-                    .first()
-                    .map_or(0, |key| width(&key.to_string()))
-                + 3
+        let screen = self.screens.at(self.place);
+        let (groups, is_typing) = (screen.groups(), screen.is_typing());
+        // What would be typed is no command; and where one types, esc is how to leave.
+        let key = |binding: &keys::Binding| {
+            let mut keys = binding.keys.iter();
+            keys.find(|key| !is_typing || !key.is_text()).copied()
         };
+        let is_hint = |binding: &keys::Binding| match binding.command {
+            Command::Quit => !is_typing,
+            Command::Back => is_typing,
+            _ => binding.hint,
+        };
+        let mut hints: Vec<_> = keys::of(groups)
+            .filter(|binding| is_hint(binding))
+            .filter_map(|binding| Some((key(binding)?.to_string(), binding.name)))
+            .collect();
+        let wide = |(key, name): &(String, &str)| width(key) + width(name) + 3;
         // The last ones are those that help and leave: they stay whatever is left out.
         let room = usize::from(area.width);
         while hints.len() > 3 && hints.iter().map(wide).sum::<usize>() > room {
             hints.remove(hints.len() - 4);
         }
         let mut x = area.x;
-        for binding in hints {
-            let Some(key) = binding.keys.first() else {
-                continue;
-            };
+        for (key, name) in hints {
             let left = area.right().saturating_sub(x);
             x += pen.text(x, area.y, left, &format!("{key} "), Ink::Accent);
             let left = area.right().saturating_sub(x);
-            x += pen.text(x, area.y, left, &format!("{}  ", binding.name), Ink::Dim);
+            x += pen.text(x, area.y, left, &format!("{name}  "), Ink::Dim);
         }
     }
 

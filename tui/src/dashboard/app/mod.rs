@@ -329,7 +329,7 @@ impl App {
         }
         let (screen, _) = self.screen();
         let groups = screen.groups();
-        let typed = screen.is_typing() && is_text(key);
+        let typed = screen.is_typing() && keys::Key::of(key).is_text();
         match keys::command(groups, key).filter(|_| !typed) {
             Some(command) => self.command(command, effects),
             None => self.at_screen(effects, |screen, cx| screen.key(key, cx)),
@@ -403,13 +403,7 @@ impl App {
 
     /// The screen that is shown, and what it sees.
     fn screen(&mut self) -> (&mut dyn Screen, Cx<'_>) {
-        let cx = Cx::new(
-            &self.data,
-            &mut self.focus,
-            self.style,
-            self.now,
-            &self.folder,
-        );
+        let cx = Cx::new(&self.data, &mut self.focus, self.now, &self.folder);
         (self.screens.at(self.place), cx)
     }
 
@@ -429,12 +423,10 @@ impl App {
             self.dirty = true;
             match step {
                 Step::Go(place) => self.go(place, effects),
-                Step::Back => self.command(Command::Back, effects),
                 Step::Do(deed) => self.perform(deed, effects),
                 Step::Show(overlay) => self.overlay = Some(overlay),
                 Step::Tell(text) => self.tell(text),
                 Step::Complain(text) => self.complain(text),
-                Step::Draft { spec, file } => self.draft(spec, file, effects),
                 Step::Filter(text) => {
                     self.at_screen(effects, |screen, cx| screen.set_filter(&text, cx));
                 }
@@ -576,12 +568,6 @@ impl App {
     }
 }
 
-/// Whether a key is text where it is typed: commands there are control and function keys, and escape.
-fn is_text(key: &KeyEvent) -> bool {
-    let ctrl = key.modifiers.contains(KeyModifiers::CONTROL);
-    !ctrl && !matches!(key.code, KeyCode::F(_) | KeyCode::Esc)
-}
-
 impl Screens {
     fn at(&mut self, place: Place) -> &mut dyn Screen {
         match place {
@@ -600,23 +586,20 @@ impl Screens {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dashboard::keys::Key;
 
     #[test]
-    fn on_no_screen_a_key_has_two_meanings() {
+    fn within_a_screen_no_key_has_two_meanings() {
         let mut screens = Screens::default();
         for place in Place::ALL {
-            let groups = screens.at(place).groups();
-            let mut known: HashMap<Key, Command> = HashMap::new();
-            for binding in keys::of(groups) {
+            let mut taken: HashMap<keys::Key, Command> = HashMap::new();
+            for binding in keys::of(screens.at(place).groups()) {
                 for key in binding.keys {
-                    let other = known.insert(*key, binding.command);
+                    let other = taken.insert(*key, binding.command);
+                    let is_one = other.is_none_or(|other| other == binding.command);
                     assert!(
-                        other.is_none_or(|other| other == binding.command),
-                        "{} means {other:?} and {:?} on {}",
-                        key,
-                        binding.command,
-                        place.title()
+                        is_one,
+                        "{place:?}: {key} is {other:?} and {:?}",
+                        binding.command
                     );
                 }
             }

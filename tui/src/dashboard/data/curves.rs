@@ -30,8 +30,6 @@ pub(crate) struct Curves {
     curves: HashMap<Name, LearningCurve>,
     /// What was asked for and has not come, and whether its trial had ended by then.
     asked: Vec<(Name, bool)>,
-    /// Rises with every change.
-    revision: u64,
 }
 
 /// So many curves are kept.
@@ -41,10 +39,6 @@ const KEPT: usize = 1_000;
 const AT_ONCE: usize = 100;
 
 impl Curves {
-    pub(crate) fn revision(&self) -> u64 {
-        self.revision
-    }
-
     pub(crate) fn get(&self, study: &str, metric: &str, trial: u32) -> Option<&LearningCurve> {
         let name = (study.to_owned(), metric.to_owned(), trial);
         self.curves.get(&name)
@@ -126,7 +120,6 @@ impl Curves {
             };
             self.curves.insert(name(curve.trial), told);
         }
-        self.revision += 1;
         if self.curves.len() > KEPT {
             let mut ages: Vec<u64> = self.curves.values().map(|curve| curve.wanted_at).collect();
             ages.sort_unstable();
@@ -167,7 +160,6 @@ impl Curves {
             if progress.epoch > 0 {
                 curve.steps_per_epoch = progress.step as f64 / epoch;
             }
-            self.revision += 1;
         }
     }
 

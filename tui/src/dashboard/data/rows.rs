@@ -242,7 +242,7 @@ impl Rows {
             for (column, value) in settings.iter().zip(&row.config) {
                 let cell = value
                     .as_ref()
-                    .map_or(Cell::Missing, |value| self.to_cell(value));
+                    .map_or(Cell::Missing, |value| self.small(value));
                 put(&mut self.config[*column].values, index, cell, Cell::Missing);
             }
             for (column, value) in metrics.iter().zip(&row.metrics) {
@@ -261,7 +261,7 @@ impl Rows {
         let index = self.place(number);
         for (key, value) in &trial.config {
             let column = self.setting_at(key);
-            let cell = self.to_cell(value);
+            let cell = self.small(value);
             put(&mut self.config[column].values, index, cell, Cell::Missing);
         }
         for (key, value) in &trial.metrics {
@@ -396,7 +396,7 @@ impl Rows {
         at(&mut self.metrics, name)
     }
 
-    fn to_cell(&mut self, value: &Scalar) -> Cell {
+    fn small(&mut self, value: &Scalar) -> Cell {
         match value {
             Scalar::Bool(value) => Cell::Bool(*value),
             Scalar::Int(value) => Cell::Int(*value),

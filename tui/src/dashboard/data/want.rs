@@ -206,11 +206,6 @@ impl Cache {
             _ => Loaded::Waiting,
         }
     }
-
-    /// Why the last question for it failed, if it did.
-    pub(crate) fn error(&self, want: &Want) -> Option<&str> {
-        self.slots.get(&name(want))?.error.as_deref()
-    }
 }
 
 impl<T> Clone for Loaded<'_, T> {
@@ -286,7 +281,10 @@ mod tests {
         }
         cache.tidy(200);
         assert_eq!(cache.slots.len(), KEPT);
-        assert!(cache.error(&Want::Trial("s1.199".into())).is_some());
-        assert!(cache.error(&Want::Trial("s1.0".into())).is_none());
+        assert_eq!(
+            cache.get(&Want::Trial("s1.199".into())),
+            Loaded::Failed("gone")
+        );
+        assert_eq!(cache.get(&Want::Trial("s1.0".into())), Loaded::Waiting);
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod steps;
 pub(crate) mod studies;
 pub(crate) mod study;
 pub(crate) mod system;
+pub(crate) mod tabs;
 pub(crate) mod trial;
 
 use super::cx::Cx;

@@ -3,6 +3,7 @@
 
 mod curves;
 mod one;
+mod rows;
 mod table;
 
 use super::picture::Picture;
@@ -10,7 +11,7 @@ use super::steps::fresh;
 use super::{Pointer, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
-use crate::dashboard::data::want::Want;
+use crate::dashboard::data::want::{Fresh, Want};
 use crate::dashboard::deed::Subject;
 use crate::dashboard::keys::{Command, Group};
 use crate::dashboard::pen::{Pen, split_left, split_top};
@@ -108,7 +109,7 @@ impl Compare {
                 "the first {MOST} of {marked} marked trials are shown; space takes one out"
             ));
         }
-        let objectives = table::objectives(ones);
+        let objectives = rows::objectives(ones);
         if objectives.len() > 1 {
             let names: Vec<&str> = objectives.iter().map(|(metric, _)| *metric).collect();
             notes.push(format!(
@@ -178,6 +179,9 @@ impl Screen for Compare {
         for one in &ones {
             let fresh = fresh(one.detail, None, running.saturating_sub(1));
             wants.answer(Want::Trial(one.id.clone()), fresh);
+            if let Some(query) = one.last_rate_query() {
+                wants.answer(Want::Zoom(one.id.clone(), query), Fresh::Once);
+            }
         }
         let metric = self.metric(&ones);
         let drawing = Drawing {
@@ -235,7 +239,7 @@ impl Screen for Compare {
             let y = top.y + row as u16;
             pen.text(top.x + 1, y, top.width - 1, note, Ink::Warning);
         }
-        let rows = table::rows(&ones, self.all, pen.style);
+        let rows = rows::rows(&ones, self.all, pen.style);
         let (list, chart) = match area.width >= WIDE {
             true => split_left(rest, area.width / 2),
             false => {

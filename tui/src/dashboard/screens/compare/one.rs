@@ -4,25 +4,32 @@ use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::rows::study_of;
 use crate::dashboard::data::want::Loaded;
-use attune_protocol::{Curve, StudySummary, TrialDetail, TrialState, TrialSummary};
+use attune_protocol::{Curve, StudySummary, TrialDetail, TrialState, TrialSummary, ZoomQuery};
 
 /// A trial, and what is known of it.
 pub(super) struct One<'a> {
     pub(super) id: String,
     pub(super) study: Option<&'a StudySummary>,
     pub(super) detail: Loaded<'a, TrialDetail>,
+    /// The rate in force at last.
+    pub(super) last_rate: Option<f64>,
     /// The step that its axis begins at.
     pub(super) shift: u64,
 }
 
 impl<'a> One<'a> {
     pub(super) fn new(id: &str, cx: &Cx<'a>) -> Self {
-        One {
+        let mut one = One {
             id: id.to_owned(),
             study: cx.data.study(study_of(id)),
             detail: cx.data.trial(id),
+            last_rate: None,
             shift: 0,
-        }
+        };
+        let query = one.last_rate_query();
+        let zoom = query.and_then(|query| cx.data.zoom(id, &query).ready());
+        one.last_rate = zoom.and_then(|zoom| Some(zoom.buckets.last()?.last.0));
+        one
     }
 
     pub(super) fn trial(&self) -> Option<&'a TrialSummary> {
@@ -49,6 +56,17 @@ impl<'a> One<'a> {
     pub(super) fn rate(&self) -> Option<&'a Curve> {
         let detail = self.detail.ready()?;
         detail.step_curves.iter().find(|curve| curve.name == "lr")
+    }
+
+    /// The question for its last rate; its curve may be thinned.
+    pub(super) fn last_rate_query(&self) -> Option<ZoomQuery> {
+        let trial = self.trial().filter(|trial| trial.steps > 0)?;
+        Some(ZoomQuery {
+            column: "lr".to_owned(),
+            from: Some(trial.steps - 1),
+            to: None,
+            points: Some(1),
+        })
     }
 
     /// The step at which it was forked from another trial; 0 where it was not.

@@ -90,7 +90,10 @@ impl Bars {
             let bar = Line::from(gauge::bar(part.share.0, bars.into(), pen.style));
             pen.line(at, y, bars, &bar);
             at += bars + 1;
-            let share = format!("{:.0}%", 100.0 * part.share.0);
+            let share = match part.share.0.is_nan() {
+                true => "few".to_owned(),
+                false => format!("{:.0}%", 100.0 * part.share.0),
+            };
             pen.right(at, y, 4, &share, Ink::Plain);
             at += 6;
             pen.right(at, y, 6, &part.trials.to_string(), Ink::Dim);

@@ -1,6 +1,7 @@
 //! What a study teaches about its settings: which of them matter, how they go together, what each
 //! does, and how the time was used.
 
+mod act;
 mod brush;
 mod cloud;
 mod importance;
@@ -12,6 +13,7 @@ mod slices;
 mod table;
 mod timeline;
 
+use super::tabs::Tabs;
 use super::{Pointer, Press, Screen, Wants};
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::want::{Fresh, Want};
@@ -20,7 +22,6 @@ use crate::dashboard::keys::{Command, Group};
 use crate::dashboard::pen::{Pen, split_top};
 use crate::style::Ink;
 use attune_protocol::{StudyState, StudySummary};
-use brush::Brush;
 use importance::Bars;
 use parallel::Parallel;
 use ratatui::layout::Rect;
@@ -41,8 +42,7 @@ pub(crate) struct Insight {
     parallel: Parallel,
     slices: Slices,
     timeline: Timeline,
-    /// Where the parts' names were drawn.
-    tabs: Vec<(Rect, Part)>,
+    tabs: Tabs<Part>,
 }
 
 /// The plots.
@@ -98,9 +98,10 @@ impl Insight {
         let (Some(summary), Some(rows)) = (cx.data.study(study), cx.data.rows(study)) else {
             return;
         };
+        let is_running = summary.state == StudyState::Running;
         match self.part {
             Part::Importance => {}
-            Part::Timeline => self.timeline.refresh(study, rows),
+            Part::Timeline => self.timeline.refresh(study, rows, (cx.now, is_running)),
             Part::Parallel | Part::Slices => {
                 let detail = cx.data.detail(study).ready();
                 let before = self.column_name(self.chosen);
@@ -111,7 +112,7 @@ impl Insight {
                     spec: detail.map_or("", |detail| detail.spec.as_str()),
                     insight: cx.data.insight(study).ready(),
                     plugins: cx.data.plugins().ready().map_or(&[], Vec::as_slice),
-                    is_running: summary.state == StudyState::Running,
+                    is_running,
                 };
                 self.table.refresh(&source, cx.now);
                 self.choose_again(before);
@@ -143,111 +144,6 @@ impl Insight {
         self.part = part;
         self.follow(cx);
         self.chosen = self.chosen.min(self.last_column());
-    }
-
-    /// The name of the setting that is chosen among the bars.
-    fn bar(&self, cx: &Cx<'_>) -> Option<String> {
-        let insight = cx.data.insight(self.study.as_deref()?).ready()?;
-        let part = insight.importance.get(self.bars.chosen)?;
-        Some(part.name.clone())
-    }
-
-    fn open(&mut self, cx: &mut Cx<'_>) {
-        let Some(study) = self.study.clone() else {
-            return;
-        };
-        match self.part {
-            Part::Importance => {
-                let name = self.bar(cx);
-                self.turn_to(Part::Slices, cx);
-                self.choose_again(name);
-            }
-            Part::Timeline => {
-                if let Some(trial) = self.timeline_trial(cx) {
-                    cx.open_trial(&trial);
-                }
-            }
-            Part::Parallel | Part::Slices => match self.table.filter() {
-                Ok(Some(filter)) => cx.open_filtered(&study, filter),
-                Ok(None) => cx.tell("space brushes a part of the chosen setting first"),
-                Err(name) => cx.complain(format!(
-                    "no filter can name the values of {name}: take its brush away with space"
-                )),
-            },
-        }
-    }
-
-    fn timeline_trial(&self, cx: &Cx<'_>) -> Option<String> {
-        let study = self.study.as_deref()?;
-        let row = cx.data.rows(study)?.row(self.timeline.chosen()? as usize)?;
-        Some(format!("{study}.{}", row.number))
-    }
-
-    /// Makes a brush around the best trial, or takes it away.
-    fn toggle_brush(&mut self) {
-        let brush = match self.table.brush(self.chosen) {
-            Some(_) => None,
-            None => {
-                let best = self.table.best(1).first().copied();
-                let column = self.table.columns.get(self.chosen);
-                column.and_then(|column| {
-                    let value = best.and_then(|place| column.values.get(place as usize).copied());
-                    Brush::around(&column.scale, value)
-                })
-            }
-        };
-        self.table.set_brush(self.chosen, brush);
-    }
-
-    /// Changes the brush of the chosen column, if it has one.
-    fn change_brush(&mut self, command: Command, cx: &mut Cx<'_>) {
-        let Some(column) = self.table.columns.get(self.chosen) else {
-            return;
-        };
-        let Some(brush) = self.table.brush(self.chosen) else {
-            cx.tell("space brushes a part of the chosen setting first");
-            return;
-        };
-        let scale = &column.scale;
-        let changed = match command {
-            Command::Up => Some(brush.moved(scale, true)),
-            Command::Down => Some(brush.moved(scale, false)),
-            Command::ZoomIn => brush.widened(scale, false),
-            _ => brush.widened(scale, true),
-        };
-        self.table.set_brush(self.chosen, changed);
-    }
-
-    /// A command in the parts that have brushes.
-    fn act_on_columns(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
-        match command {
-            Command::CursorLeft => self.chosen = self.chosen.saturating_sub(1),
-            Command::CursorRight => self.chosen = (self.chosen + 1).min(self.last_column()),
-            Command::Mark => self.toggle_brush(),
-            Command::Fit => self.table.clear_brushes(),
-            Command::Up | Command::Down | Command::ZoomIn | Command::ZoomOut => {
-                self.change_brush(command, cx);
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn tabs(&mut self, pen: &mut Pen<'_>, line: Rect) {
-        self.tabs.clear();
-        let mut x = line.x;
-        for part in Part::ALL {
-            let text = format!(" {} ", part.title());
-            let is_here = part == self.part;
-            let ink = if is_here { Ink::Strong } else { Ink::Dim };
-            let taken = pen.text(x, line.y, line.right().saturating_sub(x), &text, ink);
-            let tab = Rect::new(x, line.y, taken, 1);
-            if is_here {
-                pen.choose(tab);
-            }
-            self.tabs.push((tab, part));
-            x += taken + 1;
-        }
     }
 
     fn draw_part(&mut self, pen: &mut Pen<'_>, area: Rect, study: &StudySummary, cx: &Cx<'_>) {
@@ -313,31 +209,6 @@ impl Insight {
             &[(&count, Ink::Strong), (&filter, Ink::Warning)],
         );
     }
-
-    /// The brush that the mouse was dragged over.
-    fn drag(&mut self, pointer: Pointer, from: (u16, u16)) -> bool {
-        let (column, brush) = match self.part {
-            Part::Parallel => {
-                let Some(index) = self.parallel.axis_at(from.0, from.1) else {
-                    return false;
-                };
-                let column = self.table.columns.get(index);
-                let brush = |c: &table::Column| self.parallel.brush(&c.scale, from.1, pointer.y);
-                (index, column.and_then(brush))
-            }
-            Part::Slices if self.slices.holds(from.0, from.1) => {
-                let column = self.table.columns.get(self.chosen);
-                let brush = |c: &table::Column| self.slices.brush(&c.scale, from.0, pointer.x);
-                (self.chosen, column.and_then(brush))
-            }
-            _ => return false,
-        };
-        self.chosen = column;
-        if self.table.brush(column) != brush.as_ref() {
-            self.table.set_brush(column, brush);
-        }
-        true
-    }
 }
 
 impl Screen for Insight {
@@ -402,17 +273,16 @@ impl Screen for Insight {
             return;
         };
         let (line, rest) = split_top(area, 1);
-        self.tabs(pen, line);
+        let parts = Part::ALL.map(|part| (part, part.title()));
+        self.tabs.draw(pen, line, parts, self.part);
         self.draw_part(pen, rest, study, cx);
     }
 
     fn pointer(&mut self, pointer: Pointer, cx: &mut Cx<'_>) -> bool {
-        let at = (pointer.x, pointer.y);
-        let tab = self.tabs.iter().find(|(area, _)| area.contains(at.into()));
         match pointer.deed {
             Press::Click | Press::DoubleClick => {
-                if let Some((_, part)) = tab {
-                    self.turn_to(*part, cx);
+                if let Some(part) = self.tabs.at(pointer.x, pointer.y) {
+                    self.turn_to(part, cx);
                     return true;
                 }
                 let meant = self.click(pointer);
@@ -437,59 +307,5 @@ impl Screen for Insight {
                 self.act(command, cx)
             }
         }
-    }
-}
-
-impl Insight {
-    fn act_on_bars(&mut self, command: Command, cx: &Cx<'_>) -> bool {
-        let insight = self
-            .study
-            .as_deref()
-            .and_then(|id| cx.data.insight(id).ready());
-        let count = insight.map_or(0, |insight| insight.importance.len());
-        match command {
-            Command::Up | Command::CursorLeft => self.bars.step(-1, count),
-            Command::Down | Command::CursorRight => self.bars.step(1, count),
-            Command::Mark | Command::ZoomIn | Command::ZoomOut | Command::Fit => {}
-            _ => return false,
-        }
-        true
-    }
-
-    fn act_on_timeline(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
-        match command {
-            Command::Mark => {
-                if let Some(trial) = self.timeline_trial(cx) {
-                    cx.focus.toggle(&trial);
-                }
-            }
-            Command::CursorLeft
-            | Command::CursorRight
-            | Command::Up
-            | Command::Down
-            | Command::ZoomIn
-            | Command::ZoomOut
-            | Command::Fit => self.timeline.act(command),
-            _ => return false,
-        }
-        true
-    }
-
-    /// A click chooses what is under it.
-    fn click(&mut self, pointer: Pointer) -> bool {
-        let (x, y) = (pointer.x, pointer.y);
-        match self.part {
-            Part::Importance => match self.bars.at(x, y) {
-                Some(chosen) => self.bars.chosen = chosen,
-                None => return false,
-            },
-            Part::Parallel => match self.parallel.axis_at(x, y) {
-                Some(chosen) => self.chosen = chosen,
-                None => return false,
-            },
-            Part::Slices => return false,
-            Part::Timeline => return self.timeline.point(x, y),
-        }
-        true
     }
 }

@@ -6,7 +6,7 @@ use super::scale::{Scale, is_searched_log};
 use crate::dashboard::data::rows::{Cell, Rows};
 use crate::dashboard::screens::plugins::describe;
 use attune_protocol::{Direction, Insight, PluginInfo};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// One setting of all trials, or the value that they came to.
 #[derive(Debug)]
@@ -65,9 +65,15 @@ const SETTINGS: usize = 24;
 /// No more trials than these are drawn above the others.
 const ABOVE: usize = 10;
 
-/// Of a running study with many trials the table is made at most once in so many milliseconds.
+/// Of a running study with many trials plots are made at most once in so many milliseconds.
 const MANY: usize = 5_000;
 const PAUSE: u64 = 500;
+
+/// Whether what was made of so many trials at this moment is still good enough, though some of them
+/// have trained on.
+pub(super) fn can_wait(trials: usize, made_at: u64, now: u64) -> bool {
+    trials >= MANY && now.saturating_sub(made_at) < PAUSE
+}
 
 impl Table {
     /// Makes it anew where something changed.
@@ -92,9 +98,8 @@ impl Table {
                 revision: before.revision,
                 ..made.clone()
             } == *before;
-            let is_recent = now.saturating_sub(before.at) < PAUSE;
-            let can_wait = source.is_running && made.trials >= MANY && is_recent;
-            if is_same || (only_progress && can_wait) {
+            let waits = source.is_running && can_wait(made.trials, before.at, now);
+            if is_same || (only_progress && waits) {
                 return;
             }
             if before.study != made.study {
@@ -244,27 +249,35 @@ fn setting(source: &Source<'_>, name: &str) -> Option<Column> {
 
 /// A column of words: the words sorted, and the number of each trial's.
 fn words(rows: &Rows, setting: usize) -> (Scale, Vec<f64>) {
-    let mut numbers: BTreeMap<String, f64> = BTreeMap::new();
-    let mut texts: Vec<Option<String>> = Vec::with_capacity(rows.len());
-    for place in 0..rows.len() {
-        let text = match rows.cell(place, setting) {
-            Cell::Missing => None,
-            _ => Some(rows.cell_text(place, setting)),
-        };
-        if let Some(text) = &text
-            && !numbers.contains_key(text)
-        {
-            numbers.insert(text.clone(), 0.0);
-        }
-        texts.push(text);
-    }
-    for (number, (_, found)) in numbers.iter_mut().enumerate() {
-        *found = number as f64;
-    }
-    let of = |text: &Option<String>| text.as_ref().and_then(|text| numbers.get(text).copied());
-    let values = texts
-        .iter()
-        .map(|text| of(text).unwrap_or(f64::NAN))
+    // Each word is written once, not once for each of its trials.
+    let mut places: HashMap<(u8, u64), usize> = HashMap::new();
+    let mut texts: Vec<String> = Vec::new();
+    let found: Vec<Option<usize>> = (0..rows.len())
+        .map(|place| {
+            let key = key(rows.cell(place, setting))?;
+            Some(*places.entry(key).or_insert_with(|| {
+                texts.push(rows.cell_text(place, setting));
+                texts.len() - 1
+            }))
+        })
         .collect();
-    (Scale::Words(numbers.into_keys().collect()), values)
+    let mut words = texts.clone();
+    words.sort_unstable();
+    words.dedup();
+    let number = |text: &String| words.binary_search(text).map_or(f64::NAN, |n| n as f64);
+    let numbers: Vec<f64> = texts.iter().map(number).collect();
+    let value = |place: &Option<usize>| place.map_or(f64::NAN, |place| numbers[place]);
+    let values = found.iter().map(value).collect();
+    (Scale::Words(words), values)
+}
+
+/// What tells a setting's value from others; nothing where there is none.
+fn key(cell: Cell) -> Option<(u8, u64)> {
+    Some(match cell {
+        Cell::Missing => return None,
+        Cell::Bool(value) => (0, u64::from(value)),
+        Cell::Int(value) => (1, value as u64),
+        Cell::Float(value) => (2, value.to_bits()),
+        Cell::Word(word) => (3, word.into()),
+    })
 }

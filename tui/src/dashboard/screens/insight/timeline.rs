@@ -1,6 +1,7 @@
 //! Which trials trained when: a line of the screen for each that trained beside another.
 
 use super::lanes::{Span, pack, within};
+use super::table::can_wait;
 use crate::axis::Axis;
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::rows::{Row, Rows};
@@ -18,7 +19,7 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     lanes: Vec<Vec<Span>>,
-    made_from: Option<(String, u64)>,
+    made_from: Option<Made>,
     /// Milliseconds since 1970, from and to; nothing for all.
     view: Option<(u64, u64)>,
     cursor: Option<u64>,
@@ -29,6 +30,15 @@ pub(super) struct Timeline {
     seen: (u64, u64),
 }
 
+/// What the lanes were made from, and when.
+#[derive(Debug)]
+struct Made {
+    study: String,
+    revision: u64,
+    trials: usize,
+    at: u64,
+}
+
 /// Columns for the numbers of the lanes.
 const GUTTER: u16 = 4;
 
@@ -37,19 +47,25 @@ const ZOOM: f64 = 1.5;
 
 impl Timeline {
     /// Packs the trials into lanes, where something changed.
-    pub(super) fn refresh(&mut self, study: &str, rows: &Rows) {
-        let from = (study.to_owned(), rows.revision());
-        if self.made_from.as_ref() == Some(&from) {
-            return;
+    pub(super) fn refresh(&mut self, study: &str, rows: &Rows, (now, is_running): (u64, bool)) {
+        let made = Made {
+            study: study.to_owned(),
+            revision: rows.revision(),
+            trials: rows.len(),
+            at: now,
+        };
+        if let Some(before) = &self.made_from {
+            if before.study != made.study {
+                *self = Timeline::default();
+            } else if before.revision == made.revision
+                || (is_running
+                    && before.trials == made.trials
+                    && can_wait(made.trials, before.at, now))
+            {
+                return;
+            }
         }
-        if self
-            .made_from
-            .as_ref()
-            .is_none_or(|(before, _)| before != study)
-        {
-            *self = Timeline::default();
-        }
-        self.made_from = Some(from);
+        self.made_from = Some(made);
         let spans = rows.rows().iter().enumerate();
         let spans = spans.filter_map(|(place, row)| span(place as u32, row));
         self.lanes = pack(spans.collect());

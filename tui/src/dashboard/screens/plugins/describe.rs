@@ -1,75 +1,34 @@
 //! Schedulers and their parameters, read from what their libraries say of themselves.
 
+use super::param::{Kind, Param, Range, Search};
 use attune_protocol::{Number, PluginInfo, Scalar};
 
 /// A line of the list: a scheduler, or a library that none could be read from.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     /// The scheduler's name, or the library's file.
-    pub(super) name: String,
-    pub(super) library: String,
-    pub(super) version: String,
+    pub(crate) name: String,
+    pub(crate) library: String,
+    pub(crate) version: String,
     /// The place of the library among all of them.
-    pub(super) plugin: usize,
+    pub(crate) plugin: usize,
     /// Nothing for a library that could not be read.
-    pub(super) scheduler: Option<Scheduler>,
+    pub(crate) scheduler: Option<Scheduler>,
 }
 
 /// A scheduler.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Scheduler {
-    pub(super) summary: String,
-    pub(super) reference: String,
-    pub(super) params: Vec<Param>,
+pub(crate) struct Scheduler {
+    pub(crate) name: String,
+    pub(crate) summary: String,
+    pub(crate) reference: String,
+    pub(crate) params: Vec<Param>,
     /// What it is shown at every step.
-    pub(super) reads: Vec<String>,
-}
-
-/// A parameter.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Param {
-    pub(super) name: String,
-    pub(super) kind: Kind,
-    pub(super) default: Scalar,
-    /// The range worth searching, if it is worth it.
-    pub(super) search: Option<Search>,
-    pub(super) doc: String,
-}
-
-/// A parameter's type and the values that it may take.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum Kind {
-    Float(Range),
-    Int(i64, i64),
-    Bool,
-    Choice(Vec<String>),
-    /// One number for all parameter groups, or a list with one a group.
-    PerGroup(Range),
-    /// Rising whole numbers.
-    Steps,
-    /// One that this program does not know: the daemon checks its values.
-    Other(String),
-}
-
-/// Bounds of a number, and whether they are excluded.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Range {
-    low: Option<f64>,
-    high: Option<f64>,
-    above: bool,
-    below: bool,
-}
-
-/// How a parameter is searched.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Search {
-    Linear(f64, f64),
-    Log(f64, f64),
-    All,
+    pub(crate) reads: Vec<String>,
 }
 
 /// All schedulers by name, then the libraries that could not be read.
-pub(super) fn entries(plugins: &[PluginInfo]) -> Vec<Entry> {
+pub(crate) fn entries(plugins: &[PluginInfo]) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for (plugin, info) in plugins.iter().enumerate() {
         let schedulers = read(info, plugin);
@@ -90,6 +49,15 @@ pub(super) fn entries(plugins: &[PluginInfo]) -> Vec<Entry> {
         key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name))
     });
     entries
+}
+
+/// The schedulers that a study can use, by name.
+pub(crate) fn schedulers(plugins: &[PluginInfo]) -> Vec<Scheduler> {
+    let is_usable = |entry: &Entry| plugins[entry.plugin].quarantine.is_none();
+    let usable = entries(plugins).into_iter().filter(is_usable);
+    let mut schedulers: Vec<Scheduler> = usable.filter_map(|entry| entry.scheduler).collect();
+    schedulers.dedup_by(|a, b| a.name == b.name);
+    schedulers
 }
 
 /// Whether a study searches a scheduler's own parameter, such as `greedy.patience`, by its
@@ -197,6 +165,7 @@ fn read(info: &PluginInfo, plugin: usize) -> Vec<Entry> {
             version: text(library["version"].as_str()),
             plugin,
             scheduler: Some(Scheduler {
+                name: name.to_owned(),
                 summary: text(told["summary"].as_str()),
                 reference: text(told["reference"].as_str()),
                 params,
@@ -223,232 +192,4 @@ fn signal(name: &str) -> String {
         other => other,
     }
     .to_owned()
-}
-
-impl Param {
-    /// Such as `number above 0, at most 1`.
-    pub(super) fn takes(&self) -> String {
-        match &self.kind {
-            Kind::Float(range) => format!("number{}", range.told()),
-            Kind::Int(low, high) if *high == i64::MAX => format!("whole number, at least {low}"),
-            Kind::Int(low, high) => format!("whole number, {low} to {high}"),
-            Kind::Bool => "true or false".to_owned(),
-            Kind::Choice(words) => words.join(" | "),
-            Kind::PerGroup(range) => format!("number{}, or [a, b] with one a group", range.told()),
-            Kind::Steps => "list of rising steps, such as [100, 200]".to_owned(),
-            Kind::Other(name) => name.clone(),
-        }
-    }
-
-    /// Such as `0.5 to 0.99, log`; empty where it is not searched by itself.
-    pub(super) fn searched(&self) -> String {
-        let number = crate::number::significant;
-        match self.search {
-            None => String::new(),
-            Some(Search::All) => "all".to_owned(),
-            Some(Search::Linear(low, high)) => format!("{} to {}", number(low), number(high)),
-            Some(Search::Log(low, high)) => format!("{} to {}, log", number(low), number(high)),
-        }
-    }
-
-    /// What can be chosen, where it is not free text.
-    pub(super) fn choices(&self) -> Vec<String> {
-        match &self.kind {
-            Kind::Bool => vec!["false".to_owned(), "true".to_owned()],
-            Kind::Choice(words) => words.clone(),
-            _ => Vec::new(),
-        }
-    }
-
-    /// A value that somebody typed.
-    ///
-    /// # Errors
-    /// What it must be.
-    pub(super) fn read(&self, text: &str) -> Result<Scalar, String> {
-        let text = text.trim();
-        let number = || text.parse::<f64>().ok();
-        let value = match &self.kind {
-            Kind::Float(range) => number()
-                .filter(|value| range.holds(*value))
-                .map(|value| Scalar::Float(Number(value))),
-            Kind::Int(low, high) => {
-                let value = text.parse::<i64>().ok();
-                value
-                    .filter(|value| (low..=high).contains(&value))
-                    .map(Scalar::Int)
-            }
-            Kind::Bool => text.parse::<bool>().ok().map(Scalar::Bool),
-            Kind::Choice(words) => {
-                let word = words.iter().find(|word| *word == text);
-                word.map(|word| Scalar::Text(word.clone()))
-            }
-            Kind::PerGroup(range) => match number() {
-                Some(value) => range.holds(value).then_some(Scalar::Float(Number(value))),
-                None => list(text)
-                    .filter(|values| !values.is_empty() && values.iter().all(|v| range.holds(*v)))
-                    .map(|values| Scalar::List(values.into_iter().map(Number).collect())),
-            },
-            Kind::Steps => {
-                let is_step = |v: &f64| *v >= 0.0 && v.fract() == 0.0;
-                let rises = |values: &[f64]| values.windows(2).all(|pair| pair[0] < pair[1]);
-                list(text)
-                    .filter(|values| values.iter().all(is_step) && rises(values))
-                    .map(|values| Scalar::List(values.into_iter().map(Number).collect()))
-            }
-            Kind::Other(_) => Some(crate::dashboard::deed::scalar(text)),
-        };
-        value.ok_or_else(|| format!("`{text}` does not fit {}: {}", self.name, self.takes()))
-    }
-}
-
-/// Numbers in brackets or without, separated by commas or spaces.
-fn list(text: &str) -> Option<Vec<f64>> {
-    let inner = text
-        .strip_prefix('[')
-        .map_or(Some(text), |rest| rest.strip_suffix(']'))?;
-    inner
-        .split([',', ' '])
-        .filter(|piece| !piece.is_empty())
-        .map(|piece| piece.parse::<f64>().ok().filter(|value| value.is_finite()))
-        .collect()
-}
-
-impl Range {
-    /// All numbers above this one.
-    pub(super) fn above(low: f64) -> Range {
-        Range {
-            low: Some(low),
-            above: true,
-            ..Range::default()
-        }
-    }
-
-    fn holds(self, value: f64) -> bool {
-        let low = self.low.is_none_or(|low| {
-            if self.above {
-                value > low
-            } else {
-                value >= low
-            }
-        });
-        let high = self.high.is_none_or(|high| {
-            if self.below {
-                value < high
-            } else {
-                value <= high
-            }
-        });
-        value.is_finite() && low && high
-    }
-
-    fn told(self) -> String {
-        let number = crate::number::significant;
-        match (self.low, self.high) {
-            (Some(low), Some(high)) if !self.above && !self.below => {
-                format!(", {} to {}", number(low), number(high))
-            }
-            (low, high) => {
-                let word = if self.above { "above" } else { "at least" };
-                let low = low.map(|low| format!(", {word} {}", number(low)));
-                let word = if self.below { "below" } else { "at most" };
-                let high = high.map(|high| format!(", {word} {}", number(high)));
-                low.into_iter().chain(high).collect()
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn param(kind: Kind) -> Param {
-        Param {
-            name: "p".into(),
-            kind,
-            default: Scalar::Int(1),
-            search: None,
-            doc: String::new(),
-        }
-    }
-
-    #[test]
-    fn values_are_taken_by_type_and_range() {
-        let open = Range {
-            low: Some(0.0),
-            high: Some(1.0),
-            above: true,
-            below: true,
-        };
-        let words = Kind::Choice(vec!["min".into(), "max".into()]);
-        let numbers = |values: &[f64]| Scalar::List(values.iter().copied().map(Number).collect());
-        let float = |value| Scalar::Float(Number(value));
-        let table: &[(Kind, &str, Option<Scalar>)] = &[
-            (Kind::Float(open), " 0.5 ", Some(float(0.5))),
-            (Kind::Float(open), "0", None),
-            (Kind::Float(open), "1", None),
-            (Kind::Float(open), "nan", None),
-            (Kind::Float(Range::default()), "1e-3", Some(float(1e-3))),
-            (Kind::Int(0, 20), "20", Some(Scalar::Int(20))),
-            (Kind::Int(0, 20), "21", None),
-            (Kind::Int(0, 20), "3.0", None),
-            (Kind::Bool, "true", Some(Scalar::Bool(true))),
-            (Kind::Bool, "yes", None),
-            (words.clone(), "max", Some(Scalar::Text("max".into()))),
-            (words, "median", None),
-            (Kind::PerGroup(open), "0.5", Some(float(0.5))),
-            (
-                Kind::PerGroup(open),
-                "[0.1, 0.2]",
-                Some(numbers(&[0.1, 0.2])),
-            ),
-            (Kind::PerGroup(open), "[0.1, 2]", None),
-            (Kind::PerGroup(open), "[]", None),
-            (Kind::Steps, "3 8", Some(numbers(&[3.0, 8.0]))),
-            (Kind::Steps, "[]", Some(numbers(&[]))),
-            (Kind::Steps, "8, 3", None),
-            (Kind::Steps, "[0.5]", None),
-            (Kind::Steps, "[1", None),
-            (Kind::Other("new".into()), "7", Some(Scalar::Int(7))),
-        ];
-        for (kind, text, expected) in table {
-            let read = param(kind.clone()).read(text);
-            assert_eq!(read.ok(), *expected, "{kind:?} {text}");
-        }
-        assert_eq!(
-            param(Kind::Float(open)).read("2").unwrap_err(),
-            "`2` does not fit p: number, above 0, below 1"
-        );
-    }
-
-    #[test]
-    fn ranges_are_told_in_words() {
-        let range = |low, high, above, below| Range {
-            low,
-            high,
-            above,
-            below,
-        };
-        let table = [
-            (
-                Kind::Float(range(Some(0.0), Some(1.0), false, false)),
-                "number, 0 to 1",
-            ),
-            (
-                Kind::Float(range(Some(0.0), None, true, false)),
-                "number, above 0",
-            ),
-            (
-                Kind::Float(range(None, Some(1.0), false, true)),
-                "number, below 1",
-            ),
-            (Kind::Float(Range::default()), "number"),
-            (Kind::Int(0, i64::MAX), "whole number, at least 0"),
-            (Kind::Int(1, 20), "whole number, 1 to 20"),
-            (Kind::Choice(vec!["a".into(), "b".into()]), "a | b"),
-        ];
-        for (kind, told) in table {
-            assert_eq!(param(kind).takes(), told);
-        }
-    }
 }

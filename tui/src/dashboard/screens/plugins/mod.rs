@@ -2,22 +2,26 @@
 
 mod about;
 pub(crate) mod describe;
+mod page;
+pub(crate) mod param;
 mod preview;
 mod values;
 
 use super::picture::Picture;
+use super::tabs::Tabs;
 use super::{Pointer, Press, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::{Cx, Step};
 use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::deed::{Deed, Subject};
-use crate::dashboard::grid::{Grid, Heading, Text};
+use crate::dashboard::grid::Grid;
 use crate::dashboard::keys::{Command, Group};
 use crate::dashboard::overlay::{Dialog, Entry as Field, Overlay, Purpose};
 use crate::dashboard::pen::{Pen, split_left, split_top};
 use crate::style::Ink;
 use attune_protocol::PluginInfo;
-use describe::{Entry, Param, Scheduler};
+use describe::{Entry, Scheduler};
+use param::Param;
 use ratatui::layout::Rect;
 use values::Values;
 
@@ -36,7 +40,7 @@ pub(crate) struct Plugins {
     since: (String, u64),
     /// Whether the schedule was in sight beside the list.
     is_beside: bool,
-    tabs: Vec<(Rect, Part)>,
+    tabs: Tabs<Part>,
 }
 
 /// The parts of the page.
@@ -91,7 +95,7 @@ impl Default for Plugins {
             made_from: None,
             since: (String::new(), 0),
             is_beside: false,
-            tabs: Vec::new(),
+            tabs: Tabs::default(),
         }
     }
 }
@@ -195,117 +199,6 @@ impl Plugins {
         );
         let dialog = Dialog::new(Purpose::Own(RELEASE), "Release", text, Vec::new());
         cx.step(Step::Show(Overlay::Dialog(dialog)));
-    }
-
-    fn tabs(&mut self, pen: &mut Pen<'_>, line: Rect) {
-        self.tabs.clear();
-        let mut x = line.x;
-        for part in Part::ALL {
-            let is_here = part == self.part;
-            let ink = if is_here { Ink::Strong } else { Ink::Dim };
-            let text = format!(" {} ", part.title());
-            let taken = pen.text(x, line.y, line.right().saturating_sub(x), &text, ink);
-            let tab = Rect::new(x, line.y, taken, 1);
-            if is_here {
-                pen.choose(tab);
-            }
-            self.tabs.push((tab, part));
-            x += taken + 1;
-        }
-        let name = self.chosen().map_or("", |entry| entry.name.as_str());
-        pen.text(
-            x + 1,
-            line.y,
-            line.right().saturating_sub(x + 1),
-            name,
-            Ink::Strong,
-        );
-    }
-
-    /// The parameters of the chosen scheduler, and what the chosen one means.
-    fn draw_parameters(&mut self, pen: &mut Pen<'_>, area: Rect) {
-        let inside = pen.heading(
-            area,
-            "Parameters",
-            "e changes one, 0 sets all to their defaults",
-        );
-        let Some((name, scheduler)) = self.scheduler() else {
-            about::say(
-                pen,
-                inside,
-                "",
-                "nothing could be read from this library",
-                Ink::Dim,
-            );
-            return;
-        };
-        let (name, own) = (name.to_owned(), scheduler.params.len());
-        let params = values::params(scheduler);
-        let doc = if inside.height >= 8 { 3 } else { 0 };
-        let (table, low) = split_top(inside, inside.height - doc);
-        let headings = [
-            Heading::word("parameter"),
-            Heading::word("value").most(16),
-            Heading::word("default").rank(3).most(12),
-            Heading::word("takes").most(40),
-            Heading::word("searched").rank(2),
-        ];
-        let values = &self.values;
-        self.settings
-            .draw(pen, table, &headings, params.len(), |index| {
-                let param = &params[index];
-                let (value, is_changed) = values.get(&name, own, index, param);
-                let ink = if is_changed { Ink::Accent } else { Ink::Plain };
-                let mark = if is_changed { " *" } else { "" };
-                let cells: Vec<Text> = vec![
-                    (
-                        param.name.clone().into(),
-                        if index < own { Ink::Strong } else { Ink::Dim },
-                    ),
-                    (format!("{value}{mark}").into(), ink),
-                    (param.default.to_string().into(), Ink::Dim),
-                    (param.takes().into(), Ink::Plain),
-                    (param.searched().into(), Ink::Dim),
-                ];
-                (cells, false)
-            });
-        if let Some(param) = params.get(self.settings.chosen) {
-            let searched = match param.searched() {
-                range if range.is_empty() => range,
-                range => format!(", searched {range}"),
-            };
-            let text = format!("{} (default {}{searched})", param.doc, param.default);
-            about::say(pen, low, "", &text, Ink::Dim);
-        }
-    }
-
-    fn draw_about(&self, pen: &mut Pen<'_>, area: Rect, cx: &Cx<'_>) {
-        if let (Some(entry), Some(info)) = (self.chosen(), self.info(cx)) {
-            about::about(pen, area, entry, info, cx);
-        }
-    }
-
-    fn draw_preview(&mut self, pen: &mut Pen<'_>, area: Rect, cx: &Cx<'_>) {
-        let Some(name) = self.scheduler().map(|(name, _)| name.to_owned()) else {
-            let inside = pen.heading(area, "Preview", "");
-            about::say(pen, inside, "", "there is no schedule to show", Ink::Dim);
-            return;
-        };
-        preview::draw(pen, area, &name, &self.values, &mut self.picture, cx);
-    }
-
-    /// The chosen parameter in a line, above a preview that fills the page.
-    fn draw_param(&self, pen: &mut Pen<'_>, line: Rect) {
-        let Some((scheduler, own, index, param)) = self.param() else {
-            return;
-        };
-        let (value, _) = self.values.get(&scheduler, own, index, &param);
-        let told = format!("{} = {value}", param.name);
-        let pieces = [
-            (told.as_str(), Ink::Strong),
-            ("   up and down choose a parameter, e changes it", Ink::Dim),
-        ];
-        pen.pieces(line.x + 1, line.y, line.width.saturating_sub(1), &pieces);
     }
 }
 
@@ -416,7 +309,16 @@ impl Screen for Plugins {
             return;
         }
         let (line, rest) = split_top(area, 1);
-        self.tabs(pen, line);
+        let parts = Part::ALL.map(|part| (part, part.title()));
+        let left = self.tabs.draw(pen, line, parts, self.part);
+        let name = self.chosen().map_or("", |entry| entry.name.as_str());
+        pen.text(
+            left.x + 1,
+            left.y,
+            left.width.saturating_sub(1),
+            name,
+            Ink::Strong,
+        );
         if area.width >= WIDE.0 && area.height >= WIDE.1 {
             self.is_beside = true;
             let (left, right) = split_left(rest, rest.width / 2);
@@ -450,10 +352,9 @@ impl Screen for Plugins {
     }
 
     fn pointer(&mut self, pointer: Pointer, cx: &mut Cx<'_>) -> bool {
-        let at = (pointer.x, pointer.y).into();
-        let tab = self.tabs.iter().find(|(area, _)| area.contains(at));
-        if let (Some((_, part)), Press::Click | Press::DoubleClick) = (tab, pointer.deed) {
-            self.part = *part;
+        let tab = self.tabs.at(pointer.x, pointer.y);
+        if let (Some(part), Press::Click | Press::DoubleClick) = (tab, pointer.deed) {
+            self.part = part;
             return true;
         }
         // What is clicked is what keys are about from then on.

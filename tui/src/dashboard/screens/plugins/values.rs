@@ -1,6 +1,7 @@
 //! What the parameters of a preview are set to.
 
-use super::describe::{Kind, Param, Range, Scheduler};
+use super::describe::Scheduler;
+use super::param::{Kind, Param, Range};
 use attune_protocol::{Number, Preview, Scalar};
 use std::collections::BTreeMap;
 
@@ -161,6 +162,7 @@ mod tests {
             doc: String::new(),
         };
         let scheduler = Scheduler {
+            name: "greedy".to_owned(),
             summary: String::new(),
             reference: String::new(),
             params: vec![patience],

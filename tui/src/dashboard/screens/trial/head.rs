@@ -15,7 +15,8 @@ pub(super) fn height(known: &Known<'_>) -> u16 {
     3 + u16::from(known.reason().is_some())
 }
 
-pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, known: &Known<'_>) {
+/// Draws it; `rate` is the last one that is known.
+pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, known: &Known<'_>, rate: Option<f64>) {
     let symbols = pen.style.symbols();
     let (x, room) = (area.x + 1, area.width.saturating_sub(1));
     let separator = symbols.separator;
@@ -47,11 +48,7 @@ pub(super) fn draw(pen: &mut Pen<'_>, area: Rect, known: &Known<'_>) {
         format!("{} steps", known.steps()),
         took,
     ];
-    facts.extend(
-        known
-            .rate()
-            .map(|rate| format!("rate {}", number::rate(rate))),
-    );
+    facts.extend(rate.map(|rate| format!("rate {}", number::rate(rate))));
     let trial = known.trial();
     let deaths = trial.map_or(0, |trial| trial.deaths.len());
     let hands = trial.map_or(0, |trial| trial.interventions.len());
@@ -90,7 +87,7 @@ fn write(pen: &mut Pen<'_>, (x, y, room): (u16, u16, u16), pieces: &[(String, In
 }
 
 impl Trial {
-    /// The names of the parts, and where each was drawn; the one that is shown stands in brackets.
+    /// The names of the parts, with how much the log has to tell.
     pub(super) fn draw_tabs(
         &mut self,
         pen: &mut Pen<'_>,
@@ -98,32 +95,17 @@ impl Trial {
         known: &Known<'_>,
         cx: &Cx<'_>,
     ) {
-        self.tabs.clear();
-        let mut x = area.x;
-        for part in Part::ALL {
-            let mut name = part.title().to_owned();
-            let trial = known.trial();
-            let news = trial.map_or(0, |trial| trial.warnings.len() + trial.deaths.len())
-                + usize::from(known.reason().is_some());
-            if part == Part::Log && news > 0 {
-                name = format!("{name} ({news})");
-            }
-            let is_shown = part == self.part;
-            let (text, ink) = match is_shown {
-                true => (format!("[{name}]"), Ink::Strong),
-                false => (format!(" {name} "), Ink::Dim),
-            };
-            let taken = pen.text(x, area.y, area.right().saturating_sub(x), &text, ink);
-            let tab = Rect::new(x, area.y, taken, 1);
-            if is_shown {
-                pen.choose(tab);
-            }
-            self.tabs.push((tab, part));
-            x += taken + 1;
-        }
-        if cx.focus.is_marked(known.id) && x < area.right() {
+        let trial = known.trial();
+        let news = trial.map_or(0, |trial| trial.warnings.len() + trial.deaths.len())
+            + usize::from(known.reason().is_some());
+        let parts = Part::ALL.map(|part| match part {
+            Part::Log if news > 0 => (part, format!("{} ({news})", part.title())),
+            part => (part, part.title().to_owned()),
+        });
+        let left = self.tabs.draw(pen, area, parts, self.part);
+        if cx.focus.is_marked(known.id) && left.width > 0 {
             let text = format!("{} marked", pen.style.symbols().marked);
-            pen.right(x, area.y, area.right() - x, &text, Ink::Warning);
+            pen.right(left.x, left.y, left.width, &text, Ink::Warning);
         }
     }
 }

@@ -95,14 +95,15 @@ impl<'a> Known<'a> {
         told.or_else(|| self.row?.reason.as_deref())
     }
 
-    /// The rate in force at last.
+    /// The rate in force at last, as far as it was told as it went.
     pub(super) fn rate(&self) -> Option<f64> {
-        let told = self.row.map(|row| row.rate).filter(|rate| rate.is_finite());
-        told.or_else(|| {
-            let detail = self.detail.ready()?;
-            let curve = detail.step_curves.iter().find(|curve| curve.name == "lr")?;
-            Some(curve.points.last()?.1.0)
-        })
+        self.row.map(|row| row.rate).filter(|rate| rate.is_finite())
+    }
+
+    /// The step at which it was forked from another trial; 0 where it was not.
+    pub(super) fn forked_at(&self) -> u64 {
+        let origin = self.study.and_then(|study| study.origin.as_ref());
+        origin.map_or(0, |origin| origin.step)
     }
 
     /// Updates in an epoch; 0 where no epoch was trained yet.
@@ -118,19 +119,21 @@ impl<'a> Known<'a> {
 
     /// What an epoch is along an axis.
     pub(super) fn per_epoch(&self, unit: Unit) -> f64 {
-        let trial = self.trial().map(|trial| (trial.seconds.0, trial.epochs));
-        let row = self.row.map(|row| (row.seconds, row.epochs));
-        let seconds = || {
+        let trial = self.trial().map(|trial| (trial.seconds.0, trial.steps));
+        let row = self.row.map(|row| (row.seconds, row.steps));
+        let per_step = || {
+            // The steps before a fork took another trial's time.
+            let before = self.forked_at();
             let known = [trial, row].into_iter().flatten();
-            let mut known = known.filter(|(seconds, epochs)| *epochs > 0 && *seconds > 0.0);
-            known
-                .next()
-                .map_or(1.0, |(seconds, epochs)| seconds / f64::from(epochs))
+            let own = known.map(|(seconds, steps)| (seconds, steps.saturating_sub(before)));
+            let mut own = own.filter(|(seconds, steps)| *steps > 0 && *seconds > 0.0);
+            own.next().map(|(seconds, steps)| seconds / steps as f64)
         };
+        let steps = self.steps_per_epoch().max(1.0);
         match unit {
             Unit::Epoch => 1.0,
-            Unit::Step => self.steps_per_epoch().max(1.0),
-            Unit::Seconds => seconds(),
+            Unit::Step => steps,
+            Unit::Seconds => per_step().map_or(1.0, |seconds| seconds * steps),
         }
     }
 

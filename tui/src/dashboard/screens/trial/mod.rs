@@ -3,13 +3,16 @@
 
 mod curves;
 mod decisions;
+mod draw;
 mod facts;
 mod head;
 mod known;
 mod pager;
+mod part;
 
 use super::picture::Picture;
 use super::steps::Sight;
+use super::tabs::Tabs;
 use super::{Pointer, Press, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
@@ -22,7 +25,8 @@ use crate::style::Ink;
 use curves::Drawing;
 use decisions::Decisions;
 use known::Known;
-use pager::{Entry, Page, Pager, Target};
+use pager::{Pager, Target};
+use part::Part;
 use ratatui::layout::Rect;
 
 /// The screen of a trial.
@@ -31,8 +35,7 @@ pub(crate) struct Trial {
     /// Which trial the choices were made for.
     trial: Option<String>,
     part: Part,
-    /// Where the names of the parts were drawn last.
-    tabs: Vec<(Rect, Part)>,
+    tabs: Tabs<Part>,
     picture: Picture,
     /// The metric that is drawn; the objective where none was chosen, or there is none such.
     metric: Option<String>,
@@ -45,48 +48,15 @@ pub(crate) struct Trial {
     leads: Vec<Option<Target>>,
 }
 
-/// A part of the page.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
-    Curves,
-    Decisions,
-    Settings,
-    Log,
-}
-
-impl Part {
-    const ALL: [Part; 4] = [Part::Curves, Part::Decisions, Part::Settings, Part::Log];
-
-    fn title(self) -> &'static str {
-        match self {
-            Part::Curves => "Curves",
-            Part::Decisions => "Decisions",
-            Part::Settings => "Settings",
-            Part::Log => "Log",
-        }
-    }
-
-    fn beside(self, step: isize) -> Part {
-        let count = Part::ALL.len() as isize;
-        Part::ALL[(self as isize + step).rem_euclid(count) as usize]
-    }
-}
-
 /// The share of a trial's steps that counts as recent.
 const RECENT: f64 = 0.1;
-
-/// From this height on a chart stands under the decisions, and so much of the room it takes.
-const TALL: u16 = 18;
-
-/// From this width on settings stand beside the rest.
-const WIDE: u16 = 100;
 
 impl Default for Trial {
     fn default() -> Self {
         Trial {
             trial: None,
             part: Part::Curves,
-            tabs: Vec::new(),
+            tabs: Tabs::default(),
             picture: Picture::new(Unit::Step),
             metric: None,
             recent: None,
@@ -202,64 +172,6 @@ impl Trial {
             Part::Curves | Part::Log => {}
         }
     }
-
-    fn draw_settings(&mut self, pen: &mut Pen<'_>, area: Rect, known: &Known<'_>, cx: &Cx<'_>) {
-        let Some(trial) = known.trial() else {
-            return;
-        };
-        let is_wide = area.width >= WIDE;
-        let half = if is_wide { area.width / 2 } else { area.width };
-        let past = facts::past(known, trial, cx, half, pen.style).entries;
-        let settings = facts::settings(trial, half, pen.style).entries;
-        let (left, right): (Vec<Entry>, Vec<Entry>) = match is_wide {
-            true => (past, settings),
-            false => {
-                let mut all = settings;
-                all.push(Entry::default());
-                all.extend(past);
-                (all, Vec::new())
-            }
-        };
-        self.leads = left.iter().map(|entry| entry.leads.clone()).collect();
-        let beside = is_wide.then_some((right.as_slice(), half));
-        self.settings.draw(pen, area, &left, beside);
-    }
-
-    fn draw_part(&mut self, pen: &mut Pen<'_>, area: Rect, known: &Known<'_>, cx: &Cx<'_>) {
-        let sight = self.sight(known);
-        let metric = self.metric(known);
-        match self.part {
-            Part::Curves => {
-                let drawing = Drawing {
-                    known: *known,
-                    metric: Some(&metric),
-                    sight,
-                };
-                drawing.draw(pen, area, &mut self.picture, cx);
-            }
-            Part::Decisions => {
-                let rows = match area.height >= TALL {
-                    true => area.height * 11 / 20,
-                    false => area.height,
-                };
-                let (list, chart) = split_top(area, rows);
-                self.decisions.draw(pen, list, known, cx, sight);
-                if chart.height > 0 {
-                    let drawing = Drawing {
-                        known: *known,
-                        metric: None,
-                        sight,
-                    };
-                    drawing.draw(pen, chart, &mut self.picture, cx);
-                }
-            }
-            Part::Settings => self.draw_settings(pen, area, known, cx),
-            Part::Log => {
-                let Page { entries, .. } = facts::log(known, cx, area.width, pen.style);
-                self.log.draw(pen, area, &entries, None);
-            }
-        }
-    }
 }
 
 impl Screen for Trial {
@@ -319,6 +231,10 @@ impl Screen for Trial {
                 sight,
             };
             drawing.wants(wants, cx);
+        } else {
+            // For the head.
+            let steps = (known.steps(), known.is_running());
+            sight.want(wants, cx.data, known.id, "lr", steps);
         }
         match self.part {
             Part::Decisions => self.decisions.wants(&known, cx, sight, wants),
@@ -404,7 +320,9 @@ impl Screen for Trial {
         }
         let (top, rest) = split_top(area, head::height(&known));
         let (_, tabs) = split_top(top, top.height - 1);
-        head::draw(pen, top, &known);
+        let rates = self.sight(&known).all(cx.data, known.id, "lr");
+        let rate = known.rate().or_else(|| Some(rates.last()?.last.0));
+        head::draw(pen, top, &known, rate);
         self.draw_tabs(pen, tabs, &known, cx);
         match (known.detail, known.row) {
             (Loaded::Waiting, None) => {
@@ -424,9 +342,8 @@ impl Screen for Trial {
     }
 
     fn pointer(&mut self, pointer: Pointer, cx: &mut Cx<'_>) -> bool {
-        let at = (pointer.x, pointer.y).into();
-        let tab = self.tabs.iter().find(|(area, _)| area.contains(at));
-        if let (Some(&(_, part)), Press::Click) = (tab, pointer.deed) {
+        let tab = self.tabs.at(pointer.x, pointer.y);
+        if let (Some(part), Press::Click) = (tab, pointer.deed) {
             self.part = part;
             return true;
         }

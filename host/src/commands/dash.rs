@@ -41,7 +41,7 @@ pub(crate) async fn run(args: &DashArgs, places: &Places) -> anyhow::Result<Exit
     };
     attune_tui::dashboard::run(session)
         .await
-        .context("the terminal cannot be used any more")?;
+        .context("the dashboard cannot go on")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -70,7 +70,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Runs the dashboard until it is left.
 ///
 /// # Errors
-/// Where the terminal cannot be used.
+/// Where the terminal cannot be used, and where a part of the dashboard panicked.
 pub async fn run(session: Session) -> io::Result<()> {
     let (sender, mut inputs) = mpsc::channel(BATCH);
     let mut app = App::new(session.style, session.folder);
@@ -102,6 +102,7 @@ pub async fn run(session: Session) -> io::Result<()> {
             _ = hang_up.recv() => batch.push(Input::Quit),
             _ = terminate.recv() => batch.push(Input::Quit),
             _ = interrupt.recv() => batch.push(Input::Quit),
+            fallen = terminal::panicked() => return Err(fallen),
         }
         // Whoever pressed a key is shown at once what came of it.
         let is_asked = batch.iter().any(|input| {

@@ -15,11 +15,30 @@ use ratatui::crossterm::terminal::{
 use ratatui::crossterm::{execute, queue};
 use std::io::{self, BufWriter, Stdout, Write};
 use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use tokio::sync::Notify;
 use tokio::sync::mpsc::Sender;
 
 /// A frame is written in one piece where it fits.
 const BUFFER: usize = 64 << 10;
+
+/// Whether the terminal is taken over and not given back.
+static IS_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// Wakes whoever waits for some part of the program to panic.
+static PANICS: Notify = Notify::const_new();
+
+/// Waits until some part of the program has panicked, on whichever thread: the rest of it goes on,
+/// but has no terminal any more.
+pub(super) async fn panicked() -> io::Error {
+    PANICS.notified().await;
+    fallen()
+}
+
+fn fallen() -> io::Error {
+    io::Error::other("a part of it panicked, as told above; studies go on")
+}
 
 /// The terminal while the dashboard has it.
 pub(super) struct Screen {
@@ -35,7 +54,9 @@ impl Screen {
         panic::set_hook(Box::new(move |panic| {
             restore();
             before(panic);
+            PANICS.notify_one();
         }));
+        IS_TAKEN.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         let taken = execute!(
             io::stdout(),
@@ -79,6 +100,9 @@ impl Screen {
 
     /// Draws what changed.
     pub(super) fn draw(&mut self, app: &mut App) -> io::Result<()> {
+        if !IS_TAKEN.load(Ordering::SeqCst) {
+            return Err(fallen());
+        }
         queue!(self.terminal.backend_mut(), BeginSynchronizedUpdate)?;
         self.terminal.draw(|frame| app.draw(frame.buffer_mut()))?;
         queue!(self.terminal.backend_mut(), EndSynchronizedUpdate)?;
@@ -92,8 +116,12 @@ impl Drop for Screen {
     }
 }
 
-/// Gives the terminal back. What fails cannot be helped: there may be no terminal any more.
+/// Gives the terminal back, once: a second time would move the cursor back over what was said after
+/// the first. What fails cannot be helped: there may be no terminal any more.
 fn restore() {
+    if !IS_TAKEN.swap(false, Ordering::SeqCst) {
+        return;
+    }
     let _ = disable_raw_mode();
     let _ = execute!(
         io::stdout(),

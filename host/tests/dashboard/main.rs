@@ -1,0 +1,18 @@
+//! The dashboard as people have it: the real program in a terminal, before the real daemon.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod ground;
+mod lines;
+mod restore;
+mod shown;
+#[allow(dead_code)] // Other tests use the rest of it.
+#[path = "../control/ground.rs"]
+mod studies;

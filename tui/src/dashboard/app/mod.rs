@@ -262,7 +262,8 @@ impl App {
         if let Some(Overlay::Dialog(dialog)) = &self.overlay
             && let Some(trial) = dialog.trial()
         {
-            wants.answer(Want::Trial(trial.to_owned()), Fresh::Within(SLOWLY));
+            // What was looked at a moment ago may have come to another checkpoint since.
+            wants.answer(Want::Trial(trial.to_owned()), Fresh::Within(1_000));
         }
         let (screen, mut cx) = self.screen();
         screen.wants(&mut cx, &mut wants);

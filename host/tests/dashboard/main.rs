@@ -13,6 +13,7 @@ mod ground;
 mod lines;
 mod restore;
 mod shown;
+mod story;
 #[allow(dead_code)] // Other tests use the rest of it.
 #[path = "../control/ground.rs"]
 mod studies;

@@ -259,6 +259,11 @@ impl App {
         // The list is kept up to date by events; it is looked through now and then all the same.
         wants.answer(Want::Studies, Fresh::Within(SLOWLY));
         wants.answer(Want::Plugins, Fresh::Within(SLOWLY));
+        if let Some(Overlay::Dialog(dialog)) = &self.overlay
+            && let Some(trial) = dialog.trial()
+        {
+            wants.answer(Want::Trial(trial.to_owned()), Fresh::Within(SLOWLY));
+        }
         let (screen, mut cx) = self.screen();
         screen.wants(&mut cx, &mut wants);
         let steps = cx.into_steps();

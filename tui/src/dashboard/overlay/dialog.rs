@@ -170,11 +170,39 @@ impl Dialog {
         Verdict::Answer(self.purpose.clone(), texts.collect())
     }
 
-    pub(super) fn draw(&mut self, pen: &mut Pen<'_>, area: Rect, _cx: &Cx<'_>) {
+    /// The trial that must be known to answer it.
+    pub(crate) fn trial(&self) -> Option<&str> {
+        match &self.purpose {
+            Purpose::Fork(trial) => Some(trial),
+            _ => None,
+        }
+    }
+
+    /// Where the trial can be gone on from.
+    fn checkpoints(&self, cx: &Cx<'_>) -> Option<String> {
+        let detail = cx.data.trial(self.trial()?).ready()?;
+        let steps: Vec<String> = detail
+            .trial
+            .checkpoints
+            .iter()
+            .map(|checkpoint| checkpoint.step.to_string())
+            .collect();
+        Some(match steps.as_slice() {
+            [] => "It has no checkpoint.".to_owned(),
+            [one] => format!("It has one, at step {one}."),
+            steps => format!("They are at steps {}.", steps.join(", ")),
+        })
+    }
+
+    pub(super) fn draw(&mut self, pen: &mut Pen<'_>, area: Rect, cx: &Cx<'_>) {
         let wide = 72.min(area.width);
         let room = usize::from(wide.saturating_sub(4)).max(1);
-        let mut text = wrap(Span::raw(""), &self.text, room, pen.style);
-        if self.text.is_empty() {
+        let told = match self.checkpoints(cx) {
+            Some(checkpoints) => format!("{} {checkpoints}", self.text),
+            None => self.text.clone(),
+        };
+        let mut text = wrap(Span::raw(""), &told, room, pen.style);
+        if told.is_empty() {
             text.clear();
         }
         if let Some(why) = &self.complaint {

@@ -369,18 +369,31 @@ fn telling(rows: &Rows) -> Vec<String> {
     names.map(|(_, name)| name.to_owned()).collect()
 }
 
-/// Sorts by a number, those without one last.
+/// Sorts by a number, those without one last; those with the same one stay in their order.
 fn by_number(shown: &mut [u32], value: impl Fn(&u32) -> f64, is_falling: bool) {
-    shown.sort_by(|a, b| {
-        let (a, b) = (value(a), value(b));
-        match (a.is_nan(), b.is_nan()) {
-            (true, true) => Ordering::Equal,
-            (true, false) => Ordering::Greater,
-            (false, true) => Ordering::Less,
-            (false, false) if is_falling => b.total_cmp(&a),
-            (false, false) => a.total_cmp(&b),
-        }
-    });
+    // The numbers are laid side by side: each is looked at many times, and a trial is large.
+    let mut keyed: Vec<(u64, u32, u32)> = shown
+        .iter()
+        .zip(0..)
+        .map(|(index, place)| (rank(value(index), is_falling), place, *index))
+        .collect();
+    keyed.sort_unstable();
+    for (index, (.., sorted)) in shown.iter_mut().zip(keyed) {
+        *index = sorted;
+    }
+}
+
+/// A whole number that sorts as a number does, with NaN last either way.
+fn rank(value: f64, is_falling: bool) -> u64 {
+    if value.is_nan() {
+        return u64::MAX;
+    }
+    let bits = value.to_bits();
+    let rising = match bits >> 63 {
+        0 => bits | 1 << 63,
+        _ => !bits,
+    };
+    if is_falling { !rising } else { rising }
 }
 
 fn by_setting(rows: &Rows, a: usize, b: usize, setting: usize) -> Ordering {
@@ -475,5 +488,22 @@ fn state_name(state: TrialState) -> &'static str {
         TrialState::Diverged => "diverged",
         TrialState::Failed => "failed",
         TrialState::Lost => "lost",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::by_number;
+
+    #[test]
+    fn a_trial_without_a_number_comes_last_and_equals_keep_their_order() {
+        let values = [0.5, f64::NAN, -1.0, 0.5, f64::INFINITY, -0.25, f64::NAN];
+        let sorted = |is_falling| {
+            let mut shown: Vec<u32> = (0..values.len() as u32).collect();
+            by_number(&mut shown, |place| values[*place as usize], is_falling);
+            shown
+        };
+        assert_eq!(sorted(false), [2, 5, 0, 3, 4, 1, 6]);
+        assert_eq!(sorted(true), [4, 0, 3, 5, 2, 1, 6]);
     }
 }

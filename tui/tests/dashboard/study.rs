@@ -68,3 +68,14 @@ fn a_pause_asks_whether_the_study_or_the_trial_is_meant() {
     desk.press("p<enter>");
     assert_eq!(desk.deeds()[1], Deed::PauseStudy("s13".to_owned()));
 }
+
+#[test]
+fn what_is_chosen_after_a_filter_is_what_is_forked() {
+    let mut desk = Desk::new((120, 40));
+    desk.press("j<enter>  c");
+    desk.sees("2 trials");
+    desk.press("<esc>*gp<enter>/state = done<enter>");
+    desk.sees("5 of 8 trials fit: state = done");
+    desk.press("gf");
+    desk.sees("the last checkpoint of s12.1 at");
+}

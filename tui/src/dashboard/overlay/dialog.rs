@@ -188,7 +188,7 @@ impl Dialog {
             .map(|checkpoint| checkpoint.step.to_string())
             .collect();
         Some(match steps.as_slice() {
-            [] => "It has no checkpoint.".to_owned(),
+            [] => "It has no checkpoint: R trains it once more from its beginning.".to_owned(),
             [one] => format!("It has one, at step {one}."),
             steps => format!("They are at steps {}.", steps.join(", ")),
         })

@@ -182,6 +182,21 @@ impl Style {
         }
     }
 
+    /// How a row that is chosen is shown beneath its inks: reversed where there are few colours.
+    pub(crate) fn chosen(self) -> CellStyle {
+        let paper = match (self.color, self.theme) {
+            (ColorDepth::None | ColorDepth::Ansi16, _) => {
+                return CellStyle::new().add_modifier(Modifier::REVERSED);
+            }
+            (_, Theme::Dark) => 237,
+            (_, Theme::Light) => 254,
+            (_, Theme::Bright) => 239,
+        };
+        CellStyle::new()
+            .bg(Color::Indexed(paper))
+            .add_modifier(Modifier::BOLD)
+    }
+
     fn hue(self, hue: &Hue) -> CellStyle {
         CellStyle::new().fg(hue.at(self.color))
     }

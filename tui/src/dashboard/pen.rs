@@ -114,11 +114,15 @@ impl Pen<'_> {
         }
     }
 
-    /// Shows that a stretch of a line is chosen: reversed, which every terminal can do.
+    /// Shows that a stretch of a line is chosen, or that a cell is where one types.
     pub(crate) fn choose(&mut self, area: Rect) {
         let area = area.intersection(self.buffer.area);
-        self.buffer
-            .set_style(area, CellStyle::new().add_modifier(Modifier::REVERSED));
+        // A single cell must be found at a glance; of a row the inks are to stay readable.
+        let look = match area.width {
+            1 => CellStyle::new().add_modifier(Modifier::REVERSED),
+            _ => self.style.chosen(),
+        };
+        self.buffer.set_style(area, look);
     }
 
     /// A box around an area, with a title; the area within.

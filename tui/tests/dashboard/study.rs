@@ -46,7 +46,7 @@ fn the_wheel_is_taken() {
 fn a_fork_takes_another_scheduler_and_leads_to_its_study() {
     let mut desk = Desk::new((120, 40));
     desk.press("j<enter>f");
-    desk.sees("It has no checkpoint");
+    desk.sees("They are at steps 46, 138");
     desk.press("<right><tab>46<tab>lr=0.01<enter>");
     let [Deed::Fork(trial, fork)] = desk.deeds() else {
         panic!("{:?}", desk.deeds());

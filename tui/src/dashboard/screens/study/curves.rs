@@ -13,8 +13,8 @@ use ratatui::layout::Rect;
 const BEST: usize = 20;
 const RUNNING: usize = 20;
 
-/// No terminal shows more stretches of a rate side by side.
-const STRETCHES: u32 = 300;
+/// Stretches of a rate: as many as most terminals show side by side, some 16 kB on the wire.
+const STRETCHES: u32 = 150;
 
 /// The question for a trial's learning rate.
 pub(super) fn rate_query() -> ZoomQuery {

@@ -112,6 +112,9 @@ impl Study {
     }
 }
 
+/// A rate that moves is asked for so often, in milliseconds, where one trial is looked at.
+const RATES: u64 = 3_000;
+
 /// More curves than these cannot be told apart.
 const MOST_LOOKED_AT: usize = 7;
 
@@ -150,12 +153,14 @@ impl Screen for Study {
         let metric = self.metric(cx, &study);
         let shown = curves::shown(rows, direction, &looked_at);
         wants.curves(&study, &metric, shown);
+        // However many are looked at, their rates take no more of the wire than one does.
+        let rest = RATES * looked_at.len() as u64;
         for number in looked_at {
             let running = rows
                 .get(number)
                 .is_some_and(|row| row.ended_unix_ms.is_none());
             let fresh = match running {
-                true => Fresh::Within(2_000),
+                true => Fresh::Within(rest),
                 false => Fresh::Once,
             };
             let trial = self.trial_id(number);

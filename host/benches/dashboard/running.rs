@@ -19,7 +19,7 @@ pub fn measure(is_short: bool) {
     let id = home.start_detached(&file);
     let all_run = || home.study(&id)["trials"]["running"] == RUNNING;
     wait_until(all_run, "ten trials run");
-    let mut watched = Watched::open(&home);
+    let mut watched = Watched::open(&home, &[]);
     watched.terminal.sees("1 Studies");
     println!(
         "{:<12} {:>11} {:>9} {:>11} {:>8} {:>7}",

@@ -9,6 +9,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code)] // The bench of the dashboard uses the rest of it.
 mod ground;
 mod lines;
 mod restore;

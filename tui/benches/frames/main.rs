@@ -99,8 +99,10 @@ const KEYS: &[(&str, &[Key], &[Key])] = &[
     ),
 ];
 
-/// A part, and how it is measured, with so many rounds.
-const PARTS: [(&str, fn(usize)); 4] = [
+/// A part of the bench: its name, and how it is measured with so many rounds.
+type Part = (&'static str, fn(usize));
+
+const PARTS: [Part; 4] = [
     ("frames", frames),
     ("keys", keys),
     ("news", news),

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use std::fmt::Write;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A cell's size in the picture, in SVG's own units.
 const CELL: (f64, f64) = (8.4, 18.0);
@@ -117,26 +117,44 @@ fn write_run(out: &mut String, place: (u16, u16), columns: u16, run: &str, look:
             CELL.1
         );
     }
-    let text = run.trim_end();
-    if text.is_empty() {
-        return;
-    }
-    let lead = text.len() - text.trim_start().len();
-    let x = x + lead as f64 * CELL.0;
-    let columns = text.trim_start().width() as f64;
     let weight = if look.is_bold {
         " font-weight=\"bold\""
     } else {
         ""
     };
-    let _ = writeln!(
-        out,
-        "<text x=\"{x:.1}\" y=\"{:.1}\" textLength=\"{:.1}\" fill=\"{}\"{weight}>{}</text>",
-        y + 13.5,
-        columns * CELL.0,
-        look.ink,
-        escaped(text.trim_start())
-    );
+    let baseline = y + 13.5;
+    let mut column = 0;
+    // Word by word, each at its place: whatever font there is, columns stay columns.
+    for word in run.split(' ') {
+        let wide = word.width();
+        if wide > 0 {
+            let at = |column: usize| format!("{:.1}", x + column as f64 * CELL.0);
+            let place = match word.is_ascii() {
+                true => format!(
+                    "x=\"{}\" textLength=\"{:.1}\"",
+                    at(column),
+                    wide as f64 * CELL.0
+                ),
+                // Few fonts have all of these in one width: each has a place of its own.
+                false => {
+                    let mut next = column;
+                    let places = word.chars().map(|c| {
+                        let place = at(next);
+                        next += c.width().unwrap_or(0);
+                        place
+                    });
+                    format!("x=\"{}\"", places.collect::<Vec<_>>().join(" "))
+                }
+            };
+            let _ = writeln!(
+                out,
+                "<text {place} y=\"{baseline:.1}\" fill=\"{}\"{weight}>{}</text>",
+                look.ink,
+                escaped(word)
+            );
+        }
+        column += wide + 1;
+    }
 }
 
 fn escaped(text: &str) -> String {
@@ -201,10 +219,9 @@ mod tests {
         assert_eq!(text(&picture), "a <b> 温度\n  hot\n");
         let svg = svg(&picture, "1 < 2");
         assert!(svg.contains("<title>1 &lt; 2</title>"));
-        assert!(
-            svg.contains("fill=\"#5fafd7\">a &lt;b&gt; 温度</text>"),
-            "{svg}"
-        );
+        assert!(svg.contains("fill=\"#5fafd7\">&lt;b&gt;</text>"), "{svg}");
+        assert!(svg.contains("x=\"62.4 79.2\""), "{svg}");
+        assert!(svg.contains(">温度</text>"), "{svg}");
         assert!(
             svg.contains(&format!("fill=\"{PAPER}\">hot</text>")),
             "{svg}"

@@ -24,10 +24,10 @@ pub struct Rates {
 }
 
 impl Watched {
-    pub fn open(home: &Home) -> Self {
+    pub fn open(home: &Home, args: &[&str]) -> Self {
         let relay = Relay::before(home);
         let mut program = home.attune();
-        program.env("ATTUNE_CONNECT", relay.address());
+        program.args(args).env("ATTUNE_CONNECT", relay.address());
         Watched {
             terminal: Terminal::run(home, SIZE, &program),
             relay,
@@ -94,7 +94,12 @@ impl Watched {
     /// Presses keys so many times, and prints how soon they are answered.
     pub fn tell_answers(&mut self, name: &str, keys: &[&str], rounds: usize) {
         let mut times: Vec<Duration> = Vec::new();
-        for key in keys.iter().cycle().take(rounds) {
+        // What was begun is ended.
+        for key in keys
+            .iter()
+            .cycle()
+            .take(rounds.next_multiple_of(keys.len()))
+        {
             times.push(self.answer(key));
             // People look at what they see; and what was asked for comes.
             std::thread::sleep(Duration::from_millis(30));

@@ -10,8 +10,8 @@ fn with_rungs(home: &Home) -> String {
     let file = small_study(home, "trials = 8\nvirtual_width = 4");
     let text = std::fs::read_to_string(&file).expect("the study file");
     let text = text
-        .replace("min_epochs = 2", "min_epochs = 500")
-        .replace("max_epochs = 9", "max_epochs = 2000");
+        .replace("min_epochs = 2", "min_epochs = 1000")
+        .replace("max_epochs = 9", "max_epochs = 4000");
     home.file("study.toml", text).to_string_lossy().into_owned()
 }
 

@@ -2,7 +2,7 @@
 
 use crate::desk::{Desk, check};
 use attune_protocol::{Number, Steer};
-use attune_tui::dashboard::Deed;
+use attune_tui::dashboard::{Deed, Want};
 
 #[test]
 fn how_it_looks() {
@@ -46,7 +46,7 @@ fn the_wheel_is_taken() {
 fn a_fork_takes_another_scheduler_and_leads_to_its_study() {
     let mut desk = Desk::new((120, 40));
     desk.press("j<enter>f");
-    desk.sees("They are at steps 46, 138");
+    desk.sees("at steps 46, 138, 414, 460");
     desk.press("<right><tab>46<tab>lr=0.01<enter>");
     let [Deed::Fork(trial, fork)] = desk.deeds() else {
         panic!("{:?}", desk.deeds());
@@ -78,4 +78,23 @@ fn what_is_chosen_after_a_filter_is_what_is_forked() {
     desk.sees("5 of 8 trials fit: state = done");
     desk.press("gf");
     desk.sees("the last checkpoint of s12.1 at");
+}
+
+#[test]
+fn the_rates_of_trials_in_training_do_not_fill_a_slow_line() {
+    let mut desk = Desk::new((120, 40));
+    desk.press("<enter>/state = running<enter>   ");
+    desk.sees("3 of 8 trials fit");
+    desk.toy.asked.clear();
+    for _ in 0..60 {
+        desk.wait(1_000);
+    }
+    let zooms = desk
+        .toy
+        .asked
+        .iter()
+        .filter(|want| matches!(want, Want::Zoom(..)));
+    // Each of the three is some 22 kB, and 4 kB a second are theirs.
+    let count = zooms.count();
+    assert!((6..=12).contains(&count), "asked {count} times in a minute");
 }

@@ -1,5 +1,6 @@
 //! What is known of the daemon: studies, trials, curves and answers, kept up to date by events.
 
+mod column;
 pub(crate) mod curves;
 pub(crate) mod rows;
 pub(crate) mod want;

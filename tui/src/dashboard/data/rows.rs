@@ -1,6 +1,7 @@
 //! A study's trials, as many as there are: a table of columns that 50,000 of them fit into with
 //! room to spare, and that sorts and filters in a few milliseconds.
 
+use super::column::Column;
 use attune_protocol::{
     Direction, Number, Progress, Scalar, TrialRow, TrialState, TrialSummary, TrialTable,
 };
@@ -46,14 +47,6 @@ pub(crate) struct Row {
     pub(crate) rungs: Box<[u32]>,
     pub(crate) reason: Option<Box<str>>,
     pub(crate) tags: Box<[String]>,
-}
-
-/// One setting or metric of all trials.
-#[derive(Debug)]
-struct Column<T> {
-    name: String,
-    /// By row; may be shorter than the table.
-    values: Vec<T>,
 }
 
 /// A setting's value, small.
@@ -161,15 +154,13 @@ impl Rows {
     /// The value of a setting's column.
     pub(crate) fn cell(&self, index: usize, setting: usize) -> Cell {
         let column = self.config.get(setting);
-        let value = column.and_then(|column| column.values.get(index));
-        value.copied().unwrap_or(Cell::Missing)
+        column.map_or(Cell::Missing, |column| column.get(index))
     }
 
     /// The value of a metric's column; NaN where there is none.
     pub(crate) fn figure(&self, index: usize, metric: usize) -> f64 {
         let column = self.metrics.get(metric);
-        let value = column.and_then(|column| column.values.get(index));
-        value.copied().unwrap_or(f32::NAN).into()
+        column.map_or(f32::NAN, |column| column.get(index)).into()
     }
 
     /// A setting's value as text; empty where there is none.
@@ -237,17 +228,20 @@ impl Rows {
             .iter()
             .map(|key| self.metric_at(key))
             .collect();
+        let last = self.rows.last().map(|row| row.number);
+        let new = table.rows.iter().filter(|row| Some(row.number) > last);
+        self.expect(new.count());
         for row in table.rows {
             let index = self.place(row.number);
             for (column, value) in settings.iter().zip(&row.config) {
                 let cell = value
                     .as_ref()
                     .map_or(Cell::Missing, |value| self.small(value));
-                put(&mut self.config[*column].values, index, cell, Cell::Missing);
+                self.config[*column].put(index, cell);
             }
             for (column, value) in metrics.iter().zip(&row.metrics) {
                 let value = value.map_or(f32::NAN, |value| value.0);
-                put(&mut self.metrics[*column].values, index, value, f32::NAN);
+                self.metrics[*column].put(index, value);
             }
             self.fill(index, row);
         }
@@ -256,22 +250,28 @@ impl Rows {
         self.revision += 1;
     }
 
+    /// So many trials are about to come: room for just these is made, and not for twice as many.
+    fn expect(&mut self, more: usize) {
+        self.rows.reserve_exact(more);
+        self.config
+            .iter_mut()
+            .for_each(|column| column.expect(more));
+        self.metrics
+            .iter_mut()
+            .for_each(|column| column.expect(more));
+    }
+
     /// Takes in how a trial stands.
     pub(crate) fn take_summary(&mut self, number: u32, trial: &TrialSummary, now: u64) {
         let index = self.place(number);
         for (key, value) in &trial.config {
             let column = self.setting_at(key);
             let cell = self.small(value);
-            put(&mut self.config[column].values, index, cell, Cell::Missing);
+            self.config[column].put(index, cell);
         }
         for (key, value) in &trial.metrics {
             let column = self.metric_at(key);
-            put(
-                &mut self.metrics[column].values,
-                index,
-                value.0 as f32,
-                f32::NAN,
-            );
+            self.metrics[column].put(index, value.0 as f32);
         }
         self.fill(
             index,
@@ -312,12 +312,7 @@ impl Rows {
         };
         for (key, value) in &progress.metrics {
             let column = self.metric_at(key);
-            put(
-                &mut self.metrics[column].values,
-                index,
-                value.0 as f32,
-                f32::NAN,
-            );
+            self.metrics[column].put(index, value.0 as f32);
         }
         let (metric, direction) = objective;
         let row = &mut self.rows[index];
@@ -374,14 +369,10 @@ impl Rows {
                 self.rows.insert(index, Row::unknown(number));
                 // Mostly the new one is the last, and no column is that long.
                 for column in &mut self.config {
-                    if column.values.len() > index {
-                        column.values.insert(index, Cell::Missing);
-                    }
+                    column.insert(index);
                 }
                 for column in &mut self.metrics {
-                    if column.values.len() > index {
-                        column.values.insert(index, f32::NAN);
-                    }
+                    column.insert(index);
                 }
                 index
             }
@@ -389,11 +380,11 @@ impl Rows {
     }
 
     fn setting_at(&mut self, name: &str) -> usize {
-        at(&mut self.config, name)
+        at(&mut self.config, name, Cell::Missing)
     }
 
     fn metric_at(&mut self, name: &str) -> usize {
-        at(&mut self.metrics, name)
+        at(&mut self.metrics, name, f32::NAN)
     }
 
     fn small(&mut self, value: &Scalar) -> Cell {
@@ -443,22 +434,12 @@ impl Cell {
     }
 }
 
-fn at<T>(columns: &mut Vec<Column<T>>, name: &str) -> usize {
+fn at<T: Copy + PartialEq>(columns: &mut Vec<Column<T>>, name: &str, missing: T) -> usize {
     if let Some(index) = columns.iter().position(|column| column.name == name) {
         return index;
     }
-    columns.push(Column {
-        name: name.to_owned(),
-        values: Vec::new(),
-    });
+    columns.push(Column::new(name, missing));
     columns.len() - 1
-}
-
-fn put<T: Copy>(values: &mut Vec<T>, index: usize, value: T, missing: T) {
-    if values.len() <= index {
-        values.resize(index + 1, missing);
-    }
-    values[index] = value;
 }
 
 /// The number of a trial within its study: 3 of `s12.3`.

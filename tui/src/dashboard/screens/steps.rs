@@ -21,7 +21,7 @@ const USUAL: u32 = 200;
 const MOST: u32 = 600;
 
 /// What a stretch takes on the wire, about, and how many bytes a second one column may.
-const BYTES: u64 = 110;
+pub(crate) const BYTES: u64 = 110;
 const SPEED: u64 = 4_000;
 
 /// Nothing that changes is asked for oftener, in milliseconds.

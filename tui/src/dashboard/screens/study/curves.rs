@@ -3,18 +3,22 @@
 use crate::chart::{Curve, Mark, MarkKind, Panel, Points, Role, Unit, Values};
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::curves::LearningCurve;
-use crate::dashboard::data::rows::Rows;
+use crate::dashboard::data::rows::{Row, Rows};
 use crate::dashboard::pen::Pen;
 use crate::dashboard::screens::picture::Picture;
-use attune_protocol::{Bucket, Direction, StudySummary, TrialState, ZoomQuery};
+use crate::dashboard::screens::steps::BYTES;
+use attune_protocol::{Bucket, Direction, Number, StudySummary, TrialState, ZoomQuery};
 use ratatui::layout::Rect;
 
 /// So many of the best and of those in training are drawn beside those that are looked at.
 const BEST: usize = 20;
 const RUNNING: usize = 20;
 
-/// Stretches of a rate: as many as most terminals show side by side, some 16 kB on the wire.
-const STRETCHES: u32 = 150;
+/// In so many stretches a rate is drawn: two a column on a usual terminal.
+const STRETCHES: u32 = 200;
+
+/// What they take on the wire, about.
+pub(super) const RATE_BYTES: u64 = STRETCHES as u64 * BYTES;
 
 /// The question for a trial's learning rate.
 pub(super) fn rate_query() -> ZoomQuery {
@@ -53,7 +57,7 @@ pub(super) struct Drawing<'a> {
 struct Chosen<'a> {
     label: String,
     curve: Option<&'a LearningCurve>,
-    rate: &'a [Bucket],
+    rate: Vec<Bucket>,
     marks: Vec<Mark>,
     value: Option<f64>,
 }
@@ -82,7 +86,8 @@ impl Drawing<'_> {
                     .curve
                     .map_or(1.0, |curve| step_scale(curve, picture.unit)),
                 stairs: true,
-                ..Curve::new(&one.label, Points::Buckets(one.rate), Role::Chosen(series))
+                value: one.rate.last().map(|bucket| bucket.last.0),
+                ..Curve::new(&one.label, Points::Buckets(&one.rate), Role::Chosen(series))
             })
             .collect();
         let is_rate_log = spans_decades(rates.iter().map(|curve| curve.points));
@@ -154,7 +159,7 @@ impl Drawing<'_> {
         Chosen {
             label: format!("{trial} {scheduler}"),
             curve: cx.data.curves.get(&self.study.id, self.metric, number),
-            rate: zoom.map_or(&[], |zoom| zoom.buckets.as_slice()),
+            rate: up_to_now(zoom.map_or(&[], |zoom| &zoom.buckets), row),
             marks,
             value,
         }
@@ -196,6 +201,27 @@ impl Drawing<'_> {
         }
         rungs.into_iter().map(f64::from).collect()
     }
+}
+
+/// A rate, up to the last epoch that was told of: of a trial in training it is asked for seldom.
+fn up_to_now(told: &[Bucket], row: Option<&Row>) -> Vec<Bucket> {
+    let mut rate = told.to_vec();
+    let last = told.last().map(|bucket| bucket.to);
+    if let (Some(last), Some(row)) = (last, row)
+        && row.steps > last + 1
+        && row.rate.is_finite()
+    {
+        let now = Number(row.rate);
+        rate.push(Bucket {
+            from: row.steps - 1,
+            to: row.steps,
+            min: now,
+            mean: now,
+            max: now,
+            last: now,
+        });
+    }
+    rate
 }
 
 fn points(curve: &LearningCurve) -> Points<'_> {

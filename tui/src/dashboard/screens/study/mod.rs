@@ -9,6 +9,7 @@ pub(crate) use curves::spans_decades;
 pub(crate) use trials::state_ink;
 
 use super::picture::Picture;
+use super::steps::pace;
 use super::{Pointer, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::{Cx, Step};
@@ -112,9 +113,6 @@ impl Study {
     }
 }
 
-/// A rate that moves is asked for so often, in milliseconds, where one trial is looked at.
-const RATES: u64 = 3_000;
-
 /// More curves than these cannot be told apart.
 const MOST_LOOKED_AT: usize = 7;
 
@@ -153,18 +151,24 @@ impl Screen for Study {
         let metric = self.metric(cx, &study);
         let shown = curves::shown(rows, direction, &looked_at);
         wants.curves(&study, &metric, shown);
-        // However many are looked at, their rates take no more of the wire than one does.
-        let rest = RATES * looked_at.len() as u64;
-        for number in looked_at {
-            let running = rows
-                .get(number)
-                .is_some_and(|row| row.ended_unix_ms.is_none());
-            let fresh = match running {
-                true => Fresh::Within(rest),
-                false => Fresh::Once,
+        let row = |number: &u32| rows.get(*number);
+        let runs = |number: &u32| row(number).is_some_and(|row| row.ended_unix_ms.is_none());
+        let running = looked_at.iter().filter(|number| runs(number)).count();
+        for number in &looked_at {
+            let (trial, query) = (self.trial_id(*number), curves::rate_query());
+            let zoom = cx.data.zoom(&trial, &query).ready();
+            let told = zoom
+                .and_then(|zoom| zoom.buckets.last())
+                .map_or(0, |b| b.to);
+            // Whether the first step has the number 0 or 1 does not matter so.
+            let is_whole = row(number).is_some_and(|row| told.saturating_add(2) >= row.steps);
+            let fresh = match runs(number) {
+                true => pace(curves::RATE_BYTES * running as u64),
+                false if is_whole => Fresh::Once,
+                // It ended since, or its steps were not all kept.
+                false => Fresh::Within(10_000),
             };
-            let trial = self.trial_id(number);
-            wants.answer(Want::Zoom(trial, curves::rate_query()), fresh);
+            wants.answer(Want::Zoom(trial, query), fresh);
         }
         if let Some(chosen) = self.chosen(cx) {
             cx.focus.trial = Some(self.trial_id(chosen));

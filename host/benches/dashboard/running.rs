@@ -42,8 +42,9 @@ pub fn measure(is_short: bool) {
         ("System", "8"),
     ] {
         watched.terminal.press(keys);
-        // What a screen needs once is not what it costs, and takes a while beside ten trials.
-        watched.rates(seconds.min(Duration::from_secs(4)));
+        if !is_short {
+            watched.settle();
+        }
         let rates = watched.rates(seconds);
         println!(
             "{name:<12} {:>11.0} {:>9.0} {:>11.0} {:>8.1} {:>6.2}%",

@@ -79,6 +79,23 @@ impl Watched {
         }
     }
 
+    /// Waits until what a screen needs once has come: for a while little comes from the daemon. Not
+    /// for long, as there may always come much.
+    pub fn settle(&self) {
+        let mut quiet = 0;
+        for _ in 0..20 {
+            let rates = self.rates(Duration::from_secs(1));
+            quiet = if rates.from_daemon < 20e3 {
+                quiet + 1
+            } else {
+                0
+            };
+            if quiet == 2 {
+                return;
+            }
+        }
+    }
+
     /// How long it takes from a key until the frame that answers it has come.
     pub fn answer(&mut self, key: &str) -> Duration {
         let before = self.terminal.frames();

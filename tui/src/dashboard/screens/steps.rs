@@ -20,28 +20,32 @@ pub(crate) struct Sight {
 const USUAL: u32 = 200;
 const MOST: u32 = 600;
 
-/// What a stretch takes on the wire, about, and how many bytes a second one column may.
+/// What a stretch takes on the wire, about.
 pub(crate) const BYTES: u64 = 110;
-const SPEED: u64 = 4_000;
+
+/// How many bytes a second an answer may take among several of its kind on a screen; and all answers
+/// of a screen together that has only one kind of them.
+pub(crate) const SHARED: u64 = 2_000;
+pub(crate) const ALONE: u64 = 8_000;
 
 /// Nothing that changes is asked for oftener, in milliseconds.
 const LEAST: u64 = 2_000;
 
-/// How old an answer of so many bytes may be that changes all the time: so old that a slow line is
-/// not filled by it.
-pub(crate) fn pace(bytes: u64) -> Fresh {
-    Fresh::Within((bytes * 1_000 / SPEED).max(LEAST))
+/// How old an answer of so many bytes may be that changes all the time, at so many bytes a second:
+/// so old that a slow line is not filled by it.
+pub(crate) fn pace(bytes: u64, speed: u64) -> Fresh {
+    Fresh::Within((bytes * 1_000 / speed).max(LEAST))
 }
 
 /// A point of a curve takes so many bytes on the wire, about.
 const POINT: u64 = 30;
 
-/// How old a trial's own record may be, `beside` others that change; `state` is the newest that was
+/// How old a trial's own record may be, at so many bytes a second; `state` is the newest that was
 /// told of.
 pub(crate) fn fresh(
     detail: Loaded<'_, TrialDetail>,
     state: Option<TrialState>,
-    beside: usize,
+    speed: u64,
 ) -> Fresh {
     let Some(detail) = detail.ready() else {
         return Fresh::Within(LEAST);
@@ -54,7 +58,7 @@ pub(crate) fn fresh(
     }
     let curves = detail.epoch_curves.iter().chain(&detail.step_curves);
     let points: usize = curves.map(|curve| curve.points.len()).sum();
-    pace((points * (beside + 1)) as u64 * POINT)
+    pace(points as u64 * POINT, speed)
 }
 
 impl Sight {
@@ -135,7 +139,7 @@ impl Sight {
         let is_whole = told > end || told + 1 >= steps;
         let fresh = match (runs, is_whole) {
             _ if told > end => Fresh::Once,
-            (true, _) => pace(buckets.len() as u64 * BYTES),
+            (true, _) => pace(buckets.len() as u64 * BYTES, SHARED),
             (false, true) => Fresh::Once,
             // It ended since, or its steps were not all kept.
             (false, false) => Fresh::Within(10_000),
@@ -196,7 +200,7 @@ mod tests {
 
     #[test]
     fn what_is_large_is_asked_for_rarely() {
-        assert_eq!(pace(100), Fresh::Within(2_000));
-        assert_eq!(pace(40_000), Fresh::Within(10_000));
+        assert_eq!(pace(100, SHARED), Fresh::Within(2_000));
+        assert_eq!(pace(40_000, ALONE), Fresh::Within(5_000));
     }
 }

@@ -16,8 +16,8 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
-/// Events are told so many milliseconds apart.
-const PACE: u32 = 500;
+/// Events are told so many milliseconds apart: those of ten trials are then some 8 kB a second.
+const PACE: u32 = 1_000;
 
 /// Questions under way at the same time.
 const QUESTIONS: usize = 6;

@@ -7,7 +7,7 @@ mod rows;
 mod table;
 
 use super::picture::Picture;
-use super::steps::fresh;
+use super::steps::{ALONE, fresh};
 use super::{Pointer, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
@@ -175,9 +175,9 @@ impl Screen for Compare {
 
     fn wants(&mut self, cx: &mut Cx<'_>, wants: &mut Wants) {
         let ones = self.ones(cx);
-        let running = ones.iter().filter(|one| one.is_running()).count();
+        let running = ones.iter().filter(|one| one.is_running()).count() as u64;
         for one in &ones {
-            let fresh = fresh(one.detail, None, running.saturating_sub(1));
+            let fresh = fresh(one.detail, None, ALONE / running.max(1));
             wants.answer(Want::Trial(one.id.clone()), fresh);
             if let Some(query) = one.last_rate_query() {
                 wants.answer(Want::Zoom(one.id.clone(), query), Fresh::Once);

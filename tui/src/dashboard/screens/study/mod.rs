@@ -9,7 +9,7 @@ pub(crate) use curves::spans_decades;
 pub(crate) use trials::state_ink;
 
 use super::picture::Picture;
-use super::steps::pace;
+use super::steps::{ALONE, pace};
 use super::{Pointer, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::{Cx, Step};
@@ -153,7 +153,11 @@ impl Screen for Study {
         wants.curves(&study, &metric, shown);
         let row = |number: &u32| rows.get(*number);
         let runs = |number: &u32| row(number).is_some_and(|row| row.ended_unix_ms.is_none());
-        let running = looked_at.iter().filter(|number| runs(number)).count();
+        let running = looked_at
+            .iter()
+            .filter(|number| runs(number))
+            .count()
+            .max(1) as u64;
         for number in &looked_at {
             let (trial, query) = (self.trial_id(*number), curves::rate_query());
             let zoom = cx.data.zoom(&trial, &query).ready();
@@ -163,7 +167,7 @@ impl Screen for Study {
             // Whether the first step has the number 0 or 1 does not matter so.
             let is_whole = row(number).is_some_and(|row| told.saturating_add(2) >= row.steps);
             let fresh = match runs(number) {
-                true => pace(curves::RATE_BYTES * running as u64),
+                true => pace(curves::RATE_BYTES, ALONE / running),
                 false if is_whole => Fresh::Once,
                 // It ended since, or its steps were not all kept.
                 false => Fresh::Within(10_000),

@@ -5,7 +5,7 @@ use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::rows::{Row, Rows, number_of, study_of};
 use crate::dashboard::data::want::{Fresh, Loaded};
-use crate::dashboard::screens::steps::fresh;
+use crate::dashboard::screens::steps::{SHARED, fresh};
 use crate::summary::is_rate_column;
 use attune_protocol::{StudySummary, TrialDetail, TrialState, TrialSummary};
 
@@ -147,7 +147,7 @@ impl<'a> Known<'a> {
 
     /// How old the trial's own record may be.
     pub(super) fn fresh(&self) -> Fresh {
-        fresh(self.detail, self.state(), 0)
+        fresh(self.detail, self.state(), SHARED)
     }
 
     /// The names of what was recorded at each step.

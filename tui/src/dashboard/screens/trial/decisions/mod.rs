@@ -14,7 +14,7 @@ use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::grid::Grid;
 use crate::dashboard::keys::Command;
 use crate::dashboard::pen::{Pen, split_top};
-use crate::dashboard::screens::steps::{Sight, pace};
+use crate::dashboard::screens::steps::{SHARED, Sight, pace};
 use crate::dashboard::screens::{Pointer, Press, Wants};
 use crate::style::Ink;
 use attune_protocol::work::Intervention;
@@ -28,6 +28,9 @@ const PAGE: u64 = 500;
 /// What a value of a step takes on the wire, about.
 const VALUE_BYTES: u64 = 20;
 
+/// How long a page of a trial in training stays, in milliseconds.
+const HOLD: u64 = 30_000;
+
 /// The table and where in the trial it is.
 #[derive(Debug, Default)]
 pub(super) struct Decisions {
@@ -36,8 +39,19 @@ pub(super) struct Decisions {
     page: Option<u64>,
     /// The step that is to be chosen once its page is here.
     sought: Option<u64>,
+    /// The page that is shown of a trial in training where none was chosen.
+    held: Option<Held>,
     /// Rows that were drawn last.
     drawn: usize,
+}
+
+/// A page that stays for a while, though its trial trains on: pages are large, and it may make one
+/// in the blink of an eye.
+#[derive(Debug)]
+struct Held {
+    trial: String,
+    page: u64,
+    since: u64,
 }
 
 /// Which way pages are turned.
@@ -61,7 +75,14 @@ impl Decisions {
         rows.steps.get(*shown.get(self.grid.chosen)?).copied()
     }
 
-    pub(super) fn wants(&self, known: &Known<'_>, cx: &Cx<'_>, sight: Sight, wants: &mut Wants) {
+    pub(super) fn wants(
+        &mut self,
+        known: &Known<'_>,
+        cx: &Cx<'_>,
+        sight: Sight,
+        wants: &mut Wants,
+    ) {
+        self.hold(known, cx, sight);
         let page = self.page(known, cx, sight);
         let rows = self.rows(known, cx, sight).ready();
         let told = rows.and_then(|rows| rows.steps.last()).copied();
@@ -71,7 +92,7 @@ impl Decisions {
         let values = rows.map_or(0, |rows| rows.steps.len() * (rows.columns.len() + 1));
         let fresh = match known.is_running() {
             _ if is_full || is_over => Fresh::Once,
-            true => pace(values as u64 * VALUE_BYTES),
+            true => pace(values as u64 * VALUE_BYTES, SHARED),
             false => Fresh::Within(10_000),
         };
         wants.answer(Want::Steps(known.id.to_owned(), query(page)), fresh);
@@ -211,6 +232,33 @@ impl Decisions {
 
     /// The page that is shown.
     fn page(&self, known: &Known<'_>, cx: &Cx<'_>, sight: Sight) -> u64 {
+        match &self.held {
+            Some(held) if self.page.is_none() && held.trial == known.id => held.page,
+            _ => self.newest(known, cx, sight),
+        }
+    }
+
+    /// Stays at the page of a trial in training until the line has rested.
+    fn hold(&mut self, known: &Known<'_>, cx: &Cx<'_>, sight: Sight) {
+        if !known.is_running() || self.page.is_some() {
+            self.held = None;
+            return;
+        }
+        let is_due = self
+            .held
+            .as_ref()
+            .is_none_or(|held| held.trial != known.id || cx.now.saturating_sub(held.since) >= HOLD);
+        if is_due {
+            self.held = Some(Held {
+                trial: known.id.to_owned(),
+                page: self.newest(known, cx, sight),
+                since: cx.now,
+            });
+        }
+    }
+
+    /// The page that was chosen, or the one of the last decision.
+    fn newest(&self, known: &Known<'_>, cx: &Cx<'_>, sight: Sight) -> u64 {
         let last = known.steps().saturating_sub(1) / PAGE;
         let changed = || {
             let rates = sight.all(cx.data, known.id, "lr");

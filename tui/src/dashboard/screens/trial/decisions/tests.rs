@@ -10,31 +10,7 @@ use attune_protocol::{Number, Zoom};
 /// What is known of a trial of 10,000 steps whose rate fell at the steps 2,345 and 7,001.
 fn long_trial(sight: Sight) -> Data {
     let mut data = Data::new();
-    let row = attune_protocol::TrialRow {
-        number: 1,
-        state: attune_protocol::TrialState::Done,
-        scheduler: "greedy".to_owned(),
-        config: Vec::new(),
-        metrics: Vec::new(),
-        epochs: 10,
-        max_epochs: 10,
-        steps: 10_000,
-        value: None,
-        best_epoch: None,
-        rungs: Vec::new(),
-        seconds: Number(1.0),
-        started_unix_ms: None,
-        ended_unix_ms: Some(1),
-        reason: None,
-        deaths: 0,
-        tags: Vec::new(),
-    };
-    let table = attune_protocol::TrialTable {
-        rows: vec![row],
-        ..Default::default()
-    };
-    let want = Want::Trials("s1".to_owned(), 0);
-    data.answer(&want, Ok(Answer::Trials(table)), 0);
+    tell(&mut data, 10_000, attune_protocol::TrialState::Done);
     let rate = |step: u64| match step {
         0..2_345 => 0.1,
         2_345..7_001 => 0.05,
@@ -64,6 +40,59 @@ fn long_trial(sight: Sight) -> Data {
         data.answer(&want, Ok(Answer::Steps(rows)), 0);
     }
     data
+}
+
+/// The table says of the trial that it has made so many steps.
+fn tell(data: &mut Data, steps: u64, state: attune_protocol::TrialState) {
+    let row = attune_protocol::TrialRow {
+        number: 1,
+        state,
+        scheduler: "greedy".to_owned(),
+        config: Vec::new(),
+        metrics: Vec::new(),
+        epochs: 10,
+        max_epochs: 10,
+        steps,
+        value: None,
+        best_epoch: None,
+        rungs: Vec::new(),
+        seconds: Number(1.0),
+        started_unix_ms: None,
+        ended_unix_ms: None,
+        reason: None,
+        deaths: 0,
+        tags: Vec::new(),
+    };
+    let table = attune_protocol::TrialTable {
+        rows: vec![row],
+        ..Default::default()
+    };
+    let want = Want::Trials("s1".to_owned(), 0);
+    data.answer(&want, Ok(Answer::Trials(table)), 0);
+}
+
+#[test]
+fn a_trial_that_makes_a_page_in_a_blink_does_not_fill_a_slow_line() {
+    use attune_protocol::TrialState;
+    let sight = Sight::new(None, Some(80), 1_000);
+    let (mut data, mut decisions) = (Data::new(), Decisions::default());
+    let mut pages = Vec::new();
+    let rounds = (0..=70).map(|second| (second, TrialState::Running));
+    for (second, state) in rounds.chain([(71, TrialState::Done)]) {
+        tell(&mut data, 1_000 * (second + 1), state);
+        let mut focus = Focus::default();
+        let cx = Cx::new(&data, &mut focus, second * 1_000, "");
+        let mut wants = Wants::default();
+        decisions.wants(&Known::new("s1.1", &cx), &cx, sight, &mut wants);
+        for (want, _) in wants.answers {
+            if let Want::Steps(_, query) = want {
+                pages.push(query);
+            }
+        }
+    }
+    pages.dedup();
+    let last = |second: u64| query((1_000 * (second + 1) - 1) / PAGE);
+    assert_eq!(pages, [last(0), last(30), last(60), last(71)]);
 }
 
 #[test]

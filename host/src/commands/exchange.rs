@@ -60,13 +60,17 @@ pub(super) async fn write(client: &Client, args: &ExportArgs) -> anyhow::Result<
             return Ok(vec![format!("saved the model as {}", to.display())]);
         }
     };
-    let mut stdout = std::io::stdout().lock();
+    // Only where it is written to: the dashboard, which exports too, draws there meanwhile.
+    let mut stdout;
     let target = match &args.to {
         Some(path) => Target::Path {
             path,
             force: args.force,
         },
-        None => Target::Stream(&mut stdout),
+        None => {
+            stdout = std::io::stdout().lock();
+            Target::Stream(&mut stdout)
+        }
     };
     let (epochs, steps) = (format.wants_epochs(&target), format.wants_steps(&target));
     // One after the other: the memory that is needed is that of one trial.

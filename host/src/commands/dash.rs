@@ -93,9 +93,7 @@ impl Helper for Hands {
 
 /// Writes a file that is not there yet.
 fn save(path: &Path, text: &str) -> Result<(), String> {
-    let mut options = std::fs::OpenOptions::new();
-    let opened = options.write(true).create_new(true).open(path);
-    let mut file = opened.map_err(|error| match error.kind() {
+    let mut file = std::fs::File::create_new(path).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
             format!("{} is there already; give another name", path.display())
         }

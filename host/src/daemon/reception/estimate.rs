@@ -11,6 +11,7 @@ use attune_protocol::{Estimate, Number, Problem};
 use attune_search::Domain;
 use attune_store::{Error, Scalar, Store, StudyId, TrialState};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -101,21 +102,18 @@ impl Pace {
             let has_rungs = StudySpec::parse(Path::new(&study.file), &study.spec)
                 .is_ok_and(|spec| spec.fidelity.asha);
             let mut has_any = false;
-            for number in 0..TRIALS {
-                let trial = match store.trial(id.trial(number)) {
-                    Ok(trial) => trial,
-                    Err(Error::NoSuchTrial { .. }) => break,
-                    Err(error) => return Err(error),
-                };
+            store.each_trial_from(id.trial(0), |id, trial| {
+                if id.number >= TRIALS {
+                    return ControlFlow::Break(());
+                }
                 if trial.steps == 0 || trial.seconds <= 0.0 {
-                    continue;
+                    return ControlFlow::Continue(());
                 }
                 has_any = true;
-                let batch = match trial.config.get(name::BATCH_SIZE) {
-                    Some(Scalar::Int(batch)) => *batch,
-                    _ => continue,
+                let Some(Scalar::Int(batch)) = trial.config.get(name::BATCH_SIZE) else {
+                    return ControlFlow::Continue(());
                 };
-                let sum = pace.by_batch.entry(batch).or_default();
+                let sum = pace.by_batch.entry(*batch).or_default();
                 sum.0 += trial.seconds;
                 sum.1 += trial.steps;
                 let is_judged = matches!(trial.state, TrialState::Done | TrialState::Stopped);
@@ -123,7 +121,8 @@ impl Pace {
                     trained += u64::from(trial.epochs);
                     possible += u64::from(trial.max_epochs);
                 }
-            }
+                ControlFlow::Continue(())
+            })?;
             if has_any {
                 pace.studies.push(*id);
             }
@@ -182,7 +181,7 @@ fn estimate(
     };
     match by_budget {
         Some(by_budget) if by_budget.seconds.0 < seconds => Some(Estimate {
-            basis: format!("its budget; without one, {}", basis_of(seconds, &basis)),
+            basis: format!("its budget; without one, {seconds:.0} s by {basis}"),
             ..by_budget
         }),
         _ => Some(Estimate {
@@ -192,17 +191,12 @@ fn estimate(
     }
 }
 
-fn basis_of(seconds: f64, basis: &str) -> String {
-    format!("{seconds:.0} s by {basis}")
-}
-
 /// Batch sizes that trials will have, evenly.
 fn batches(space: &StudySpace) -> Vec<i64> {
-    let searched = space.searched.parameters().iter();
+    let mut searched = space.searched.parameters().iter();
     let domain = searched
-        .filter(|parameter| parameter.name == name::BATCH_SIZE)
-        .map(|parameter| &parameter.domain)
-        .next();
+        .find(|parameter| parameter.name == name::BATCH_SIZE)
+        .map(|parameter| &parameter.domain);
     match domain {
         Some(Domain::Choice(values)) => {
             let whole = values.iter().filter_map(|value| match value {

@@ -142,9 +142,11 @@ fn at_a_pace_of_each_trial_the_latest_is_told_and_at_no_other_all_of_it() {
             .map(|event| event["event"].as_str().unwrap().to_owned());
         kinds.collect()
     };
-    assert_eq!(kinds(&standing), ["study_started", "trial_changed"]);
+    // What happens until this is on its way comes with it.
+    assert_eq!(kinds(&standing)[..2], ["study_started", "trial_changed"]);
     let (began, mut epochs) = (Instant::now(), None);
-    for round in 0..6 {
+    let mut round = 0;
+    while round < 6 {
         if round == 3 {
             // It comes back, and goes on from there.
             paced = Listener::new(&home, &path, Some(last));
@@ -162,10 +164,14 @@ fn at_a_pace_of_each_trial_the_latest_is_told_and_at_no_other_all_of_it() {
             let number = event["trial"].as_str()?.split_once('.')?.1;
             Some((number.parse::<u32>().ok()?, event["epoch"].as_u64()?))
         };
-        let latest = events.iter().filter_map(trained).max();
-        // Many epochs are trained in this time, of one trial after another.
-        assert!(latest > epochs, "{latest:?} after {epochs:?}: {events:?}");
-        epochs = latest;
+        // Many epochs are trained in this time, of one trial after another, where there are cores.
+        if let Some(latest) = events.iter().filter_map(trained).max() {
+            assert!(
+                Some(latest) > epochs,
+                "{latest:?} after {epochs:?}: {events:?}"
+            );
+            (epochs, round) = (Some(latest), round + 1);
+        }
     }
     // All rested, but for the first one of each connection.
     assert!(began.elapsed() >= 4 * pace, "{:?}", began.elapsed());

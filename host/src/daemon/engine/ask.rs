@@ -39,7 +39,8 @@ pub(in crate::daemon) enum Ask {
     Halt(StudyId, Halt, Reply<StudySummary>),
     Remove(StudyId, Reply<()>),
     Trial(TrialId, TrialAsk, Reply<TrialSummary>),
-    NoteStudy(StudyId, Note, Reply<StudySummary>),
+    /// With the study as it is stored.
+    NoteStudy(StudyId, Note, Box<StudySummary>, Reply<StudySummary>),
     NoteTrial(TrialId, Note, Reply<TrialSummary>),
     Steer(TrialId, Box<Steer>, Option<Box<NewScheduler>>, Reply<()>),
     Hire(NewWorker, Reply<Hired>),

@@ -202,8 +202,8 @@ impl State {
                 let done = self.trial(id, what);
                 self.answer(reply, done);
             }
-            Ask::NoteStudy(id, note, reply) => {
-                let noted = self.note_study(id, note);
+            Ask::NoteStudy(id, note, at_rest, reply) => {
+                let noted = self.note_study(id, note, *at_rest);
                 self.answer(reply, noted);
             }
             Ask::NoteTrial(id, note, reply) => {

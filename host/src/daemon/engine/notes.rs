@@ -2,30 +2,31 @@
 //! whoever listens.
 
 use super::State;
-use crate::convert::{self, Census};
+use crate::convert;
 use crate::daemon::study::number;
 use crate::daemon::{internal, not_found};
 use attune_protocol::{Event, Problem, StudySummary, TrialSummary};
 use attune_store::{Id, Note, StudyId, TrialId};
 
 impl State {
-    pub(super) fn note_study(&mut self, id: StudyId, note: Note) -> Result<StudySummary, Problem> {
+    /// `at_rest` is the study as it is stored, for where it is not under way: it has been counted
+    /// elsewhere, as there may be many trials.
+    pub(super) fn note_study(
+        &mut self,
+        id: StudyId,
+        note: Note,
+        at_rest: StudySummary,
+    ) -> Result<StudySummary, Problem> {
         let summary = match self.studies.get_mut(&id) {
             Some(study) => {
                 study.note = Some(note.clone());
                 study.summary()
             }
             None => {
-                let record = self.stored(id)?;
-                let mut census = Census::of(id, &record);
-                let counted = self
-                    .means
-                    .store
-                    .each_trial(id, |id, trial| census.count(id, &trial));
-                counted.map_err(|error| internal(&error.into()))?;
+                self.stored(id)?;
                 StudySummary {
                     note: convert::note(Some(&note)),
-                    ..census.summary()
+                    ..at_rest
                 }
             }
         };
@@ -36,18 +37,14 @@ impl State {
     }
 
     pub(super) fn note_trial(&mut self, id: TrialId, note: Note) -> Result<TrialSummary, Problem> {
-        let under_way = self.studies.get_mut(&id.study);
-        let held = under_way.and_then(|study| {
-            let metric = study.record.metric.clone();
-            let trial = study.trials.get_mut(&number(id))?;
+        let told = self.studies.get(&id.study).and_then(|study| {
+            let trial = study.trials.get(&number(id))?;
             // One that no worker has taken yet is nobody's business.
-            trial.is_stored.then_some((trial, metric))
+            let is_told = trial.is_stored;
+            is_told.then(|| trial.told(id, &study.record.metric))
         });
-        let summary = match held {
-            Some((trial, metric)) => {
-                trial.note = Some(note.clone());
-                trial.told(id, &metric)
-            }
+        let summary = match told {
+            Some(summary) => summary,
             None => {
                 let study = self.stored(id.study)?;
                 // It may have ended in this very round.
@@ -55,16 +52,38 @@ impl State {
                     Some(record) => record.clone(),
                     None => self.means.store.trial(id).map_err(not_found)?,
                 };
-                TrialSummary {
-                    note: convert::note(Some(&note)),
-                    ..convert::trial(id, &record, &study.metric)
-                }
+                convert::trial(id, &record, &study.metric)
             }
         };
+        let summary = TrialSummary {
+            note: convert::note(Some(&note)),
+            ..summary
+        };
+        // Also that of a fork is held whose first trial is stored before a worker takes it.
+        let under_way = self.studies.get_mut(&id.study);
+        if let Some(trial) = under_way.and_then(|study| study.trials.get_mut(&number(id))) {
+            trial.note = Some(note.clone());
+        }
         self.outbox.put_note(Id::Trial(id), note);
         let trial = summary.clone();
         self.outbox.tell(id.study, Event::TrialChanged { trial });
         Ok(summary)
+    }
+
+    /// A study that was read from the store hears of what is about to be.
+    pub(super) fn take_in_notes(&mut self, id: StudyId) {
+        let Some(study) = self.studies.get_mut(&id) else {
+            return;
+        };
+        if let Some(note) = self.outbox.note(Id::Study(id)) {
+            study.note = Some(note.clone());
+        }
+        for (number, trial) in &mut study.trials {
+            let about = Id::Trial(id.trial(number.0 as u32));
+            if let Some(note) = self.outbox.note(about) {
+                trial.note = Some(note.clone());
+            }
+        }
     }
 
     /// What people wrote, stored or about to be.

@@ -87,6 +87,7 @@ impl State {
             let study = Study::restore(&self.means.store, id, &self.means.checkpoints, schedulers);
             self.studies
                 .insert(id, study.map_err(|error| internal(&error))?);
+            self.take_in_notes(id);
         }
         let Some(study) = self.studies.get_mut(&id) else {
             return Err(not_found(format!("there is no study {id}")));

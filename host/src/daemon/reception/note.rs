@@ -13,13 +13,15 @@ const MAX_TAGS: usize = 20;
 const MAX_TAG: usize = 40;
 
 impl Reception {
+    /// `at_rest` is the study as it is stored.
     pub(in crate::daemon) async fn note_study(
         &self,
         id: StudyId,
         note: Note,
+        at_rest: StudySummary,
     ) -> Result<StudySummary, Problem> {
         let note = checked(note).map_err(invalid)?;
-        let ask = |reply| Ask::NoteStudy(id, note, reply);
+        let ask = |reply| Ask::NoteStudy(id, note, Box::new(at_rest), reply);
         self.engine.ask(ask).await
     }
 

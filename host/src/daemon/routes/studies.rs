@@ -97,7 +97,9 @@ pub(super) async fn note_study(
     In(id): In<StudyId>,
     Body(note): Body<Note>,
 ) -> Answered<StudySummary> {
-    Ok(Json(house.reception.note_study(id, note).await?))
+    let at_rest = summary(&house, id).await?;
+    let noted = house.reception.note_study(id, note, at_rest).await?;
+    Ok(Json(noted))
 }
 
 pub(super) async fn model(State(house): App, In(id): In<StudyId>) -> Result<Response, Refusal> {

@@ -254,7 +254,7 @@ endpoints! {
     /// Running trials are checkpointed and wait for the next one.
     SHUTDOWN: Post "/v1/shutdown", nothing (Nothing) => json (Nothing), [Conflict] SOON;
 
-    /// Every study, the newest first.
+    /// Every study, the oldest first.
     STUDIES: Get "/v1/studies", nothing (Nothing) => json [StudySummary], [] SOON;
     /// Submits a study.
     /// It is checked, stored and then runs; what it answers is durable.

@@ -3,6 +3,8 @@
 use crate::ground::Terminal;
 use crate::studies::{endless, start};
 use crate::support::{Home, small_study, wait_for};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 #[test]
 fn a_terminal_that_is_too_small_says_so_until_it_grows() {
@@ -29,24 +31,40 @@ fn a_key_saves_the_screen_as_picture_and_as_text() {
     let mut terminal = Terminal::dashboard(&home, (100, 30));
     terminal.sees("vineyard");
     terminal.press("<f12>");
-    terminal.sees("attune-studies-1.");
-    let read = |ending: &str| {
-        let path = home.path().join(format!("attune-studies-1.{ending}"));
-        // It is there before it is whole.
-        let whole = |text: String| Some(text).filter(|text| text.ends_with('\n'));
-        let read = || std::fs::read_to_string(&path).ok().and_then(whole);
-        wait_for(read, &format!("{} is written", path.display()))
+    let shots = |ending: &str| -> BTreeMap<PathBuf, String> {
+        let entries = std::fs::read_dir(home.path()).expect("the folder");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let of_form = paths.filter(|path| path.extension().is_some_and(|e| e == ending));
+        // Each is there before it is whole.
+        let whole = |path: PathBuf| {
+            let text = std::fs::read_to_string(&path).ok()?;
+            text.ends_with('\n').then_some((path, text))
+        };
+        of_form.filter_map(whole).collect()
     };
-    let (picture, text) = (read("svg"), read("txt"));
+    let made = |count: usize| {
+        let [pictures, texts] = ["svg", "txt"].map(|ending| {
+            let there = || Some(shots(ending)).filter(|shots| shots.len() == count);
+            wait_for(there, &format!("{count} shots as {ending}"))
+        });
+        (pictures, texts)
+    };
+    let (pictures, texts) = made(1);
+    let (picture, text) = (&pictures.values().next(), &texts.values().next());
+    let (picture, text) = (picture.expect("one"), text.expect("one"));
     assert!(picture.starts_with("<svg"), "{picture}");
     assert!(picture.trim_end().ends_with("</svg>"), "{picture}");
     // In the picture each word has a place of its own.
     let named = |text: &str| text.contains("vineyard") && text.contains("Studies");
-    assert!(named(&picture) && named(&text), "{picture}\n{text}");
+    assert!(named(picture) && named(text), "{picture}\n{text}");
     // Those that are there are not written over: the next ones have other names.
     terminal.press("!");
-    terminal.sees("attune-studies-2.");
-    assert_eq!((read("svg"), read("txt")), (picture, text));
+    let (later, _) = made(2);
+    assert!(
+        pictures
+            .iter()
+            .all(|(path, text)| later.get(path) == Some(text))
+    );
 }
 
 #[test]

@@ -88,6 +88,15 @@ impl Deed {
         }
     }
 
+    /// What a note is written about, where this writes one.
+    pub(crate) fn noted(&self) -> Option<Subject> {
+        match self {
+            Deed::NoteStudy(id, _) => Some(Subject::Study(id.clone())),
+            Deed::NoteTrial(id, _) => Some(Subject::Trial(id.clone())),
+            _ => None,
+        }
+    }
+
     /// What takes it back, once it is done; `before` is the note that was there.
     pub(crate) fn undo(&self, before: Option<Note>) -> Option<Deed> {
         match self {

@@ -71,8 +71,8 @@ fn a_screenshot_is_text_and_svg() {
     else {
         panic!("{:?}", desk.deeds());
     };
-    assert_eq!(svg, "/home/ada/attune-studies-1.svg");
-    assert_eq!(txt, "/home/ada/attune-studies-1.txt");
+    let named = |ending: &str| format!("/home/ada/attune-studies-{}.{ending}", desk.now);
+    assert_eq!((svg, txt), (&named("svg"), &named("txt")));
     assert!(picture.starts_with("<svg") && picture.contains(">wine<"));
     assert!(text.contains("wine quality"));
 }

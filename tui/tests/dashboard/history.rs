@@ -8,15 +8,25 @@ use std::collections::BTreeMap;
 /// Updates in an epoch of a made-up trial.
 const STEPS: u64 = 23;
 
-/// Gives a trial its past: the third of a study was taken by hand, the fifth has lost a worker.
-pub(crate) fn enrich(detail: &mut TrialDetail, number: u32) {
-    let trial = &mut detail.trial;
-    let kept = |epoch: u32, kept_as| Checkpoint {
+fn kept(epoch: u32, kept_as: KeptAs) -> Checkpoint {
+    Checkpoint {
         step: u64::from(epoch) * STEPS,
         epoch,
         bytes: 1_234_567,
         kept_as,
-    };
+    }
+}
+
+/// One checkpoint of each of so many epochs.
+pub(crate) fn of_each_epoch(epochs: u32) -> Vec<Checkpoint> {
+    (1..=epochs)
+        .map(|epoch| kept(epoch, KeptAs::Rung))
+        .collect()
+}
+
+/// Gives a trial its past: the third of a study was taken by hand, the fifth has lost a worker.
+pub(crate) fn enrich(detail: &mut TrialDetail, number: u32) {
+    let trial = &mut detail.trial;
     let rungs = [2, 6, 18].into_iter().filter(|rung| *rung <= trial.epochs);
     trial.rungs = rungs.collect();
     let rungs = trial.rungs.iter().map(|rung| kept(*rung, KeptAs::Rung));

@@ -1,7 +1,9 @@
 //! One study: its table and its curves.
 
 use crate::desk::{Desk, check};
-use attune_protocol::{Number, Steer};
+use crate::toy::Toy;
+use attune_protocol::{Note, Number, Steer};
+use attune_tui::Style;
 use attune_tui::dashboard::{Deed, Want};
 
 #[test]
@@ -100,4 +102,50 @@ fn the_rates_of_trials_in_training_do_not_fill_a_slow_line() {
         (15..=24).contains(&count),
         "asked {count} times in a minute"
     );
+}
+
+#[test]
+fn what_was_written_before_stays_when_more_is_written() {
+    let note = Note {
+        text: "good".to_owned(),
+        tags: vec!["seen".to_owned()],
+    };
+    let toy = Toy {
+        notes: [("s12.1".to_owned(), note.clone())].into(),
+        ..Toy::default()
+    };
+    let mut desk = Desk::with((120, 40), Style::ASCII, toy);
+    // The table holds no texts: the note is asked for, and nothing can be written over meanwhile.
+    desk.press("j<enter>t");
+    desk.sees("the note is on its way; press it once more");
+    desk.press("t fast<enter>");
+    // The screen knows of it at once.
+    desk.press("n<end>, and quick<enter>");
+    let tags = vec!["seen".to_owned(), "fast".to_owned()];
+    let tagged = Note { tags, ..note };
+    let text = "good, and quick".to_owned();
+    let both = Note {
+        text,
+        ..tagged.clone()
+    };
+    let written = |note: Note| Deed::NoteTrial("s12.1".to_owned(), note);
+    assert_eq!(desk.deeds(), [written(tagged), written(both)]);
+}
+
+#[test]
+fn a_question_has_room_for_its_answer_whatever_it_tells() {
+    let toy = Toy {
+        keeps_all: true,
+        ..Toy::default()
+    };
+    let mut desk = Desk::with((60, 20), Style::ASCII, toy);
+    desk.press("j<enter>f");
+    for part in [
+        "They are at steps 23, 46",
+        "scheduler",
+        "settings",
+        "esc: leave it",
+    ] {
+        desk.sees(part);
+    }
 }

@@ -4,6 +4,7 @@ use crate::history;
 use crate::made_up;
 use attune_protocol::*;
 use attune_tui::dashboard::{Answer, Deed, Done, Want};
+use std::collections::BTreeMap;
 
 /// The daemon, and what it was asked to do.
 #[derive(Debug, Default)]
@@ -16,6 +17,10 @@ pub(crate) struct Toy {
     pub(crate) is_forked: bool,
     /// How many trials s12 has, if it is not the usual eight.
     pub(crate) many: Option<u32>,
+    /// What was written about trials.
+    pub(crate) notes: BTreeMap<String, Note>,
+    /// Whether every trial has kept a checkpoint of each of a hundred epochs.
+    pub(crate) keeps_all: bool,
 }
 
 /// Updates in an epoch of a made-up trial.
@@ -55,10 +60,23 @@ impl Toy {
         Ok(detail)
     }
 
+    /// A trial with what was written about it.
+    fn noted(&self, id: &str) -> Result<TrialDetail, String> {
+        let mut detail = Toy::trial(id)?;
+        if let Some(note) = self.notes.get(id) {
+            detail.trial.note = note.clone();
+        }
+        if self.keeps_all {
+            detail.trial.checkpoints = history::of_each_epoch(100);
+        }
+        Ok(detail)
+    }
+
     pub(crate) fn answer(&mut self, want: &Want) -> Result<Answer, String> {
         self.asked.push(want.clone());
         Ok(match want {
-            Want::Studies => Answer::Studies(self.studies()),
+            // The oldest first, as the daemon tells them.
+            Want::Studies => Answer::Studies(self.studies().into_iter().rev().collect()),
             Want::Status => Answer::Status(status()),
             Want::Plugins => Answer::Plugins(plugins()),
             Want::Log(level) => Answer::Log(log(level.as_deref())),
@@ -87,7 +105,7 @@ impl Toy {
                     .filter_map(|trial| curve(study, metric, *trial))
                     .collect(),
             ),
-            Want::Trial(id) => Answer::Trial(Toy::trial(id)?),
+            Want::Trial(id) => Answer::Trial(self.noted(id)?),
             Want::Zoom(id, query) => Answer::Zoom(zoom(&Toy::trial(id)?, query)?),
             Want::Steps(id, query) => Answer::Steps(history::steps(&Toy::trial(id)?, query)),
             Want::Insight(_) => Answer::Insight(insight()),
@@ -111,6 +129,10 @@ impl Toy {
                 let mut study = made_up::studies().remove(0);
                 "s14".clone_into(&mut study.id);
                 done.study = Some(study);
+            }
+            Deed::NoteTrial(id, note) => {
+                self.notes.insert(id.clone(), note.clone());
+                done.trial = Some(self.noted(id)?.trial);
             }
             Deed::StopStudy(id) if id == "s1" => return Err("study s1 is over already".to_owned()),
             _ => {}

@@ -87,7 +87,7 @@ impl Client {
         self.done(&endpoint::SHUTDOWN, &[]).await
     }
 
-    /// Every study, the newest first.
+    /// Every study, the oldest first.
     pub async fn studies(&self) -> Result<Vec<StudySummary>> {
         self.get(&endpoint::STUDIES, &[]).await
     }

@@ -3,6 +3,7 @@
 
 use super::{App, Effect, GRACE};
 use crate::dashboard::data::rows::study_of;
+use crate::dashboard::data::want::{Fresh, Want};
 use crate::dashboard::deed::{self, Deed, Subject};
 use crate::dashboard::keys::{Command, Place};
 use crate::dashboard::overlay::{Dialog, Entry, Overlay, Purpose};
@@ -42,8 +43,8 @@ impl App {
             Command::Extend => self.ask_extend(study),
             Command::Delete => self.ask_delete(&subjects),
             Command::Export => self.ask_export(study),
-            Command::Note => self.ask_note(first),
-            Command::Tag => self.ask_tags(first),
+            Command::Note => self.ask_note(first, effects),
+            Command::Tag => self.ask_tags(first, effects),
             Command::Compare => self.compare(&subjects, effects),
             Command::Again => self.again(&study, effects),
             _ => {}
@@ -240,30 +241,54 @@ impl App {
         self.show(Dialog::new(Purpose::Export(study), "Export", text, entries));
     }
 
-    fn note_of(&self, subject: &Subject) -> Note {
-        let note = match subject {
+    /// What was written about it; nothing while that is not known.
+    pub(super) fn note_of(&self, subject: &Subject) -> Option<&Note> {
+        match subject {
             Subject::Study(id) => self.data.study(id).map(|study| &study.note),
             Subject::Trial(id) => self.data.trial(id).ready().map(|trial| &trial.trial.note),
+        }
+    }
+
+    /// The note that is about to be changed. One that is not known would be written over: it is
+    /// asked for first.
+    fn note_to_change(&mut self, subject: &Subject, effects: &mut Vec<Effect>) -> Option<Note> {
+        let note = self.note_of(subject).cloned();
+        if note.is_none() {
+            let want = match subject {
+                Subject::Study(_) => Want::Studies,
+                Subject::Trial(id) => Want::Trial(id.clone()),
+            };
+            if self.data.must_ask(&want, Fresh::Once, self.now) {
+                effects.push(Effect::Ask(want));
+            }
+            self.tell("the note is on its way; press it once more");
+        }
+        note
+    }
+
+    fn ask_note(&mut self, subject: Subject, effects: &mut Vec<Effect>) {
+        let Some(note) = self.note_to_change(&subject, effects) else {
+            return;
         };
-        note.cloned().unwrap_or_default()
-    }
-
-    fn ask_note(&mut self, subject: Subject) {
-        let note = self.note_of(&subject);
-        let entries = vec![Entry::text("note", "what you want to remember", note.text)];
         let text = format!("About {}.", subject.id());
-        self.show(Dialog::new(Purpose::Note(subject), "Note", text, entries));
+        let hint = "what you want to remember";
+        let entries = vec![Entry::text("note", hint, note.text.clone())];
+        let purpose = Purpose::Note(subject, note);
+        self.show(Dialog::new(purpose, "Note", text, entries));
     }
 
-    fn ask_tags(&mut self, subject: Subject) {
-        let note = self.note_of(&subject);
+    fn ask_tags(&mut self, subject: Subject, effects: &mut Vec<Effect>) {
+        let Some(note) = self.note_to_change(&subject, effects) else {
+            return;
+        };
         let entries = vec![Entry::text(
             "tags",
             "words, separated by spaces; a filter finds them: tag = good",
             note.tags.join(" "),
         )];
         let text = format!("Tags of {}.", subject.id());
-        self.show(Dialog::new(Purpose::Tag(subject), "Tags", text, entries));
+        let purpose = Purpose::Tag(subject, note);
+        self.show(Dialog::new(purpose, "Tags", text, entries));
     }
 
     fn compare(&mut self, subjects: &[Subject], effects: &mut Vec<Effect>) {
@@ -350,8 +375,11 @@ impl App {
             }
             Purpose::Delete(subjects) => {
                 let at = self.now + GRACE;
-                self.doomed
-                    .extend(subjects.iter().map(|subject| (subject.id().to_owned(), at)));
+                for subject in subjects {
+                    let id = subject.id();
+                    self.doomed.retain(|(doomed, _)| doomed != id);
+                    self.doomed.push((id.to_owned(), at));
+                }
             }
             Purpose::Fork(trial) => self.fork(trial, answer(0), answer(1), answer(2), effects),
             Purpose::Swap(trial) => match deed::settings(answer(1)) {
@@ -383,17 +411,17 @@ impl App {
                 };
                 self.perform(deed, effects);
             }
-            Purpose::Note(subject) => {
+            Purpose::Note(subject, before) => {
                 let note = Note {
                     text: answer(0).to_owned(),
-                    ..self.note_of(&subject)
+                    ..before
                 };
                 self.write_note(subject, note, effects);
             }
-            Purpose::Tag(subject) => {
+            Purpose::Tag(subject, before) => {
                 let note = Note {
                     tags: answer(0).split_whitespace().map(str::to_owned).collect(),
-                    ..self.note_of(&subject)
+                    ..before
                 };
                 self.write_note(subject, note, effects);
             }

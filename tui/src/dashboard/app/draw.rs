@@ -22,6 +22,7 @@ impl App {
     pub fn draw(&mut self, buffer: &mut Buffer) {
         self.dirty = false;
         let area = buffer.area;
+        self.drawn = area;
         let style = self.style;
         let mut pen = Pen { buffer, style };
         pen.blank(area);
@@ -50,7 +51,6 @@ impl App {
         }
         self.focus = focus;
         self.foot(&mut pen, foot);
-        self.picture.clone_from(pen.buffer);
     }
 
     fn head(&mut self, pen: &mut Pen<'_>, area: Rect, title: &str) {
@@ -146,13 +146,15 @@ impl App {
     }
 
     pub(super) fn screenshot(&mut self, effects: &mut Vec<Effect>) {
-        self.shots += 1;
+        let mut picture = Buffer::empty(self.drawn);
+        self.draw(&mut picture);
         let place = self.place.title().to_lowercase();
-        let path = format!("{}/attune-{place}-{}", self.folder, self.shots);
+        // By the moment: a later session finds no name taken.
+        let path = format!("{}/attune-{place}-{}", self.folder, self.now);
         let title = format!("attune: {}", self.place.title());
         for (ending, text) in [
-            ("svg", shot::svg(&self.picture, &title)),
-            ("txt", shot::text(&self.picture)),
+            ("svg", shot::svg(&picture, &title)),
+            ("txt", shot::text(&picture)),
         ] {
             let path = format!("{path}.{ending}");
             self.perform(Deed::Save { path, text }, effects);

@@ -20,8 +20,7 @@ use super::screens::system::System;
 use super::screens::trial::Trial;
 use super::screens::{Pointer, Press, Screen, Wants};
 use crate::style::Style;
-use attune_protocol::{Event, Note};
-use ratatui::buffer::Buffer;
+use attune_protocol::Event;
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
@@ -101,15 +100,12 @@ pub struct App {
     now: u64,
     folder: String,
     dirty: bool,
-    is_quitting: bool,
     /// Where things were drawn last.
     tabs: Vec<(Rect, Place)>,
     body: Rect,
     pressed: Option<(u16, u16)>,
     clicked: Option<(u16, u16, u64)>,
-    /// The last picture, for screenshots.
-    picture: Buffer,
-    shots: u32,
+    drawn: Rect,
 }
 
 #[derive(Default)]
@@ -158,13 +154,11 @@ impl App {
             now: 0,
             folder: folder.into(),
             dirty: true,
-            is_quitting: false,
             tabs: Vec::new(),
             body: Rect::ZERO,
             pressed: None,
             clicked: None,
-            picture: Buffer::empty(Rect::ZERO),
-            shots: 0,
+            drawn: Rect::ZERO,
         }
     }
 
@@ -318,7 +312,6 @@ impl App {
         for (study, _) in std::mem::take(&mut self.doomed) {
             self.perform(Deed::DeleteStudy(study), effects);
         }
-        self.is_quitting = true;
         effects.push(Effect::Quit);
     }
 
@@ -510,7 +503,8 @@ impl App {
 
     /// Has a deed done.
     fn perform(&mut self, deed: Deed, effects: &mut Vec<Effect>) {
-        let before = self.note_before(&deed);
+        let noted = deed.noted();
+        let before = noted.and_then(|subject| self.note_of(&subject).cloned());
         let number = self.deeds;
         self.deeds += 1;
         let undo = deed.undo(before);
@@ -559,17 +553,6 @@ impl App {
                 }
             }
             Err(why) => self.complain(why),
-        }
-    }
-
-    fn note_before(&self, deed: &Deed) -> Option<Note> {
-        match deed {
-            Deed::NoteStudy(id, _) => self.data.study(id).map(|study| study.note.clone()),
-            Deed::NoteTrial(id, _) => {
-                let detail = self.data.trial(id).ready();
-                detail.map(|detail| detail.trial.note.clone())
-            }
-            _ => None,
         }
     }
 }

@@ -176,7 +176,7 @@ impl Data {
         if table.asked {
             return None;
         }
-        let misses = ended.is_some_and(|ended| ended > table.rows.ended());
+        let misses = ended.is_some_and(|ended| !table.rows.complete || ended > table.rows.ended());
         let due = match table.settled_at {
             None => true,
             Some(at) => misses && now.saturating_sub(at) >= CATCH_UP,
@@ -207,7 +207,9 @@ impl Data {
     /// Takes an answer in; says whether anything looks different now.
     pub(crate) fn answer(&mut self, want: &Want, answer: Result<Answer, String>, now: u64) -> bool {
         match (want, answer) {
-            (Want::Studies, Ok(Answer::Studies(studies))) => {
+            (Want::Studies, Ok(Answer::Studies(mut studies))) => {
+                // The daemon tells the oldest first.
+                studies.sort_by_key(|study| std::cmp::Reverse(age(&study.id)));
                 for study in &studies {
                     self.note_trend(study);
                 }
@@ -353,6 +355,9 @@ impl Data {
     }
 
     pub(crate) fn take_trial(&mut self, trial: &attune_protocol::TrialSummary, now: u64) {
+        if let Some(Answer::Trial(detail)) = self.cache.get_mut(&Want::Trial(trial.id.clone())) {
+            detail.trial.note = trial.note.clone();
+        }
         let number = number_of(&trial.id);
         let table = self.tables.get_mut(study_of(&trial.id));
         if let (Some(table), Some(number)) = (table, number) {
@@ -404,4 +409,9 @@ impl Data {
             }
         }
     }
+}
+
+/// Where a study stands in the order of their beginnings: 12 for `s12`.
+fn age(study: &str) -> Option<u64> {
+    study.strip_prefix('s')?.parse().ok()
 }

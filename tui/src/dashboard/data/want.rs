@@ -193,6 +193,11 @@ impl Cache {
             .retain(|_, slot| slot.asked || slot.wanted_at >= oldest || slot.wanted_at == now);
     }
 
+    /// The answer that is here, to be kept up to date.
+    pub(crate) fn get_mut(&mut self, want: &Want) -> Option<&mut Answer> {
+        self.slots.get_mut(&name(want))?.answer.as_mut()
+    }
+
     /// What there is of it.
     pub(crate) fn get(&self, want: &Want) -> Loaded<'_, Answer> {
         match self.slots.get(&name(want)) {

@@ -8,6 +8,7 @@ use crate::dashboard::pen::{Pen, centred};
 use crate::dashboard::screens::Press;
 use crate::style::Ink;
 use crate::text::wrap;
+use attune_protocol::Note;
 use ratatui::crossterm::event::{KeyCode, KeyEvent};
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -26,8 +27,9 @@ pub(crate) enum Purpose {
     SetRate(String),
     Extend(String),
     Export(String),
-    Note(Subject),
-    Tag(Subject),
+    /// With the note as it was: what is not asked for stays.
+    Note(Subject, Note),
+    Tag(Subject, Note),
     /// Of a screen's own: what it called it.
     Own(&'static str),
 }
@@ -216,11 +218,12 @@ impl Dialog {
             return;
         }
         let (x, room) = (inside.x + 1, inside.width - 2);
-        let mut y = inside.y;
-        for line in &text {
-            pen.line(x, y, room, line);
-            y += 1;
-        }
+        // What is filled in and the foot are there whatever is told.
+        let below = 2 * self.entries.len() as u16 + 2;
+        let rows = inside.height.saturating_sub(below).min(text.len() as u16);
+        let told = Rect::new(x, inside.y, room, rows);
+        pen.lines(told, &text);
+        let mut y = told.bottom();
         for (index, entry) in self.entries.iter().enumerate() {
             y += 1;
             if y >= inside.bottom() {
@@ -251,7 +254,7 @@ impl Dialog {
         let foot = match self.entries.len() {
             0 => "enter or y: yes    esc or n: no",
             1 => "enter: do it    esc: leave it",
-            _ => "tab: the next    enter at the last: do it    esc: leave it",
+            _ => "tab: next    enter at the last: do it    esc: leave it",
         };
         pen.text(x, inside.bottom() - 1, room, foot, Ink::Dim);
     }

@@ -73,10 +73,9 @@ impl Studies {
             NAME => shown.sort_by(|a, b| a.name.cmp(&b.name)),
             STATE => shown.sort_by_key(|study| order(study.state)),
             BEST => shown.sort_by(|a, b| {
-                let key = |s: &StudySummary| (s.metric.clone(), s.best_value.map(|v| v.0));
-                key(a)
-                    .partial_cmp(&key(b))
-                    .unwrap_or(std::cmp::Ordering::Equal)
+                let best = |s: &StudySummary| s.best_value.map_or(f64::NEG_INFINITY, |v| v.0);
+                let by_value = || best(a).total_cmp(&best(b));
+                a.metric.cmp(&b.metric).then_with(by_value)
             }),
             TRIALS => shown.sort_by_key(|study| std::cmp::Reverse(study.trials.ended())),
             TOOK => shown.sort_by(|a, b| b.seconds.0.total_cmp(&a.seconds.0)),

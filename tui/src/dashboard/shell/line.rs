@@ -7,7 +7,7 @@ use crate::dashboard::deed::{Deed, Done};
 use attune_protocol::client::{Notice, Scope};
 use attune_protocol::{
     Client, ClientError, CurvesQuery, EventsQuery, InsightQuery, LogQuery, LookAtData,
-    LookForPlugins, Steer, StudyState, StudySummary, TrialsQuery,
+    LookForPlugins, ProblemCode, Steer, StudyState, StudySummary, TrialsQuery,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -136,7 +136,9 @@ impl Line {
             let mut events = loop {
                 match client.events_told(scope.clone(), how).await {
                     Ok(events) => break events,
-                    Err(ClientError::Problem(_)) => return,
+                    Err(ClientError::Problem(problem)) if problem.code == ProblemCode::NotFound => {
+                        return;
+                    }
                     Err(_) => sleep(AGAIN).await,
                 }
             };

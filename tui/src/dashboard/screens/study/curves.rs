@@ -7,6 +7,7 @@ use crate::dashboard::data::rows::{Row, Rows};
 use crate::dashboard::pen::Pen;
 use crate::dashboard::screens::picture::Picture;
 use crate::dashboard::screens::steps::BYTES;
+use crate::summary::known_direction;
 use attune_protocol::{Bucket, Direction, Number, StudySummary, TrialState, ZoomQuery};
 use ratatui::layout::Rect;
 
@@ -125,17 +126,13 @@ impl Drawing<'_> {
         picture.draw(pen, inside, panels, &guides);
     }
 
-    /// Which way the drawn metric is better; losses and errors are so when they are low.
+    /// Which way the drawn metric is better, if that is known.
     fn better(&self) -> Option<Direction> {
         let objective = format!("valid_{}", self.study.metric);
         if self.metric == objective {
             return Some(self.study.direction);
         }
-        let low = ["loss", "error", "rmse", "mae"];
-        match low.iter().any(|name| self.metric.ends_with(name)) {
-            true => Some(Direction::Minimize),
-            false => Some(Direction::Maximize),
-        }
+        known_direction(self.metric)
     }
 
     fn chosen<'c>(&self, number: u32, cx: &Cx<'c>) -> Chosen<'c> {

@@ -2,8 +2,9 @@
 //! every picture.
 
 use super::brush::Brush;
-use super::scale::{Scale, is_searched_log};
+use super::scale::Scale;
 use crate::dashboard::data::rows::{Cell, Rows};
+use crate::dashboard::screens::launch::Searched;
 use crate::dashboard::screens::plugins::describe;
 use attune_protocol::{Direction, Insight, PluginInfo};
 use std::collections::{BTreeMap, HashMap};
@@ -203,9 +204,10 @@ fn columns(source: &Source<'_>, order: &[String]) -> Vec<Column> {
         .collect();
     names.sort_by_key(|(rank, is_own, name)| (*rank, *is_own, *name != "lr"));
     names.truncate(SETTINGS);
+    let searched = Searched::new(source.spec);
     let mut columns: Vec<Column> = names
         .into_iter()
-        .filter_map(|(_, _, name)| setting(source, name))
+        .filter_map(|(_, _, name)| setting(source, &searched, name))
         .collect();
     let values: Vec<f64> = rows.rows().iter().map(|row| row.value).collect();
     if let Some(scale) = Scale::of_numbers(&values, false) {
@@ -226,7 +228,7 @@ fn differs(rows: &Rows, setting: usize) -> bool {
     (1..rows.len()).any(|place| rows.cell(place, setting) != first)
 }
 
-fn setting(source: &Source<'_>, name: &str) -> Option<Column> {
+fn setting(source: &Source<'_>, searched: &Searched, name: &str) -> Option<Column> {
     let rows = source.rows;
     let setting = rows.setting(name)?;
     let cells = || (0..rows.len()).map(|place| rows.cell(place, setting));
@@ -236,8 +238,7 @@ fn setting(source: &Source<'_>, name: &str) -> Option<Column> {
     } else {
         let number = |cell: Cell| cell.number().unwrap_or(f64::NAN);
         let values: Vec<f64> = cells().map(number).collect();
-        let searched_log =
-            is_searched_log(source.spec, name) || describe::is_searched_log(source.plugins, name);
+        let searched_log = searched.is_log(name) || describe::is_searched_log(source.plugins, name);
         (Scale::of_numbers(&values, searched_log)?, values)
     };
     Some(Column {

@@ -42,6 +42,7 @@ struct Made {
     trials: usize,
     order: Vec<String>,
     spec: usize,
+    plugins: usize,
     at: u64,
 }
 
@@ -87,6 +88,7 @@ impl Table {
             trials: source.rows.len(),
             order: order.collect(),
             spec: source.spec.len(),
+            plugins: source.plugins.len(),
             at: now,
         };
         if let Some(before) = &self.made_from {
@@ -281,4 +283,55 @@ fn key(cell: Cell) -> Option<(u8, u64)> {
         Cell::Float(value) => (2, value.to_bits()),
         Cell::Word(word) => (3, word.into()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attune_protocol::TrialTable;
+    use serde_json::json;
+
+    fn rows() -> Rows {
+        let trials = json!([[0, 1, 0.5], [1, 2, 0.25], [2, 4, 0.125]]);
+        let row = |trial: &serde_json::Value| {
+            json!({"number": trial[0], "state": "done", "scheduler": "greedy",
+                   "config": [{"int": trial[1]}], "metrics": [], "epochs": 1, "max_epochs": 1, "steps": 1,
+                   "value": trial[2], "best_epoch": 1, "rungs": [], "seconds": 1.0,
+                   "started_unix_ms": 1, "ended_unix_ms": 2, "reason": null, "deaths": 0,
+                   "tags": []})
+        };
+        let told: Vec<_> = trials.as_array().unwrap().iter().map(row).collect();
+        let table = json!({"keys": ["greedy.patience"], "metrics": [], "rows": told, "next": null});
+        let mut rows = Rows::default();
+        rows.take(serde_json::from_value::<TrialTable>(table).unwrap());
+        rows
+    }
+
+    fn greedy() -> PluginInfo {
+        let params = json!([{"name": "patience", "kind": {"type": "int", "min": 0, "max": 99},
+                             "default": 3, "search": {"log": [1.0, 20.0]}}]);
+        let library = json!({"schedulers": [{"name": "greedy", "params": params}]});
+        let info = json!({"path": "greedy.so", "hash": "", "library": library, "fingerprint": "",
+                          "error": null, "quarantine": null});
+        serde_json::from_value(info).unwrap()
+    }
+
+    #[test]
+    fn plugins_that_are_known_later_say_how_their_parameters_are_searched() {
+        let (rows, plugins) = (rows(), [greedy()]);
+        let source = |plugins| Source {
+            study: "s1",
+            rows: &rows,
+            direction: Direction::Minimize,
+            spec: "",
+            insight: None,
+            plugins,
+            is_running: false,
+        };
+        let mut table = Table::default();
+        table.refresh(&source(&[]), 1);
+        assert!(!table.settings()[0].scale.is_log());
+        table.refresh(&source(&plugins), 2);
+        assert!(table.settings()[0].scale.is_log());
+    }
 }

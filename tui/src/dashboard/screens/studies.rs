@@ -233,13 +233,13 @@ impl Screen for Studies {
             Heading::word("name").most(26),
             Heading::word("state"),
             Heading::number("best"),
-            Heading::word("metric").rank(3),
-            Heading::word("trend").rank(4),
+            Heading::word("metric").rank(3).still(),
+            Heading::word("trend").rank(4).still(),
             Heading::word("trials").most(24),
             Heading::number("took").rank(2),
-            Heading::number("left").rank(1),
-            Heading::word("tags").rank(6),
-            Heading::number("begun").rank(5),
+            Heading::number("left").rank(1).still(),
+            Heading::word("tags").rank(6).still(),
+            Heading::number("begun").rank(5).still(),
         ];
         let shown = std::mem::take(&mut self.shown);
         let style = pen.style;

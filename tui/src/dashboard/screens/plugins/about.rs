@@ -31,9 +31,9 @@ pub(super) fn list(
     let headings = [
         Heading::word("scheduler"),
         Heading::word("library").rank(1).most(20),
-        Heading::word("version").rank(2),
+        Heading::word("version").rank(2).still(),
         Heading::word("health"),
-        Heading::word("what it does").rank(3).most(60),
+        Heading::word("what it does").rank(3).most(60).still(),
     ];
     grid.draw(pen, area, &headings, entries.len(), |index| {
         let entry = &entries[index];

@@ -103,19 +103,10 @@ impl Grid {
 
     /// A command of lists; says whether it was one that moves.
     pub(crate) fn act(&mut self, command: Command) -> bool {
-        let page = self.page.max(1);
         let last = self.rows.saturating_sub(1);
-        self.chosen = match command {
-            Command::Down => self.chosen + 1,
-            Command::Up => self.chosen.saturating_sub(1),
-            Command::PageDown => self.chosen + page,
-            Command::PageUp => self.chosen.saturating_sub(page),
-            Command::Top => 0,
-            Command::Bottom => last,
-            _ => return false,
-        }
-        .min(last);
-        true
+        let to = command.moved(self.chosen, last, self.page);
+        self.chosen = to.unwrap_or(self.chosen);
+        to.is_some()
     }
 
     /// The mouse: a click chooses a row or sorts by a column, the wheel scrolls. Says whether it
@@ -162,11 +153,7 @@ impl Grid {
         self.page = usize::from(area.height.saturating_sub(1));
         self.chosen = self.chosen.min(rows.saturating_sub(1));
         self.sort = self.sort.min(headings.len().saturating_sub(1));
-        self.top = self.top.clamp(
-            (self.chosen + 1).saturating_sub(self.page.max(1)),
-            self.chosen,
-        );
-        self.top = self.top.min(rows.saturating_sub(self.page));
+        self.top = in_sight(self.top, self.chosen, rows, self.page);
         self.headings.clear();
         self.body = Rect {
             y: area.y + 1.min(area.height),
@@ -271,6 +258,14 @@ impl Grid {
         }
         columns
     }
+}
+
+/// The first row in sight: of so many a page as near to where it was as shows the chosen one, and no
+/// room left at the end.
+pub(crate) fn in_sight(top: usize, chosen: usize, rows: usize, page: usize) -> usize {
+    let page = page.max(1);
+    let least = (chosen + 1).saturating_sub(page);
+    top.clamp(least, chosen).min(rows.saturating_sub(page))
 }
 
 #[cfg(test)]

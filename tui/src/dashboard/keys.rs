@@ -77,6 +77,23 @@ pub(crate) enum Command {
     Level,
 }
 
+impl Command {
+    /// Where a command of lists leads from a place in one, up to its last; nothing for others.
+    pub(crate) fn moved(self, at: usize, last: usize, page: usize) -> Option<usize> {
+        let page = page.max(1);
+        let to = match self {
+            Command::Down => at + 1,
+            Command::Up => at.saturating_sub(1),
+            Command::PageDown => at + page,
+            Command::PageUp => at.saturating_sub(page),
+            Command::Top => 0,
+            Command::Bottom => last,
+            _ => return None,
+        };
+        Some(to.min(last))
+    }
+}
+
 /// The screens, in the order of their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Place {

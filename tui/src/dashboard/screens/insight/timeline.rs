@@ -5,6 +5,7 @@ use super::table::can_wait;
 use crate::axis::Axis;
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::rows::{Row, Rows};
+use crate::dashboard::grid::in_sight;
 use crate::dashboard::keys::Command;
 use crate::dashboard::pen::{Pen, split_top};
 use crate::dashboard::screens::study::state_ink;
@@ -195,12 +196,7 @@ impl Timeline {
             height: top.height.min(lanes as u16),
             ..top
         };
-        let page = usize::from(self.plot.height);
-        let least = (self.lane + 1).saturating_sub(page.max(1));
-        self.top = self
-            .top
-            .clamp(least, self.lane)
-            .min(lanes - page.min(lanes));
+        self.top = in_sight(self.top, self.lane, lanes, self.plot.height.into());
         for row in 0..self.plot.height {
             self.lane(pen, row, rows, cx.now);
         }

@@ -101,15 +101,8 @@ impl Log {
     /// A command of lists; whether it was one.
     pub(super) fn act(&mut self, command: Command) -> bool {
         let last = self.lines.len().saturating_sub(1);
-        let (chosen, page) = (self.chosen(), self.page.max(1));
-        let to = match command {
-            Command::Up => chosen.saturating_sub(1),
-            Command::Down => chosen + 1,
-            Command::PageUp => chosen.saturating_sub(page),
-            Command::PageDown => chosen + page,
-            Command::Top => 0,
-            Command::Bottom => last,
-            _ => return false,
+        let Some(to) = command.moved(self.chosen(), last, self.page) else {
+            return false;
         };
         self.choose(to);
         true

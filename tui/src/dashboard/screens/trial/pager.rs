@@ -1,5 +1,6 @@
 //! Lines that are scrolled through, some of which lead somewhere.
 
+use crate::dashboard::grid::in_sight;
 use crate::dashboard::keys::Command;
 use crate::dashboard::pen::Pen;
 use crate::dashboard::screens::{Pointer, Press};
@@ -109,19 +110,11 @@ pub(super) struct Pager {
 impl Pager {
     /// A command of lists; says whether it was one.
     pub(super) fn act(&mut self, command: Command) -> bool {
-        let page = usize::from(self.body.height).max(1);
+        let page = usize::from(self.body.height);
         let last = self.rows.saturating_sub(1);
-        self.chosen = match command {
-            Command::Down => self.chosen + 1,
-            Command::Up => self.chosen.saturating_sub(1),
-            Command::PageDown => self.chosen + page,
-            Command::PageUp => self.chosen.saturating_sub(page),
-            Command::Top => 0,
-            Command::Bottom => last,
-            _ => return false,
-        }
-        .min(last);
-        true
+        let to = command.moved(self.chosen, last, page);
+        self.chosen = to.unwrap_or(self.chosen);
+        to.is_some()
     }
 
     /// The mouse; says whether it meant anything, and whether the chosen line is to be opened.
@@ -158,10 +151,7 @@ impl Pager {
             .max(beside.map_or(0, |(lines, _)| lines.len()));
         self.body = area;
         self.chosen = self.chosen.min(self.rows.saturating_sub(1));
-        let page = usize::from(area.height).max(1);
-        let least = (self.chosen + 1).saturating_sub(page);
-        self.top = self.top.clamp(least, self.chosen);
-        self.top = self.top.min(self.rows.saturating_sub(page));
+        self.top = in_sight(self.top, self.chosen, self.rows, area.height.into());
         let wide = beside.map_or(area.width, |(_, x)| x);
         for row in 0..area.height {
             let (index, y) = (self.top + usize::from(row), area.y + row);

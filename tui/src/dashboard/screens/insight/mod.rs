@@ -217,19 +217,11 @@ impl Screen for Insight {
     }
 
     fn title(&self, cx: &Cx<'_>) -> String {
-        let study = cx.focus.study.as_deref();
-        match study.and_then(|study| cx.data.study(study)) {
-            Some(study) => format!("{} {}", study.id, study.name),
-            None => study.unwrap_or_default().to_owned(),
-        }
+        cx.study_title()
     }
 
     fn wants(&mut self, cx: &mut Cx<'_>, wants: &mut Wants) {
-        if cx.focus.study.is_none() {
-            // As for whoever comes here first: the newest one.
-            let newest = cx.data.studies().and_then(|studies| studies.first());
-            cx.focus.study = newest.map(|study| study.id.clone());
-        }
+        cx.newest_study();
         self.follow(cx);
         let Some(study) = self.study.clone() else {
             return;

@@ -136,7 +136,7 @@ impl Studies {
             }
             _ => "no study yet: N opens a form for the first one, ? shows all keys",
         };
-        pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
+        pen.say(area, text, Ink::Dim);
     }
 }
 

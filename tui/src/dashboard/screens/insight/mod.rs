@@ -19,7 +19,7 @@ use crate::dashboard::cx::Cx;
 use crate::dashboard::data::want::{Fresh, Want};
 use crate::dashboard::deed::Subject;
 use crate::dashboard::keys::{Command, Group};
-use crate::dashboard::pen::{Pen, split_top};
+use crate::dashboard::pen::{Pen, inset, split_top};
 use crate::style::Ink;
 use attune_protocol::{StudyState, StudySummary};
 use importance::Bars;
@@ -147,15 +147,12 @@ impl Insight {
     }
 
     fn draw_part(&mut self, pen: &mut Pen<'_>, area: Rect, study: &StudySummary, cx: &Cx<'_>) {
-        let say = |pen: &mut Pen<'_>, text: &str| {
-            pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
-        };
         if self.part == Part::Importance {
             self.bars.draw(pen, area, &study.id, cx);
             return;
         }
         let Some(rows) = cx.data.rows(&study.id) else {
-            say(pen, "the trials are on their way");
+            pen.say(area, "the trials are on their way", Ink::Dim);
             return;
         };
         if self.part == Part::Timeline {
@@ -163,16 +160,14 @@ impl Insight {
             return;
         }
         if self.table.settings().is_empty() {
-            say(
-                pen,
-                match (rows.complete, self.table.columns.is_empty()) {
-                    (false, _) => "the trials are on their way",
-                    (true, true) => "no trial has a result yet: plots begin with the first ones",
-                    (true, false) => {
-                        "no setting differs between the trials: there is nothing to compare"
-                    }
-                },
-            );
+            let text = match (rows.complete, self.table.columns.is_empty()) {
+                (false, _) => "the trials are on their way",
+                (true, true) => "no trial has a result yet: plots begin with the first ones",
+                (true, false) => {
+                    "no setting differs between the trials: there is nothing to compare"
+                }
+            };
+            pen.say(area, text, Ink::Dim);
             return;
         }
         let (plot, foot) = split_top(area, area.height - 1);
@@ -187,10 +182,9 @@ impl Insight {
 
     /// What is brushed, and how many trials that leaves.
     fn foot(&self, pen: &mut Pen<'_>, line: Rect) {
-        let (x, room) = (line.x + 1, line.width.saturating_sub(1));
         if self.table.brushes.is_empty() {
             let text = "left and right choose a setting, space or a drag of the mouse brushes it";
-            pen.text(x, line.y, room, text, Ink::Dim);
+            pen.say(line, text, Ink::Dim);
             return;
         }
         let count = format!(
@@ -202,10 +196,11 @@ impl Insight {
             Ok(filter) => filter.unwrap_or_default(),
             Err(name) => format!("a part of {name}"),
         };
+        let line = inset(line);
         pen.pieces(
-            x,
+            line.x,
             line.y,
-            room,
+            line.width,
             &[(&count, Ink::Strong), (&filter, Ink::Warning)],
         );
     }
@@ -261,7 +256,7 @@ impl Screen for Insight {
         let study = self.study.as_deref().and_then(|id| cx.data.study(id));
         let Some(study) = study else {
             let text = "no study is chosen: 1 lists all of them";
-            pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
+            pen.say(area, text, Ink::Dim);
             return;
         };
         let (line, rest) = split_top(area, 1);

@@ -177,7 +177,7 @@ impl Timeline {
         let spans = || self.lanes.iter().flatten();
         let Some(begin) = spans().map(|span| span.start).min() else {
             let text = "no trial has begun yet";
-            pen.text(inside.x + 1, inside.y, inside.width - 1, text, Ink::Dim);
+            pen.say(inside, text, Ink::Dim);
             return;
         };
         if inside.height < 5 || inside.width < GUTTER + 10 {

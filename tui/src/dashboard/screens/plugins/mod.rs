@@ -312,13 +312,7 @@ impl Screen for Plugins {
         let parts = Part::ALL.map(|part| (part, part.title()));
         let left = self.tabs.draw(pen, line, parts, self.part);
         let name = self.chosen().map_or("", |entry| entry.name.as_str());
-        pen.text(
-            left.x + 1,
-            left.y,
-            left.width.saturating_sub(1),
-            name,
-            Ink::Strong,
-        );
+        pen.say(left, name, Ink::Strong);
         if area.width >= WIDE.0 && area.height >= WIDE.1 {
             self.is_beside = true;
             let (left, right) = split_left(rest, rest.width / 2);

@@ -235,7 +235,7 @@ impl Screen for Study {
         let study = self.study.as_deref().and_then(|id| cx.data.study(id));
         let Some(study) = study else {
             let text = "no study is chosen: 1 lists all of them, N launches one";
-            pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
+            pen.say(area, text, Ink::Dim);
             return;
         };
         let rows = cx.data.rows(&study.id);

@@ -3,7 +3,7 @@
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::want::Loaded;
 use crate::dashboard::keys::Command;
-use crate::dashboard::pen::{Pen, split_top};
+use crate::dashboard::pen::{Pen, inset, split_top};
 use crate::dashboard::screens::{Pointer, Press};
 use crate::style::Ink;
 use crate::text::{width, wrap};
@@ -146,7 +146,6 @@ impl Log {
             note = format!("{note}, with \"{}\"", self.word);
         }
         let inside = pen.heading(area, "Log", &note);
-        let (x, room) = (inside.x + 1, inside.width.saturating_sub(1));
         self.drawn = Rect::ZERO;
         let (text, ink) = match cx.data.log(&self.level()) {
             Loaded::Ready(lines) => {
@@ -161,22 +160,15 @@ impl Log {
             Loaded::Failed(why) => (why, Ink::Bad),
         };
         if self.lines.is_empty() {
-            pen.text(x, inside.y, room, text, ink);
+            pen.say(inside, text, ink);
             return;
         }
         let chosen = self.chosen();
-        let whole = self.whole(pen, chosen, room);
+        let whole = self.whole(pen, chosen, inset(inside).width);
         let low = (whole.len() as u16).min(WHOLE).min(inside.height / 2);
         let (list, low) = split_top(inside, inside.height - low);
         self.rows(pen, list, chosen);
-        pen.lines(
-            Rect {
-                x,
-                width: room,
-                ..low
-            },
-            &whole,
-        );
+        pen.lines(inset(low), &whole);
     }
 
     fn rows(&mut self, pen: &mut Pen<'_>, list: Rect, chosen: usize) {

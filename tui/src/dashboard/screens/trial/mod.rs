@@ -305,17 +305,16 @@ impl Screen for Trial {
 
     fn draw(&mut self, pen: &mut Pen<'_>, area: Rect, cx: &Cx<'_>) {
         self.follow(cx);
-        let room = area.width.saturating_sub(1);
         let Some(trial) = self.trial.clone() else {
             let text = "no trial is chosen: 2 shows a study's trials, enter opens one of them";
-            pen.text(area.x + 1, area.y, room, text, Ink::Dim);
+            pen.say(area, text, Ink::Dim);
             return;
         };
         let known = Known::new(&trial, cx);
         if let (Loaded::Failed(why), None) = (known.detail, known.row) {
-            pen.text(area.x + 1, area.y, room, why, Ink::Bad);
-            let text = "2 shows the study's trials, 1 all studies";
-            pen.text(area.x + 1, area.y + 1, room, text, Ink::Dim);
+            let (line, rest) = split_top(area, 1);
+            pen.say(line, why, Ink::Bad);
+            pen.say(rest, "2 shows the study's trials, 1 all studies", Ink::Dim);
             return;
         }
         let (top, rest) = split_top(area, head::height(&known));
@@ -326,16 +325,10 @@ impl Screen for Trial {
         self.draw_tabs(pen, tabs, &known, cx);
         match (known.detail, known.row) {
             (Loaded::Waiting, None) => {
-                pen.text(
-                    rest.x + 1,
-                    rest.y,
-                    room,
-                    "the trial is on its way",
-                    Ink::Dim,
-                );
+                pen.say(rest, "the trial is on its way", Ink::Dim);
             }
             (Loaded::Failed(why), _) => {
-                pen.text(rest.x + 1, rest.y, room, why, Ink::Bad);
+                pen.say(rest, why, Ink::Bad);
             }
             _ => self.draw_part(pen, rest, &known, cx),
         }

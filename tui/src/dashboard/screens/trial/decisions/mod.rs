@@ -14,7 +14,7 @@ use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::grid::Grid;
 use crate::dashboard::keys::Command;
 use crate::dashboard::pen::{Pen, split_top};
-use crate::dashboard::screens::steps::{SHARED, Sight, pace};
+use crate::dashboard::screens::steps::{SHARED, Sight, forked_at, pace};
 use crate::dashboard::screens::{Pointer, Press, Wants};
 use crate::style::Ink;
 use attune_protocol::work::Intervention;
@@ -307,7 +307,7 @@ fn query(page: u64) -> StepsQuery {
 
 /// The page that a trial begins on: a fork begins at the step that it was forked at.
 fn first_page(known: &Known<'_>) -> u64 {
-    known.forked_at() / PAGE
+    forked_at(known.study) / PAGE
 }
 
 fn has_signals(known: &Known<'_>) -> bool {

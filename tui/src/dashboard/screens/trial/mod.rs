@@ -25,7 +25,7 @@ use crate::style::Ink;
 use curves::Drawing;
 use decisions::Decisions;
 use known::Known;
-use pager::{Pager, Target};
+use pager::Pager;
 use part::Part;
 use ratatui::layout::Rect;
 
@@ -45,7 +45,7 @@ pub(crate) struct Trial {
     settings: Pager,
     log: Pager,
     /// Where the chosen lines of the settings lead, as they were drawn last.
-    leads: Vec<Option<Target>>,
+    leads: Vec<Option<Subject>>,
 }
 
 /// The share of a trial's steps that counts as recent.
@@ -151,10 +151,10 @@ impl Trial {
         }
     }
 
-    fn open(&self, target: &Target, cx: &mut Cx<'_>) {
+    fn open(&self, target: &Subject, cx: &mut Cx<'_>) {
         match target {
-            Target::Study(study) => cx.open_study(study),
-            Target::Trial(trial) => cx.open_trial(trial),
+            Subject::Study(study) => cx.open_study(study),
+            Subject::Trial(trial) => cx.open_trial(trial),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Lines that are scrolled through, some of which lead somewhere.
 
+use crate::dashboard::deed::Subject;
 use crate::dashboard::grid::in_sight;
 use crate::dashboard::keys::Command;
 use crate::dashboard::pen::Pen;
@@ -13,14 +14,7 @@ use ratatui::text::{Line, Span};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Entry {
     pub(super) line: Line<'static>,
-    pub(super) leads: Option<Target>,
-}
-
-/// Where a line can lead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
-    Study(String),
-    Trial(String),
+    pub(super) leads: Option<Subject>,
 }
 
 /// Lines as they are collected.
@@ -43,7 +37,7 @@ impl Page {
         }
     }
 
-    fn push(&mut self, line: Line<'static>, leads: Option<Target>) {
+    fn push(&mut self, line: Line<'static>, leads: Option<Subject>) {
         self.entries.push(Entry { line, leads });
     }
 
@@ -57,7 +51,7 @@ impl Page {
     }
 
     /// A name and its value, on as many lines as it needs.
-    pub(super) fn fact(&mut self, name: &str, value: &str, ink: Ink, leads: Option<Target>) {
+    pub(super) fn fact(&mut self, name: &str, value: &str, ink: Ink, leads: Option<Subject>) {
         let name = crate::text::clean(name).into_owned();
         let head = Span::styled(crate::text::pad(&name, NAMES), self.style.ink(Ink::Dim));
         let room = self.room.saturating_sub(NAMES + 3).max(8);

@@ -171,7 +171,7 @@ impl Slices {
 /// How many trials have each word, and the best that they came to.
 fn told(table: &Table, column: &Column, words: usize) -> Vec<(usize, f64)> {
     let mut told = vec![(0, f64::NAN); words];
-    let Some(value) = table.value() else {
+    let (Some(value), Some(direction)) = (table.value(), table.direction) else {
         return told;
     };
     for place in &table.brushed {
@@ -181,11 +181,7 @@ fn told(table: &Table, column: &Column, words: usize) -> Vec<(usize, f64)> {
         };
         *count += 1;
         let value = value.values[place];
-        let is_better = match table.lower_is_better {
-            true => value < *best,
-            false => value > *best,
-        };
-        if is_better || best.is_nan() {
+        if direction.better(value, *best) {
             *best = value;
         }
     }

@@ -3,7 +3,7 @@
 
 use super::brush::Brush;
 use super::scale::Scale;
-use crate::dashboard::data::rows::{Cell, Rows};
+use crate::dashboard::data::rows::{Cell, Rows, best_of};
 use crate::dashboard::screens::launch::Searched;
 use crate::dashboard::screens::plugins::describe;
 use attune_protocol::{Direction, Insight, PluginInfo};
@@ -28,7 +28,8 @@ pub(super) struct Table {
     /// The places of the trials in all brushes.
     pub(super) brushed: Vec<u32>,
     pub(super) trials: usize,
-    pub(super) lower_is_better: bool,
+    /// Which way the value is better; nothing before the table is made.
+    pub(super) direction: Option<Direction>,
     /// Rises when anything above is another.
     pub(super) generation: u64,
     made_from: Option<Made>,
@@ -111,7 +112,7 @@ impl Table {
         }
         self.columns = columns(source, &made.order);
         self.trials = made.trials;
-        self.lower_is_better = source.direction == Direction::Minimize;
+        self.direction = Some(source.direction);
         self.made_from = Some(made);
         self.brush_anew();
     }
@@ -155,10 +156,13 @@ impl Table {
 
     /// The places of the best trials among the brushed ones, the best first.
     pub(super) fn best(&self, count: usize) -> Vec<u32> {
-        let Some(value) = self.value() else {
+        let (Some(value), Some(direction)) = (self.value(), self.direction) else {
             return Vec::new();
         };
-        super::sample::best(&value.values, &self.brushed, self.lower_is_better, count)
+        let value = |place: &u32| value.values.get(*place as usize).copied();
+        let ranked = self.brushed.iter();
+        let ranked = ranked.filter_map(|place| Some((value(place)?, *place)));
+        best_of(ranked, direction, count)
     }
 
     /// The filter that shows the brushed trials; nothing where there is no brush. `Err` is the

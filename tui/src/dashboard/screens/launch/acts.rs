@@ -6,7 +6,7 @@ use super::document::Document;
 use super::drafting::Drafting;
 use super::{Launch, REPLACE, SAVE, fields, knowledge};
 use crate::dashboard::cx::{Cx, Step};
-use crate::dashboard::data::want::{Answer, Fresh, Loaded, Want};
+use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::deed::Deed;
 use crate::dashboard::overlay::{Dialog, Entry, Overlay, Purpose};
 use crate::dashboard::screens::Wants;
@@ -85,18 +85,17 @@ impl Launch {
         let Some(draft) = self.drafting.want(&self.document, facts, &folder) else {
             return false;
         };
-        let want = Want::Draft(draft.clone());
-        match cx.data.cache.get(&want) {
-            Loaded::Ready(Answer::Draft(drafted)) => {
+        match cx.data.drafted(&draft) {
+            Loaded::Ready(drafted) => {
                 self.document = self.drafting.take(draft, drafted, &self.document);
                 self.renew(cx);
                 false
             }
             // What cannot be drafted is written by hand.
             Loaded::Failed(_) => false,
-            Loaded::Ready(_) | Loaded::Waiting => {
+            Loaded::Waiting => {
                 if self.knowledge.check.rests(cx.now) {
-                    wants.answer(want, Fresh::Once);
+                    wants.answer(Want::Draft(draft), Fresh::Once);
                 }
                 true
             }

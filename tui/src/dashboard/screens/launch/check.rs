@@ -5,7 +5,7 @@ use super::document::Document;
 use super::fields::{self, Facts, Kind, Row};
 use super::form::Form;
 use crate::dashboard::data::Data;
-use crate::dashboard::data::want::{Answer, Fresh, Loaded, Want};
+use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::screens::Wants;
 use attune_protocol::{Checked, NewStudy};
 
@@ -69,9 +69,8 @@ impl Check {
 
     /// Asks, if it is time to, and takes in what was answered.
     pub(super) fn follow(&mut self, study: &NewStudy, data: &Data, now: u64, wants: &mut Wants) {
-        let want = Want::Check(study.clone());
-        match data.cache.get(&want) {
-            Loaded::Ready(Answer::Check(checked)) => {
+        match data.checked(study) {
+            Loaded::Ready(checked) => {
                 self.checked = Some(checked.clone());
                 self.answered = Some(study.clone());
                 self.error = None;
@@ -80,10 +79,10 @@ impl Check {
                 self.answered = Some(study.clone());
                 self.error = Some(why.to_owned());
             }
-            Loaded::Ready(_) | Loaded::Waiting => {}
+            Loaded::Waiting => {}
         }
         if self.rests(now) || self.launches {
-            wants.answer(want, Fresh::Within(AGE));
+            wants.answer(Want::Check(study.clone()), Fresh::Within(AGE));
         }
     }
 

@@ -5,7 +5,7 @@ use super::fields::Facts;
 use super::typed::{Plain, Said};
 use crate::chart::{Curve, Panel, Points, Role, Unit, Values};
 use crate::dashboard::data::Data;
-use crate::dashboard::data::want::{Answer, Fresh, Loaded, Want};
+use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::pen::Pen;
 use crate::dashboard::screens::picture::Picture;
 use crate::dashboard::screens::{Pointer, Wants};
@@ -117,19 +117,18 @@ impl Schedule {
             (self.asked, self.shown, self.error) = (None, None, None);
             return;
         };
-        let want = Want::Preview(question.clone());
-        match data.cache.get(&want) {
-            Loaded::Ready(Answer::Preview(previewed)) => {
+        match data.preview(&question) {
+            Loaded::Ready(previewed) => {
                 if self.shown.as_ref().is_none_or(|shown| shown.of != question) {
                     self.show(question.clone(), previewed);
                 }
                 self.error = None;
             }
             Loaded::Failed(why) => self.error = Some(why.to_owned()),
-            Loaded::Ready(_) | Loaded::Waiting => self.error = None,
+            Loaded::Waiting => self.error = None,
         }
         if rests {
-            wants.answer(want, Fresh::Once);
+            wants.answer(Want::Preview(question.clone()), Fresh::Once);
         }
         self.asked = Some(question);
     }

@@ -120,12 +120,7 @@ impl Launch {
 
     /// Says what is wrong, and goes there.
     pub(super) fn point_at(&mut self, problem: &Problem, cx: &mut Cx<'_>) {
-        let place = match (&problem.path, problem.line) {
-            (Some(path), _) => format!("{path}: "),
-            (None, Some(line)) => format!("line {line}: "),
-            (None, None) => String::new(),
-        };
-        cx.complain(format!("{place}{}", problem.message));
+        cx.complain(problem.told());
         let all = self.facts(cx).schedulers.iter();
         let all = all.map(|scheduler| scheduler.name.clone()).collect();
         let rows = fields::rows(&self.document, self.facts(cx), &all);

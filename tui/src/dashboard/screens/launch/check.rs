@@ -39,6 +39,18 @@ pub(super) struct Problem {
     pub(super) message: String,
 }
 
+impl Problem {
+    /// What is wrong, behind where it is.
+    pub(super) fn told(&self) -> String {
+        let message = &self.message;
+        match (&self.path, self.line) {
+            (Some(path), _) => format!("{path}: {message}"),
+            (None, Some(line)) => format!("line {line}: {message}"),
+            (None, None) => message.clone(),
+        }
+    }
+}
+
 /// How far the word on a text is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State<'a> {

@@ -38,13 +38,15 @@ impl Launch {
 
     /// Begins with another study, or an empty one; asks where something would be lost.
     pub(super) fn begin(&mut self, study: String, cx: &mut Cx<'_>) {
-        self.fetched = Some(study);
-        if self.document.text() != self.filled {
-            let text = "Replace the study file that you have here?";
-            let dialog = Dialog::new(Purpose::Own(REPLACE), "Begin anew", text, Vec::new());
-            cx.step(Step::Show(Overlay::Dialog(dialog)));
-            self.form.start = self.fetched.take().unwrap_or_default();
+        if self.document.text() == self.filled {
+            self.fetched = Some(study);
+            return;
         }
+        let text = "Replace the study file that you have here?";
+        let dialog = Dialog::new(Purpose::Own(REPLACE), "Begin anew", text, Vec::new());
+        cx.step(Step::Show(Overlay::Dialog(dialog)));
+        self.fetched = None;
+        self.form.start = study;
     }
 
     /// Puts the study that was fetched into the form.

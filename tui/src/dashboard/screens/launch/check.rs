@@ -20,8 +20,8 @@ const AGE: u64 = 10_000;
 pub(super) struct Check {
     /// When the text was changed last.
     touched_at: u64,
-    /// What was asked last and is answered.
-    answered: Option<NewStudy>,
+    /// The text that was asked of last and is answered.
+    answered: Option<String>,
     checked: Option<Checked>,
     /// Why the last question has no answer.
     error: Option<String>,
@@ -84,11 +84,11 @@ impl Check {
         match data.checked(study) {
             Loaded::Ready(checked) => {
                 self.checked = Some(checked.clone());
-                self.answered = Some(study.clone());
+                self.answered = Some(study.spec.clone());
                 self.error = None;
             }
             Loaded::Failed(why) => {
-                self.answered = Some(study.clone());
+                self.answered = Some(study.spec.clone());
                 self.error = Some(why.to_owned());
             }
             Loaded::Waiting => {}
@@ -105,8 +105,8 @@ impl Check {
 
     pub(super) fn state(&self, text: &str) -> State<'_> {
         match (&self.answered, &self.error) {
-            (Some(study), Some(why)) if study.spec == text => State::Failed(why),
-            (Some(study), None) if study.spec == text => State::Checked,
+            (Some(spec), Some(why)) if spec == text => State::Failed(why),
+            (Some(spec), None) if spec == text => State::Checked,
             _ => State::Checking,
         }
     }

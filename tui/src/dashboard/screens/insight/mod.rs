@@ -101,12 +101,11 @@ impl Insight {
         let is_running = summary.state == StudyState::Running;
         match self.part {
             Part::Importance => {}
-            Part::Timeline => self.timeline.refresh(study, rows, (cx.now, is_running)),
+            Part::Timeline => self.timeline.refresh(rows, cx.now, is_running),
             Part::Parallel | Part::Slices => {
                 let detail = cx.data.detail(study).ready();
                 let before = self.column_name(self.chosen);
                 let source = Source {
-                    study,
                     rows,
                     direction: summary.direction,
                     spec: detail.map_or("", |detail| detail.spec.as_str()),

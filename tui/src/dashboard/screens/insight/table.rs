@@ -35,21 +35,27 @@ pub(super) struct Table {
     made_from: Option<Made>,
 }
 
-/// What a table was made from.
-#[derive(Debug, Clone, PartialEq)]
+/// What a table was made from, and when.
+#[derive(Debug)]
 struct Made {
-    study: String,
     revision: u64,
+    at: u64,
+    key: Key,
+}
+
+/// What a table is made anew for at once.
+#[derive(Debug, PartialEq)]
+struct Key {
     trials: usize,
+    /// The settings that are known to matter, the most important first.
     order: Vec<String>,
+    /// How long the study file is.
     spec: usize,
     plugins: usize,
-    at: u64,
 }
 
 /// What is known of a study.
 pub(super) struct Source<'a> {
-    pub(super) study: &'a str,
     pub(super) rows: &'a Rows,
     pub(super) direction: Direction,
     /// The study file.
@@ -83,37 +89,24 @@ impl Table {
     pub(super) fn refresh(&mut self, source: &Source<'_>, now: u64) {
         let order = source.insight.map(|insight| &insight.importance);
         let order = order.into_iter().flatten().map(|part| part.name.clone());
-        let made = Made {
-            study: source.study.to_owned(),
-            revision: source.rows.revision(),
+        let key = Key {
             trials: source.rows.len(),
             order: order.collect(),
             spec: source.spec.len(),
             plugins: source.plugins.len(),
-            at: now,
         };
-        if let Some(before) = &self.made_from {
-            let is_same = Made {
-                at: before.at,
-                ..made.clone()
-            } == *before;
-            let only_progress = Made {
-                at: before.at,
-                revision: before.revision,
-                ..made.clone()
-            } == *before;
-            let waits = source.is_running && can_wait(made.trials, before.at, now);
-            if is_same || (only_progress && waits) {
+        let revision = source.rows.revision();
+        if let Some(before) = self.made_from.as_ref().filter(|made| made.key == key) {
+            let waits = source.is_running && can_wait(key.trials, before.at, now);
+            if before.revision == revision || waits {
                 return;
             }
-            if before.study != made.study {
-                self.brushes.clear();
-            }
         }
-        self.columns = columns(source, &made.order);
-        self.trials = made.trials;
+        self.columns = columns(source, &key.order);
+        self.trials = key.trials;
         self.direction = Some(source.direction);
-        self.made_from = Some(made);
+        let at = now;
+        self.made_from = Some(Made { revision, at, key });
         self.brush_anew();
     }
 
@@ -324,7 +317,6 @@ mod tests {
     fn plugins_that_are_known_later_say_how_their_parameters_are_searched() {
         let (rows, plugins) = (rows(), [greedy()]);
         let source = |plugins| Source {
-            study: "s1",
             rows: &rows,
             direction: Direction::Minimize,
             spec: "",

@@ -34,7 +34,6 @@ pub(super) struct Timeline {
 /// What the lanes were made from, and when.
 #[derive(Debug)]
 struct Made {
-    study: String,
     revision: u64,
     trials: usize,
     at: u64,
@@ -48,21 +47,16 @@ const ZOOM: f64 = 1.5;
 
 impl Timeline {
     /// Packs the trials into lanes, where something changed.
-    pub(super) fn refresh(&mut self, study: &str, rows: &Rows, (now, is_running): (u64, bool)) {
+    pub(super) fn refresh(&mut self, rows: &Rows, now: u64, is_running: bool) {
         let made = Made {
-            study: study.to_owned(),
             revision: rows.revision(),
             trials: rows.len(),
             at: now,
         };
         if let Some(before) = &self.made_from {
-            if before.study != made.study {
-                *self = Timeline::default();
-            } else if before.revision == made.revision
-                || (is_running
-                    && before.trials == made.trials
-                    && can_wait(made.trials, before.at, now))
-            {
+            let is_as_long = before.trials == made.trials;
+            let waits = is_running && is_as_long && can_wait(made.trials, before.at, now);
+            if before.revision == made.revision || waits {
                 return;
             }
         }

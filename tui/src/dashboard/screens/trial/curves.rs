@@ -130,7 +130,6 @@ impl<'a> Drawing<'a> {
                 smoothing: if is_rate { 0.0 } else { picture.smoothing() },
                 weight: sheet.weight,
                 values: sheet.values,
-                better: None,
                 missing: sheet.missing,
                 ..Panel::new(&sheet.title, curves)
             }

@@ -168,8 +168,9 @@ impl Timeline {
         let note = "packed into lanes by start and end; which worker trained is not kept";
         let inside = pen.heading(area, "Timeline", note);
         self.plot = Rect::ZERO;
-        let spans = || self.lanes.iter().flatten();
-        let Some(begin) = spans().map(|span| span.start).min() else {
+        // Within a lane they follow each other: only its first begins and its last ends it.
+        let firsts = self.lanes.iter().filter_map(|lane| lane.first());
+        let Some(begin) = firsts.map(|span| span.start).min() else {
             let text = "no trial has begun yet";
             pen.say(inside, text, Ink::Dim);
             return;
@@ -177,7 +178,8 @@ impl Timeline {
         if inside.height < 5 || inside.width < GUTTER + 10 {
             return;
         }
-        let end = spans().map(|span| over(span.end, cx.now)).max();
+        let lasts = self.lanes.iter().filter_map(|lane| lane.last());
+        let end = lasts.map(|span| over(span.end, cx.now)).max();
         let end = end.unwrap_or(begin).max(begin + 1_000);
         let (from, to) = self.view.unwrap_or((begin, end));
         let (from, to) = (from.max(begin), to.min(end));

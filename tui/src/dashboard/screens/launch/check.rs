@@ -83,18 +83,26 @@ impl Check {
     pub(super) fn follow(&mut self, study: &NewStudy, data: &Data, now: u64, wants: &mut Wants) {
         match data.checked(study) {
             Loaded::Ready(checked) => {
-                self.checked = Some(checked.clone());
-                self.answered = Some(study.spec.clone());
+                if self.checked.as_ref() != Some(checked) {
+                    self.checked = Some(checked.clone());
+                }
+                self.answers(&study.spec);
                 self.error = None;
             }
             Loaded::Failed(why) => {
-                self.answered = Some(study.spec.clone());
+                self.answers(&study.spec);
                 self.error = Some(why.to_owned());
             }
             Loaded::Waiting => {}
         }
         if self.rests(now) || self.launches {
             wants.answer(Want::Check(study.clone()), Fresh::Within(AGE));
+        }
+    }
+
+    fn answers(&mut self, spec: &str) {
+        if self.answered.as_deref() != Some(spec) {
+            self.answered = Some(spec.to_owned());
         }
     }
 

@@ -149,10 +149,9 @@ impl Log {
         self.drawn = Rect::ZERO;
         let (text, ink) = match cx.data.log(&self.level()) {
             Loaded::Ready(lines) => {
-                let holds = |line: &&LogLine| {
-                    self.word.is_empty()
-                        || line.text.to_lowercase().contains(&self.word.to_lowercase())
-                };
+                let word = self.word.to_lowercase();
+                let holds =
+                    |line: &&LogLine| word.is_empty() || line.text.to_lowercase().contains(&word);
                 self.lines = lines.iter().filter(holds).cloned().collect();
                 ("no line of the log fits", Ink::Dim)
             }

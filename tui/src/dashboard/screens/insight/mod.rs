@@ -7,7 +7,6 @@ mod cloud;
 mod importance;
 mod lanes;
 mod parallel;
-mod sample;
 mod scale;
 mod slices;
 mod table;

@@ -1,6 +1,7 @@
 //! The one table of key bindings. Dispatch, the hints at the foot of the screen, the help and the
 //! palette all read it, so that none of them can say something else than another.
 
+use super::screens::tabs::beside;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::fmt;
 
@@ -134,9 +135,7 @@ impl Place {
 
     /// The screen so many further on, around the end.
     pub(crate) fn beside(self, step: isize) -> Place {
-        let count = Place::ALL.len() as isize;
-        let index = (self as isize + step).rem_euclid(count);
-        Place::ALL[index as usize]
+        beside(&Place::ALL, self, step)
     }
 }
 

@@ -12,7 +12,7 @@ mod slices;
 mod table;
 mod timeline;
 
-use super::tabs::Tabs;
+use super::tabs::{Tabs, beside};
 use super::{Pointer, Press, Screen, Wants};
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::want::{Fresh, Want};
@@ -69,11 +69,6 @@ impl Part {
             Part::Slices => "slices",
             Part::Timeline => "timeline",
         }
-    }
-
-    fn beside(self, step: isize) -> Part {
-        let count = Part::ALL.len() as isize;
-        Part::ALL[(self as isize + step).rem_euclid(count) as usize]
     }
 }
 
@@ -231,8 +226,8 @@ impl Screen for Insight {
 
     fn act(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
         match command {
-            Command::NextPart => self.turn_to(self.part.beside(1), cx),
-            Command::PreviousPart => self.turn_to(self.part.beside(-1), cx),
+            Command::NextPart => self.turn_to(beside(&Part::ALL, self.part, 1), cx),
+            Command::PreviousPart => self.turn_to(beside(&Part::ALL, self.part, -1), cx),
             Command::Open => self.open(cx),
             command => {
                 return match self.part {

@@ -8,7 +8,7 @@ mod preview;
 mod values;
 
 use super::picture::Picture;
-use super::tabs::Tabs;
+use super::tabs::{Tabs, beside};
 use super::{Pointer, Press, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::{Cx, Step};
@@ -60,11 +60,6 @@ impl Part {
             Part::Parameters => "parameters",
             Part::Preview => "preview",
         }
-    }
-
-    fn beside(self, step: isize) -> Part {
-        let count = Part::ALL.len() as isize;
-        Part::ALL[(self as isize + step).rem_euclid(count) as usize]
     }
 }
 
@@ -256,8 +251,8 @@ impl Screen for Plugins {
 
     fn act(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
         match command {
-            Command::NextPart => self.part = self.part.beside(1),
-            Command::PreviousPart => self.part = self.part.beside(-1),
+            Command::NextPart => self.part = beside(&Part::ALL, self.part, 1),
+            Command::PreviousPart => self.part = beside(&Part::ALL, self.part, -1),
             Command::Open | Command::Edit if self.part == Part::List => {
                 self.part = Part::Parameters
             }

@@ -12,7 +12,7 @@ mod part;
 
 use super::picture::Picture;
 use super::steps::Sight;
-use super::tabs::Tabs;
+use super::tabs::{Tabs, beside};
 use super::{Pointer, Press, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
@@ -272,8 +272,8 @@ impl Screen for Trial {
             return true;
         }
         match command {
-            Command::NextPart => self.part = self.part.beside(1),
-            Command::PreviousPart => self.part = self.part.beside(-1),
+            Command::NextPart => self.part = beside(&Part::ALL, self.part, 1),
+            Command::PreviousPart => self.part = beside(&Part::ALL, self.part, -1),
             Command::NextTrial => self.beside(1, cx),
             Command::PreviousTrial => self.beside(-1, cx),
             Command::Recent => self.look_at_recent(&known),

@@ -8,6 +8,7 @@ use crate::dashboard::data::Data;
 use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::pen::Pen;
 use crate::dashboard::screens::picture::Picture;
+use crate::dashboard::screens::plugins::preview::pairs;
 use crate::dashboard::screens::{Pointer, Wants};
 use crate::number;
 use crate::style::Ink;
@@ -141,14 +142,10 @@ impl Schedule {
         if is_other {
             self.picture.reset();
         }
-        let points = |points: &[(u64, Number)]| {
-            let points = points.iter().map(|(step, value)| (*step as f64, value.0));
-            points.collect()
-        };
         self.shown = Some(Shown {
             of,
-            rates: points(&previewed.rates),
-            losses: points(&previewed.losses),
+            rates: pairs(&previewed.rates),
+            losses: pairs(&previewed.losses),
             note: previewed.note.clone(),
         });
     }

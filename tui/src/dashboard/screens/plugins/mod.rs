@@ -4,7 +4,7 @@ mod about;
 pub(crate) mod describe;
 mod page;
 pub(crate) mod param;
-mod preview;
+pub(crate) mod preview;
 mod values;
 
 use super::picture::Picture;

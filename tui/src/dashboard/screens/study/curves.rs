@@ -5,7 +5,7 @@ use crate::dashboard::cx::Cx;
 use crate::dashboard::data::curves::LearningCurve;
 use crate::dashboard::data::rows::{Row, Rows};
 use crate::dashboard::pen::Pen;
-use crate::dashboard::screens::picture::Picture;
+use crate::dashboard::screens::picture::{Picture, spans_decades};
 use crate::dashboard::screens::steps::BYTES;
 use crate::summary::known_direction;
 use attune_protocol::{Bucket, Direction, Number, StudySummary, TrialState, ZoomQuery};
@@ -241,20 +241,4 @@ pub(crate) fn scale(curve: &LearningCurve, unit: Unit) -> f64 {
 pub(crate) fn step_scale(curve: &LearningCurve, unit: Unit) -> f64 {
     let steps = curve.steps_per_epoch.max(1.0);
     scale(curve, unit) / steps
-}
-
-/// Whether all values are above zero and the greatest is more than thirty times the least: then an
-/// even axis would show only the greatest.
-pub(crate) fn spans_decades<'a>(curves: impl Iterator<Item = Points<'a>>) -> bool {
-    let (mut low, mut high) = (f64::INFINITY, 0.0f64);
-    for points in curves {
-        for index in 0..points.len() {
-            let y = points.y(index);
-            if y.is_finite() {
-                low = low.min(y);
-                high = high.max(y);
-            }
-        }
-    }
-    low > 0.0 && high > 30.0 * low
 }

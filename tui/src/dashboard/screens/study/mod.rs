@@ -5,7 +5,6 @@ pub(super) mod curves;
 mod head;
 pub(super) mod trials;
 
-pub(crate) use curves::spans_decades;
 pub(crate) use trials::state_ink;
 
 use super::picture::Picture;

@@ -229,7 +229,7 @@ fn points(curve: &LearningCurve) -> Points<'_> {
 }
 
 /// What an epoch is along an axis.
-pub(crate) fn scale(curve: &LearningCurve, unit: Unit) -> f64 {
+fn scale(curve: &LearningCurve, unit: Unit) -> f64 {
     match unit {
         Unit::Epoch => 1.0,
         Unit::Step => curve.steps_per_epoch,
@@ -238,7 +238,7 @@ pub(crate) fn scale(curve: &LearningCurve, unit: Unit) -> f64 {
 }
 
 /// What a step is along an axis.
-pub(crate) fn step_scale(curve: &LearningCurve, unit: Unit) -> f64 {
+fn step_scale(curve: &LearningCurve, unit: Unit) -> f64 {
     let steps = curve.steps_per_epoch.max(1.0);
     scale(curve, unit) / steps
 }

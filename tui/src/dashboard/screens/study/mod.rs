@@ -1,7 +1,7 @@
 //! One study: its trials in a table, their learning curves, and below them the learning rates of
 //! those that are chosen, on the same axis.
 
-pub(super) mod curves;
+mod curves;
 mod head;
 pub(super) mod trials;
 

@@ -51,12 +51,14 @@ pub(crate) fn spark(values: &[f64], columns: usize, style: Style) -> String {
 
 /// As many values as there is room for, evenly taken, the last one among them.
 pub(crate) fn thinned(values: &[f64], count: usize) -> Vec<f64> {
-    if values.len() <= count {
-        return values.to_vec();
-    }
-    (1..=count)
-        .map(|n| values[n * values.len() / count - 1])
-        .collect()
+    evenly(values.len(), count).map(|at| values[at]).collect()
+}
+
+/// So many places out of `count`, evenly spread, the last one among them; all where there are no
+/// more.
+pub(crate) fn evenly(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let taken = count.min(most);
+    (1..=taken).map(move |n| n * count / taken - 1)
 }
 
 #[cfg(test)]
@@ -105,5 +107,16 @@ mod tests {
         assert_eq!(spark(&[1.0, f64::NAN, 2.0], 8, UNICODE), "▁ █");
         assert_eq!(spark(&[f64::MIN, f64::MAX], 8, UNICODE), "▁█");
         assert_eq!(spark(&[], 8, UNICODE), "");
+    }
+
+    #[test]
+    fn a_sample_is_even_and_ends_with_the_last() {
+        assert_eq!(evenly(3, 10).collect::<Vec<_>>(), [0, 1, 2]);
+        assert_eq!(evenly(10, 5).collect::<Vec<_>>(), [1, 3, 5, 7, 9]);
+        assert_eq!(evenly(0, 5).count(), 0);
+        assert_eq!(evenly(5, 0).count(), 0);
+        let many: Vec<usize> = evenly(50_000, 2_000).collect();
+        assert_eq!((many.len(), many.last()), (2_000, Some(&49_999)));
+        assert!(many.windows(2).all(|pair| pair[1] - pair[0] == 25));
     }
 }

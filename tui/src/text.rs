@@ -154,6 +154,15 @@ fn head(text: &str, limit: usize) -> &str {
     &text[..end]
 }
 
+/// The longest end of `text` that fits `limit` columns.
+pub(crate) fn tail(text: &str, limit: usize) -> &str {
+    // From the end on, so that what is left out is never measured however long it is.
+    let starts = text.char_indices().rev().map(|(start, _)| start);
+    let fits = |start: &usize| width(&text[*start..]) <= limit;
+    let start = starts.take_while(fits).last().unwrap_or(text.len());
+    &text[start..]
+}
+
 fn steers(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}')
@@ -180,6 +189,20 @@ mod tests {
         ];
         for (text, limit, ellipsis, expected) in table {
             assert_eq!(fit(text, limit, ellipsis), expected);
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_as_long_as_fits() {
+        for (text, limit, expected) in [
+            ("greedy", 9, "greedy"),
+            ("greedy", 3, "edy"),
+            ("greedy", 0, ""),
+            ("温度計", 5, "度計"),
+            ("ae\u{301}e\u{301}", 2, "e\u{301}e\u{301}"),
+            ("", 2, ""),
+        ] {
+            assert_eq!(tail(text, limit), expected);
         }
     }
 

@@ -90,6 +90,23 @@ impl<'a> Cx<'a> {
         self.go(Place::Trial);
     }
 
+    /// The study that was opened last, by its name too where that is known.
+    pub(crate) fn study_title(&self) -> String {
+        let study = self.focus.study.as_deref();
+        match study.and_then(|study| self.data.study(study)) {
+            Some(study) => format!("{} {}", study.id, study.name),
+            None => study.unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// Opens the newest study for whoever comes to one before any was opened.
+    pub(crate) fn newest_study(&mut self) {
+        if self.focus.study.is_none() {
+            let newest = self.data.studies().and_then(|studies| studies.first());
+            self.focus.study = newest.map(|study| study.id.clone());
+        }
+    }
+
     pub(crate) fn into_steps(self) -> Vec<Step> {
         self.steps
     }

@@ -2,7 +2,7 @@
 
 use super::pen::Pen;
 use crate::style::Ink;
-use crate::text::width;
+use crate::text::{tail, width};
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::Rect;
 
@@ -78,13 +78,11 @@ impl Field {
         }
         // As many characters are left out at the front as keep the cursor in sight.
         let room = usize::from(area.width) - 1;
-        let mut start = 0;
-        while width(&self.text[start..self.cursor]) > room {
-            start += self.text[start..].chars().next().map_or(1, char::len_utf8);
-        }
+        let before = tail(&self.text[..self.cursor], room);
+        let start = self.cursor - before.len();
         pen.text(area.x, area.y, area.width, &self.text[start..], Ink::Plain);
         if typing {
-            let column = width(&self.text[start..self.cursor]) as u16;
+            let column = width(before) as u16;
             pen.choose(Rect::new(area.x + column, area.y, 1, 1));
         }
     }
@@ -114,6 +112,9 @@ impl Field {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::style::Style;
+    use ratatui::buffer::Buffer;
+    use std::time::{Duration, Instant};
 
     fn typed(field: &mut Field, keys: &[(KeyCode, KeyModifiers)]) {
         for (code, modifiers) in keys {
@@ -141,5 +142,24 @@ mod tests {
         field.paste("a\tb\nc");
         assert_eq!(field.text(), "abc");
         assert!(!field.key(&KeyEvent::new(KeyCode::Enter, none)));
+    }
+
+    #[test]
+    fn a_long_line_is_drawn_at_once_with_its_end_in_sight() {
+        let area = Rect::new(0, 0, 9, 1);
+        let mut field = Field::default();
+        field.paste(&"0123456789".repeat(LONGEST / 10));
+        let begun = Instant::now();
+        for _ in 0..100 {
+            let mut buffer = Buffer::empty(area);
+            let mut pen = Pen {
+                buffer: &mut buffer,
+                style: Style::ASCII,
+            };
+            field.draw(&mut pen, area, true);
+            let shown: String = (0..area.width).map(|x| buffer[(x, 0)].symbol()).collect();
+            assert_eq!(shown, "23456789 ");
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10));
     }
 }

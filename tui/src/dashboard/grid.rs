@@ -18,6 +18,8 @@ pub(crate) struct Heading {
     pub(crate) rank: u8,
     /// The most columns that it takes.
     pub(crate) most: u16,
+    /// Whether the rows can be sorted by it.
+    sorts: bool,
 }
 
 impl Heading {
@@ -27,6 +29,7 @@ impl Heading {
             is_number: false,
             rank: 0,
             most: 28,
+            sorts: true,
         }
     }
 
@@ -43,6 +46,14 @@ impl Heading {
 
     pub(crate) fn most(self, most: u16) -> Self {
         Heading { most, ..self }
+    }
+
+    /// One that sorts nothing.
+    pub(crate) fn still(self) -> Self {
+        Heading {
+            sorts: false,
+            ..self
+        }
     }
 }
 
@@ -66,7 +77,7 @@ pub(crate) struct Grid {
     page: usize,
     /// Widths of the columns, which only grow: rows that scroll by move nothing.
     widths: Vec<(Cow<'static, str>, u16)>,
-    /// Where it was drawn last: its headings, and its rows.
+    /// Where it was drawn last: the headings that sort, and its rows.
     headings: Vec<(Rect, usize)>,
     body: Rect,
 }
@@ -92,19 +103,10 @@ impl Grid {
 
     /// A command of lists; says whether it was one that moves.
     pub(crate) fn act(&mut self, command: Command) -> bool {
-        let page = self.page.max(1);
         let last = self.rows.saturating_sub(1);
-        self.chosen = match command {
-            Command::Down => self.chosen + 1,
-            Command::Up => self.chosen.saturating_sub(1),
-            Command::PageDown => self.chosen + page,
-            Command::PageUp => self.chosen.saturating_sub(page),
-            Command::Top => 0,
-            Command::Bottom => last,
-            _ => return false,
-        }
-        .min(last);
-        true
+        let to = command.moved(self.chosen, last, self.page);
+        self.chosen = to.unwrap_or(self.chosen);
+        to.is_some()
     }
 
     /// The mouse: a click chooses a row or sorts by a column, the wheel scrolls. Says whether it
@@ -151,11 +153,7 @@ impl Grid {
         self.page = usize::from(area.height.saturating_sub(1));
         self.chosen = self.chosen.min(rows.saturating_sub(1));
         self.sort = self.sort.min(headings.len().saturating_sub(1));
-        self.top = self.top.clamp(
-            (self.chosen + 1).saturating_sub(self.page.max(1)),
-            self.chosen,
-        );
-        self.top = self.top.min(rows.saturating_sub(self.page));
+        self.top = in_sight(self.top, self.chosen, rows, self.page);
         self.headings.clear();
         self.body = Rect {
             y: area.y + 1.min(area.height),
@@ -183,7 +181,9 @@ impl Grid {
             } else {
                 pen.text(x, area.y, wide, &title, Ink::Strong);
             }
-            self.headings.push((Rect::new(x, area.y, wide, 1), column));
+            if heading.sorts {
+                self.headings.push((Rect::new(x, area.y, wide, 1), column));
+            }
         }
         for (index, (cells, marked)) in shown.iter().enumerate() {
             let y = self.body.y + index as u16;
@@ -257,5 +257,53 @@ impl Grid {
             x += wide + GAP;
         }
         columns
+    }
+}
+
+/// The first row in sight: of so many a page as near to where it was as shows the chosen one, and no
+/// room left at the end.
+pub(crate) fn in_sight(top: usize, chosen: usize, rows: usize, page: usize) -> usize {
+    let page = page.max(1);
+    let least = (chosen + 1).saturating_sub(page);
+    top.clamp(least, chosen).min(rows.saturating_sub(page))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::style::Style;
+    use ratatui::buffer::Buffer;
+
+    #[test]
+    fn a_heading_that_sorts_nothing_takes_no_arrow() {
+        let area = Rect::new(0, 0, 30, 3);
+        let headings = [
+            Heading::word("name"),
+            Heading::word("what").still(),
+            Heading::word("health"),
+        ];
+        let mut grid = Grid::default();
+        let mut drawn = |clicked: Option<u16>| {
+            if let Some(x) = clicked {
+                let deed = Press::Click;
+                grid.pointer(Pointer { x, y: 0, deed });
+            }
+            let mut buffer = Buffer::empty(area);
+            let mut pen = Pen {
+                buffer: &mut buffer,
+                style: Style::ASCII,
+            };
+            grid.draw(&mut pen, area, &headings, 0, |_| (Vec::new(), false));
+            let first = (0..area.width).map(|x| buffer[(x, 0)].symbol());
+            first.collect::<String>()
+        };
+        let [rising, falling] = Style::ASCII.symbols().sorted;
+        let shown = drawn(None);
+        assert_eq!(shown.trim_end(), format!(" name{rising}  what   health"));
+        assert_eq!(drawn(Some(9)), shown, "the second one was clicked");
+        let shown = drawn(Some(2));
+        assert_eq!(shown.trim_end(), format!(" name{falling}  what   health"));
+        let shown = drawn(Some(16));
+        assert_eq!(shown.trim_end(), format!(" name   what   health{rising}"));
     }
 }

@@ -1,6 +1,7 @@
 //! The one table of key bindings. Dispatch, the hints at the foot of the screen, the help and the
 //! palette all read it, so that none of them can say something else than another.
 
+use super::screens::tabs::beside;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use std::fmt;
 
@@ -77,6 +78,23 @@ pub(crate) enum Command {
     Level,
 }
 
+impl Command {
+    /// Where a command of lists leads from a place in one, up to its last; nothing for others.
+    pub(crate) fn moved(self, at: usize, last: usize, page: usize) -> Option<usize> {
+        let page = page.max(1);
+        let to = match self {
+            Command::Down => at + 1,
+            Command::Up => at.saturating_sub(1),
+            Command::PageDown => at + page,
+            Command::PageUp => at.saturating_sub(page),
+            Command::Top => 0,
+            Command::Bottom => last,
+            _ => return None,
+        };
+        Some(to.min(last))
+    }
+}
+
 /// The screens, in the order of their numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Place {
@@ -117,9 +135,7 @@ impl Place {
 
     /// The screen so many further on, around the end.
     pub(crate) fn beside(self, step: isize) -> Place {
-        let count = Place::ALL.len() as isize;
-        let index = (self as isize + step).rem_euclid(count);
-        Place::ALL[index as usize]
+        beside(&Place::ALL, self, step)
     }
 }
 

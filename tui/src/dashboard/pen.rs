@@ -19,6 +19,12 @@ impl Pen<'_> {
         self.styled(x, y, room, text, self.style.ink(ink))
     }
 
+    /// Writes a text on the first line of an area, one column in.
+    pub(crate) fn say(&mut self, area: Rect, text: &str, ink: Ink) {
+        let area = inset(area);
+        self.text(area.x, area.y, area.width, text, ink);
+    }
+
     /// Writes a text in a style of its own.
     pub(crate) fn styled(
         &mut self,
@@ -151,6 +157,15 @@ impl Pen<'_> {
             self.text(area.x + 2, area.y, area.width - 4, &title, Ink::Strong);
         }
         Rect::new(area.x + 1, area.y + 1, area.width - 2, area.height - 2)
+    }
+}
+
+/// An area without its first column.
+pub(crate) fn inset(area: Rect) -> Rect {
+    Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(1),
+        ..area
     }
 }
 

@@ -42,8 +42,8 @@ pub(crate) fn known_direction(metric: &str) -> Option<Direction> {
         .trim_start_matches("train_")
         .trim_start_matches("test_");
     match name {
-        "accuracy" | "r2" => Some(Direction::Maximize),
-        "loss" | "error" | "rmse" => Some(Direction::Minimize),
+        "accuracy" | "balanced_accuracy" | "r2" => Some(Direction::Maximize),
+        "loss" | "error" | "rmse" | "mae" => Some(Direction::Minimize),
         _ => None,
     }
 }
@@ -109,4 +109,21 @@ fn fact(label: &str, value: String, columns: usize, style: Style) -> Line<'stati
         Span::styled(format!("{label:<columns$}  "), style.ink(Ink::Dim)),
         Span::raw(value),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_known_which_way_every_metric_of_attune_is_better() {
+        for name in ["loss", "error", "rmse", "mae"] {
+            assert_eq!(known_direction(name), Some(Direction::Minimize), "{name}");
+        }
+        for name in ["accuracy", "balanced_accuracy", "r2"] {
+            let valid = format!("valid_{name}");
+            assert_eq!(known_direction(&valid), Some(Direction::Maximize), "{name}");
+        }
+        assert_eq!(known_direction("score"), None);
+    }
 }

@@ -8,7 +8,8 @@ use crate::dashboard::deed::{self, Deed, Subject};
 use crate::dashboard::keys::{Command, Place};
 use crate::dashboard::overlay::{Dialog, Entry, Overlay, Purpose};
 use crate::dashboard::screens::launch::study_file;
-use attune_protocol::{Fork, Note, Number, PluginInfo, ResumeStudy, Steer, StudyState};
+use crate::dashboard::screens::plugins::describe;
+use attune_protocol::{Fork, Note, Number, ResumeStudy, Steer, StudyState};
 
 /// The forms that a study can be written in.
 const FORMATS: [&str; 5] = ["jsonl", "csv", "tensorboard", "optuna", "model"];
@@ -141,9 +142,9 @@ impl App {
     }
 
     fn schedulers(&self) -> Vec<String> {
-        let plugins = self.data.plugins().ready();
-        let mut names: Vec<String> = plugins.into_iter().flatten().flat_map(schedulers).collect();
-        names.sort();
+        let plugins = self.data.plugins().ready().map_or(&[][..], Vec::as_slice);
+        let entries = describe::entries(plugins).into_iter();
+        let mut names: Vec<String> = entries.filter_map(|e| Some(e.scheduler?.name)).collect();
         names.dedup();
         names
     }
@@ -522,15 +523,4 @@ fn told(subjects: &[Subject]) -> String {
         names if names.len() <= 4 => names.join(", "),
         names => format!("{} and {} more", names[..3].join(", "), names.len() - 3),
     }
-}
-
-/// The schedulers that a plugin library holds.
-pub(crate) fn schedulers(plugin: &PluginInfo) -> Vec<String> {
-    let library = plugin.library.as_ref();
-    let schedulers = library.and_then(|library| library["schedulers"].as_array());
-    schedulers
-        .into_iter()
-        .flatten()
-        .filter_map(|scheduler| scheduler["name"].as_str().map(str::to_owned))
-        .collect()
 }

@@ -6,8 +6,9 @@ pub(crate) mod rows;
 pub(crate) mod want;
 
 use attune_protocol::{
-    DaemonStatus, Direction, Event, Insight, LogLine, PluginInfo, Preview, Previewed, StepRows,
-    StepsQuery, StudyDetail, StudySummary, TrialDetail, Zoom, ZoomQuery,
+    Checked, DaemonStatus, DataLook, Direction, Draft, Drafted, Event, Insight, LogLine, NewStudy,
+    PluginInfo, Preview, Previewed, StepRows, StepsQuery, StudyDetail, StudySummary, TrialDetail,
+    Zoom, ZoomQuery,
 };
 use curves::Curves;
 use rows::{Rows, number_of, study_of};
@@ -164,6 +165,30 @@ impl Data {
         let want = Want::Preview(preview.clone());
         self.cache.get(&want).and_then(|answer| match answer {
             Answer::Preview(previewed) => Some(previewed),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn checked(&self, study: &NewStudy) -> Loaded<'_, Checked> {
+        let want = Want::Check(study.clone());
+        self.cache.get(&want).and_then(|answer| match answer {
+            Answer::Check(checked) => Some(checked),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn drafted(&self, draft: &Draft) -> Loaded<'_, Drafted> {
+        let want = Want::Draft(draft.clone());
+        self.cache.get(&want).and_then(|answer| match answer {
+            Answer::Draft(drafted) => Some(drafted),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn look(&self, path: &str) -> Loaded<'_, DataLook> {
+        let want = Want::Look(path.to_owned());
+        self.cache.get(&want).and_then(|answer| match answer {
+            Answer::Look(look) => Some(look),
             _ => None,
         })
     }

@@ -176,26 +176,8 @@ impl Rows {
 
     /// The numbers of the best trials, the best first, at most so many.
     pub(crate) fn best(&self, direction: Direction, count: usize) -> Vec<u32> {
-        let mut ranked: Vec<(f64, u32)> = self
-            .rows
-            .iter()
-            .filter(|row| !row.value.is_nan())
-            .map(|row| (row.value, row.number))
-            .collect();
-        let better = |a: &(f64, u32), b: &(f64, u32)| {
-            let order = match direction {
-                Direction::Minimize => a.0.total_cmp(&b.0),
-                Direction::Maximize => b.0.total_cmp(&a.0),
-            };
-            order.then(a.1.cmp(&b.1))
-        };
-        if ranked.len() > count && count > 0 {
-            ranked.select_nth_unstable_by(count - 1, better);
-            ranked.truncate(count);
-        }
-        ranked.sort_unstable_by(better);
-        ranked.truncate(count);
-        ranked.into_iter().map(|(_, number)| number).collect()
+        let ranked = self.rows.iter().map(|row| (row.value, row.number));
+        best_of(ranked, direction, count)
     }
 
     /// The numbers of those in training, or on their way there.
@@ -442,6 +424,29 @@ fn at<T: Copy + PartialEq>(columns: &mut Vec<Column<T>>, name: &str, missing: T)
     columns.len() - 1
 }
 
+/// Of values and whose they are, whose the best `count` are, the best first; those that are not
+/// numbers are none.
+pub(crate) fn best_of(
+    ranked: impl Iterator<Item = (f64, u32)>,
+    direction: Direction,
+    count: usize,
+) -> Vec<u32> {
+    let mut ranked: Vec<(f64, u32)> = ranked.filter(|(value, _)| !value.is_nan()).collect();
+    let better = |a: &(f64, u32), b: &(f64, u32)| {
+        let order = match direction {
+            Direction::Minimize => a.0.total_cmp(&b.0),
+            Direction::Maximize => b.0.total_cmp(&a.0),
+        };
+        order.then(a.1.cmp(&b.1))
+    };
+    if ranked.len() > count && count > 0 {
+        ranked.select_nth_unstable_by(count - 1, better);
+    }
+    ranked.truncate(count);
+    ranked.sort_unstable_by(better);
+    ranked.into_iter().map(|(_, whose)| whose).collect()
+}
+
 /// The number of a trial within its study: 3 of `s12.3`.
 pub(crate) fn number_of(trial: &str) -> Option<u32> {
     trial.rsplit_once('.')?.1.parse().ok()
@@ -450,4 +455,23 @@ pub(crate) fn number_of(trial: &str) -> Option<u32> {
 /// The study of a trial: `s12` of `s12.3`.
 pub(crate) fn study_of(trial: &str) -> &str {
     trial.rsplit_once('.').map_or(trial, |(study, _)| study)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_come_first_and_what_is_no_number_never() {
+        let values = [3.0, f64::NAN, 1.0, 2.0, 1.0];
+        let best = |places: &[u32], direction, count| {
+            let ranked = places.iter().map(|place| (values[*place as usize], *place));
+            best_of(ranked, direction, count)
+        };
+        let places = [0, 1, 2, 3, 4];
+        assert_eq!(best(&places, Direction::Minimize, 3), [2, 4, 3]);
+        assert_eq!(best(&places, Direction::Maximize, 2), [0, 3]);
+        assert_eq!(best(&[3, 0], Direction::Minimize, 9), [3, 0]);
+        assert_eq!(best(&places, Direction::Minimize, 0), [0u32; 0]);
+    }
 }

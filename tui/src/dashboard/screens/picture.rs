@@ -1,7 +1,7 @@
 //! A chart as it is looked at: which part, along what, how smooth, and where the cross-hair is.
 
 use super::{Pointer, Press};
-use crate::chart::{Chart, ChartLayout, Panel, Unit, View, XAxis};
+use crate::chart::{Chart, ChartLayout, Panel, Points, Unit, View, XAxis};
 use crate::dashboard::keys::Command;
 use crate::dashboard::pen::Pen;
 use ratatui::layout::{Position, Rect};
@@ -210,4 +210,20 @@ impl Picture {
             self.view.pan_x(layout, part);
         }
     }
+}
+
+/// Whether all values are above zero and the greatest is more than thirty times the least: then an
+/// even axis would show only the greatest.
+pub(crate) fn spans_decades<'a>(curves: impl Iterator<Item = Points<'a>>) -> bool {
+    let (mut low, mut high) = (f64::INFINITY, 0.0f64);
+    for points in curves {
+        for index in 0..points.len() {
+            let y = points.y(index);
+            if y.is_finite() {
+                low = low.min(y);
+                high = high.max(y);
+            }
+        }
+    }
+    low > 0.0 && high > 30.0 * low
 }

@@ -5,7 +5,7 @@ use super::Wants;
 use crate::dashboard::data::Data;
 use crate::dashboard::data::rows::has_ended;
 use crate::dashboard::data::want::{Fresh, Loaded, Want};
-use attune_protocol::{Bucket, TrialDetail, TrialState, ZoomQuery};
+use attune_protocol::{Bucket, StudySummary, TrialDetail, TrialState, ZoomQuery};
 
 /// What is looked at of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,12 @@ const LEAST: u64 = 2_000;
 /// so old that a slow line is not filled by it.
 pub(crate) fn pace(bytes: u64, speed: u64) -> Fresh {
     Fresh::Within((bytes * 1_000 / speed).max(LEAST))
+}
+
+/// The step at which a study's trials were forked from another trial; 0 where they were not.
+pub(crate) fn forked_at(study: Option<&StudySummary>) -> u64 {
+    let origin = study.and_then(|study| study.origin.as_ref());
+    origin.map_or(0, |origin| origin.step)
 }
 
 /// A point of a curve takes so many bytes on the wire, about.

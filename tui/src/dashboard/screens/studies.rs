@@ -135,7 +135,7 @@ impl Studies {
             }
             _ => "no study yet: N opens a form for the first one, ? shows all keys",
         };
-        pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
+        pen.say(area, text, Ink::Dim);
     }
 }
 
@@ -232,13 +232,13 @@ impl Screen for Studies {
             Heading::word("name").most(26),
             Heading::word("state"),
             Heading::number("best"),
-            Heading::word("metric").rank(3),
-            Heading::word("trend").rank(4),
+            Heading::word("metric").rank(3).still(),
+            Heading::word("trend").rank(4).still(),
             Heading::word("trials").most(24),
             Heading::number("took").rank(2),
-            Heading::number("left").rank(1),
-            Heading::word("tags").rank(6),
-            Heading::number("begun").rank(5),
+            Heading::number("left").rank(1).still(),
+            Heading::word("tags").rank(6).still(),
+            Heading::number("begun").rank(5).still(),
         ];
         let shown = std::mem::take(&mut self.shown);
         let style = pen.style;

@@ -11,6 +11,14 @@ pub(crate) struct Tabs<P> {
     drawn: Vec<(Rect, P)>,
 }
 
+/// The part so many further on, around the end.
+pub(crate) fn beside<P: Copy + PartialEq>(all: &[P], here: P, step: isize) -> P {
+    let at = all.iter().position(|part| *part == here).unwrap_or(0);
+    let count = all.len().max(1) as isize;
+    let to = (at as isize + step).rem_euclid(count) as usize;
+    all.get(to).copied().unwrap_or(here)
+}
+
 impl<P> Default for Tabs<P> {
     fn default() -> Self {
         Tabs { drawn: Vec::new() }

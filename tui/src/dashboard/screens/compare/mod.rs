@@ -7,7 +7,7 @@ mod rows;
 mod table;
 
 use super::picture::Picture;
-use super::steps::{ALONE, fresh};
+use super::steps::{ALONE, forked_at, fresh};
 use super::{Pointer, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
@@ -87,7 +87,7 @@ impl Compare {
     }
 
     fn count_from_fork(&mut self, cx: &mut Cx<'_>) {
-        let is_any = self.ones(cx).iter().any(|one| one.forked_at() > 0);
+        let is_any = self.ones(cx).iter().any(|one| forked_at(one.study) > 0);
         if !is_any {
             cx.tell("none of these trials is a fork of another one");
             return;

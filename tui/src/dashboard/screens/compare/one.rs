@@ -4,6 +4,7 @@ use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::rows::study_of;
 use crate::dashboard::data::want::Loaded;
+use crate::dashboard::screens::steps::forked_at;
 use attune_protocol::{Curve, StudySummary, TrialDetail, TrialState, TrialSummary, ZoomQuery};
 
 /// A trial, and what is known of it.
@@ -69,12 +70,6 @@ impl<'a> One<'a> {
         })
     }
 
-    /// The step at which it was forked from another trial; 0 where it was not.
-    pub(super) fn forked_at(&self) -> u64 {
-        let origin = self.study.and_then(|study| study.origin.as_ref());
-        origin.map_or(0, |origin| origin.step)
-    }
-
     pub(super) fn steps_per_epoch(&self) -> f64 {
         let trial = self.trial().filter(|trial| trial.epochs > 0);
         let steps = trial.map_or(1.0, |trial| trial.steps as f64 / f64::from(trial.epochs));
@@ -91,7 +86,7 @@ impl<'a> One<'a> {
                     return 1.0;
                 };
                 // The steps before a fork took another trial's time.
-                let own = trial.steps.saturating_sub(self.forked_at()).max(1);
+                let own = trial.steps.saturating_sub(forked_at(self.study)).max(1);
                 let per_step = trial.seconds.0 / own as f64;
                 if per_step > 0.0 { per_step } else { 1.0 }
             }
@@ -113,11 +108,11 @@ pub(super) fn align(ones: &mut [One<'_>], unit: Unit, from_fork: bool) {
         let left_at = forks.iter().filter(|(origin, _)| *origin == one.id);
         let left_at = left_at.map(|(_, step)| *step).min().unwrap_or(0);
         one.shift = match (from_fork, unit) {
-            (true, _) => match one.forked_at() {
+            (true, _) => match forked_at(one.study) {
                 0 => left_at,
                 step => step,
             },
-            (false, Unit::Seconds) => one.forked_at(),
+            (false, Unit::Seconds) => forked_at(one.study),
             (false, _) => 0,
         };
     }

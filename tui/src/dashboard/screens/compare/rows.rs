@@ -54,7 +54,8 @@ struct Maker<'m, 'a> {
 
 impl<'a> Maker<'_, 'a> {
     fn results(&self) -> Vec<Row> {
-        let mut rows = vec![self.row("state", |trial| {
+        let mut rows = vec![self.row("state", |one| {
+            let trial = one.trial()?;
             let mark = self.style.symbols().state(trial.state);
             Some((format!("{mark} {}", trial.state), state_ink(trial.state)))
         })];
@@ -74,8 +75,8 @@ impl<'a> Maker<'_, 'a> {
                 ..self.figures(&format!("{aim} {metric}"), Some(*direction), value)
             });
         }
-        rows.push(self.row("at epoch", |trial| {
-            Some((trial.best_epoch?.to_string(), Ink::Plain))
+        rows.push(self.row("at epoch", |one| {
+            Some((one.trial()?.best_epoch?.to_string(), Ink::Plain))
         }));
         let trials = || self.ones.iter().filter_map(One::trial);
         let metrics: BTreeSet<&str> = trials()
@@ -89,51 +90,45 @@ impl<'a> Maker<'_, 'a> {
             let title = format!("last {}", name.replace('_', " "));
             rows.push(self.figures(&title, direction.or_else(|| known_direction(name)), value));
         }
-        rows.push(self.row("last rate", |trial| {
-            let one = self.ones.iter().find(|one| one.id == trial.id)?;
+        rows.push(self.row("last rate", |one| {
             Some((number::rate(one.last_rate?), Ink::Plain))
         }));
-        rows.push(self.row("epochs", |trial| {
+        rows.push(self.row("epochs", |one| {
+            let trial = one.trial()?;
             Some((format!("{}/{}", trial.epochs, trial.max_epochs), Ink::Plain))
         }));
-        rows.push(self.row("steps", |trial| Some((trial.steps.to_string(), Ink::Plain))));
-        rows.push(self.row("took", |trial| {
-            let took = number::duration(number::seconds(trial.seconds));
+        rows.push(self.row("steps", |one| {
+            Some((one.trial()?.steps.to_string(), Ink::Plain))
+        }));
+        rows.push(self.row("took", |one| {
+            let took = number::duration(number::seconds(one.trial()?.seconds));
             Some((took, Ink::Plain))
         }));
         let more = [
-            self.row("reason", |trial| {
-                Some((trial.reason.clone()?, Ink::Warning))
+            self.row("reason", |one| {
+                Some((one.trial()?.reason.clone()?, Ink::Warning))
             }),
-            self.row("workers died", |trial| {
-                let deaths = trial.deaths.len();
+            self.row("workers died", |one| {
+                let deaths = one.trial()?.deaths.len();
                 (deaths > 0).then(|| (deaths.to_string(), Ink::Warning))
             }),
-            self.row("by hand", |trial| {
-                let hands = trial.interventions.len();
+            self.row("by hand", |one| {
+                let hands = one.trial()?.interventions.len();
                 (hands > 0).then(|| (format!("{hands} times"), Ink::Warning))
             }),
-            self.row("tags", |trial| {
-                let tags = trial.note.tags.join(" ");
+            self.row("tags", |one| {
+                let tags = one.trial()?.note.tags.join(" ");
                 (!tags.is_empty()).then_some((tags, Ink::Accent))
+            }),
+            self.row("fork of", |one| {
+                let origin = one.study?.origin.as_ref()?;
+                let told = format!("{} at {}", origin.trial, origin.step);
+                Some((told, Ink::Plain))
             }),
         ];
         let nothing = self.style.symbols().nothing;
         let says = |row: &Row| row.cells.iter().any(|(text, _)| text != nothing);
         rows.extend(more.into_iter().filter(says));
-        let origins = self.ones.iter().map(|one| {
-            let origin = one.study.and_then(|study| study.origin.as_ref());
-            origin.map_or_else(
-                || (nothing.to_owned(), Ink::Dim),
-                |origin| (format!("{} at {}", origin.trial, origin.step), Ink::Plain),
-            )
-        });
-        let origins = Row {
-            name: "fork of".to_owned(),
-            cells: origins.collect(),
-            is_result: false,
-        };
-        rows.extend(Some(origins).filter(says));
         rows
     }
 
@@ -159,22 +154,25 @@ impl<'a> Maker<'_, 'a> {
             is_result: false,
         }];
         rows.extend(keys.into_iter().map(|key| {
-            self.row(key, |trial| {
-                Some((trial.config.get(key)?.to_string(), Ink::Plain))
+            self.row(key, |one| {
+                let value = one.trial()?.config.get(key)?;
+                Some((value.to_string(), Ink::Plain))
             })
         }));
         if all || seeds {
-            rows.push(self.row("seed", |trial| Some((trial.seed.to_string(), Ink::Dim))));
+            rows.push(self.row("seed", |one| {
+                Some((one.trial()?.seed.to_string(), Ink::Dim))
+            }));
         }
         rows
     }
 
-    fn row(&self, name: &str, cell: impl Fn(&'a TrialSummary) -> Option<(String, Ink)>) -> Row {
+    fn row(&self, name: &str, cell: impl Fn(&One<'a>) -> Option<(String, Ink)>) -> Row {
         let nothing = self.style.symbols().nothing;
-        let cells = self.ones.iter().map(|one| {
-            let told = one.trial().and_then(&cell);
-            told.unwrap_or_else(|| (nothing.to_owned(), Ink::Dim))
-        });
+        let cells = self
+            .ones
+            .iter()
+            .map(|one| cell(one).unwrap_or_else(|| (nothing.to_owned(), Ink::Dim)));
         Row {
             name: name.to_owned(),
             cells: cells.collect(),

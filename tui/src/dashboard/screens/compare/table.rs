@@ -34,17 +34,9 @@ impl Table {
     pub(super) fn act(&mut self, command: Command) -> bool {
         let page = usize::from(self.body.height).max(1);
         let last = self.rows.saturating_sub(page);
-        self.top = match command {
-            Command::Down => self.top + 1,
-            Command::Up => self.top.saturating_sub(1),
-            Command::PageDown => self.top + page,
-            Command::PageUp => self.top.saturating_sub(page),
-            Command::Top => 0,
-            Command::Bottom => last,
-            _ => return false,
-        }
-        .min(last);
-        true
+        let to = command.moved(self.top, last, page);
+        self.top = to.unwrap_or(self.top);
+        to.is_some()
     }
 
     /// The mouse; says whether it meant anything, and whether the chosen trial is to be opened.

@@ -2,7 +2,7 @@
 
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::want::Loaded;
-use crate::dashboard::pen::{Pen, split_top};
+use crate::dashboard::pen::{Pen, inset, split_top};
 use crate::gauge;
 use crate::style::Ink;
 use crate::text::{width, wrap};
@@ -38,20 +38,13 @@ impl Bars {
             Loaded::Ready(insight) => insight,
             Loaded::Waiting => {
                 let text = "asking which settings matter";
-                pen.text(x, area.y, room, text, Ink::Dim);
+                pen.say(area, text, Ink::Dim);
                 return;
             }
             Loaded::Failed(why) => {
                 let head = Span::styled("no answer:", pen.style.ink(Ink::Bad));
                 let lines = wrap(head, why, room.into(), pen.style);
-                pen.lines(
-                    Rect {
-                        x,
-                        width: room,
-                        ..area
-                    },
-                    &lines,
-                );
+                pen.lines(inset(area), &lines);
                 return;
             }
         };
@@ -62,7 +55,7 @@ impl Bars {
         if insight.importance.is_empty() {
             let text =
                 "nothing yet: it takes some trials that have ended, with settings that differ";
-            pen.text(x, list.y, room, text, Ink::Dim);
+            pen.say(list, text, Ink::Dim);
         }
         let rows = usize::from(list.height);
         self.step(0, insight.importance.len());
@@ -104,14 +97,7 @@ impl Bars {
                 pen.choose(Rect::new(area.x, y, area.width, 1));
             }
         }
-        pen.lines(
-            Rect {
-                x,
-                width: room,
-                ..low
-            },
-            &caveats,
-        );
+        pen.lines(inset(low), &caveats);
     }
 
     /// What stands above the bars; the room for them.
@@ -123,13 +109,7 @@ impl Bars {
         let inside = pen.heading(area, "What matters", &note);
         let (line, list) = split_top(inside, 1);
         let text = "share of what settings explain, trials with it, what the good ones have";
-        pen.text(
-            line.x + 1,
-            line.y,
-            line.width.saturating_sub(1),
-            text,
-            Ink::Dim,
-        );
+        pen.say(line, text, Ink::Dim);
         list
     }
 }

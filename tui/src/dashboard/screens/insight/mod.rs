@@ -7,19 +7,18 @@ mod cloud;
 mod importance;
 mod lanes;
 mod parallel;
-mod sample;
 mod scale;
 mod slices;
 mod table;
 mod timeline;
 
-use super::tabs::Tabs;
+use super::tabs::{Tabs, beside};
 use super::{Pointer, Press, Screen, Wants};
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::want::{Fresh, Want};
 use crate::dashboard::deed::Subject;
 use crate::dashboard::keys::{Command, Group};
-use crate::dashboard::pen::{Pen, split_top};
+use crate::dashboard::pen::{Pen, inset, split_top};
 use crate::style::Ink;
 use attune_protocol::{StudyState, StudySummary};
 use importance::Bars;
@@ -71,11 +70,6 @@ impl Part {
             Part::Timeline => "timeline",
         }
     }
-
-    fn beside(self, step: isize) -> Part {
-        let count = Part::ALL.len() as isize;
-        Part::ALL[(self as isize + step).rem_euclid(count) as usize]
-    }
 }
 
 /// How old an answer may be while the study runs, and after.
@@ -101,12 +95,11 @@ impl Insight {
         let is_running = summary.state == StudyState::Running;
         match self.part {
             Part::Importance => {}
-            Part::Timeline => self.timeline.refresh(study, rows, (cx.now, is_running)),
+            Part::Timeline => self.timeline.refresh(rows, cx.now, is_running),
             Part::Parallel | Part::Slices => {
                 let detail = cx.data.detail(study).ready();
                 let before = self.column_name(self.chosen);
                 let source = Source {
-                    study,
                     rows,
                     direction: summary.direction,
                     spec: detail.map_or("", |detail| detail.spec.as_str()),
@@ -147,15 +140,12 @@ impl Insight {
     }
 
     fn draw_part(&mut self, pen: &mut Pen<'_>, area: Rect, study: &StudySummary, cx: &Cx<'_>) {
-        let say = |pen: &mut Pen<'_>, text: &str| {
-            pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
-        };
         if self.part == Part::Importance {
             self.bars.draw(pen, area, &study.id, cx);
             return;
         }
         let Some(rows) = cx.data.rows(&study.id) else {
-            say(pen, "the trials are on their way");
+            pen.say(area, "the trials are on their way", Ink::Dim);
             return;
         };
         if self.part == Part::Timeline {
@@ -163,16 +153,14 @@ impl Insight {
             return;
         }
         if self.table.settings().is_empty() {
-            say(
-                pen,
-                match (rows.complete, self.table.columns.is_empty()) {
-                    (false, _) => "the trials are on their way",
-                    (true, true) => "no trial has a result yet: plots begin with the first ones",
-                    (true, false) => {
-                        "no setting differs between the trials: there is nothing to compare"
-                    }
-                },
-            );
+            let text = match (rows.complete, self.table.columns.is_empty()) {
+                (false, _) => "the trials are on their way",
+                (true, true) => "no trial has a result yet: plots begin with the first ones",
+                (true, false) => {
+                    "no setting differs between the trials: there is nothing to compare"
+                }
+            };
+            pen.say(area, text, Ink::Dim);
             return;
         }
         let (plot, foot) = split_top(area, area.height - 1);
@@ -187,10 +175,9 @@ impl Insight {
 
     /// What is brushed, and how many trials that leaves.
     fn foot(&self, pen: &mut Pen<'_>, line: Rect) {
-        let (x, room) = (line.x + 1, line.width.saturating_sub(1));
         if self.table.brushes.is_empty() {
             let text = "left and right choose a setting, space or a drag of the mouse brushes it";
-            pen.text(x, line.y, room, text, Ink::Dim);
+            pen.say(line, text, Ink::Dim);
             return;
         }
         let count = format!(
@@ -202,10 +189,11 @@ impl Insight {
             Ok(filter) => filter.unwrap_or_default(),
             Err(name) => format!("a part of {name}"),
         };
+        let line = inset(line);
         pen.pieces(
-            x,
+            line.x,
             line.y,
-            room,
+            line.width,
             &[(&count, Ink::Strong), (&filter, Ink::Warning)],
         );
     }
@@ -217,19 +205,11 @@ impl Screen for Insight {
     }
 
     fn title(&self, cx: &Cx<'_>) -> String {
-        let study = cx.focus.study.as_deref();
-        match study.and_then(|study| cx.data.study(study)) {
-            Some(study) => format!("{} {}", study.id, study.name),
-            None => study.unwrap_or_default().to_owned(),
-        }
+        cx.study_title()
     }
 
     fn wants(&mut self, cx: &mut Cx<'_>, wants: &mut Wants) {
-        if cx.focus.study.is_none() {
-            // As for whoever comes here first: the newest one.
-            let newest = cx.data.studies().and_then(|studies| studies.first());
-            cx.focus.study = newest.map(|study| study.id.clone());
-        }
+        cx.newest_study();
         self.follow(cx);
         let Some(study) = self.study.clone() else {
             return;
@@ -246,8 +226,8 @@ impl Screen for Insight {
 
     fn act(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
         match command {
-            Command::NextPart => self.turn_to(self.part.beside(1), cx),
-            Command::PreviousPart => self.turn_to(self.part.beside(-1), cx),
+            Command::NextPart => self.turn_to(beside(&Part::ALL, self.part, 1), cx),
+            Command::PreviousPart => self.turn_to(beside(&Part::ALL, self.part, -1), cx),
             Command::Open => self.open(cx),
             command => {
                 return match self.part {
@@ -269,7 +249,7 @@ impl Screen for Insight {
         let study = self.study.as_deref().and_then(|id| cx.data.study(id));
         let Some(study) = study else {
             let text = "no study is chosen: 1 lists all of them";
-            pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
+            pen.say(area, text, Ink::Dim);
             return;
         };
         let (line, rest) = split_top(area, 1);

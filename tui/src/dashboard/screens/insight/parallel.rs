@@ -2,12 +2,12 @@
 
 use super::brush::Brush;
 use super::cloud::{BEST, Cloud, NEXT, OTHERS, STAR, dot};
-use super::sample::evenly;
 use super::scale::Scale;
 use super::table::{Column, Table};
 use crate::canvas::{Canvas, Dot};
 use crate::chart::MarkKind;
 use crate::dashboard::pen::Pen;
+use crate::gauge::evenly;
 use crate::style::Ink;
 use ratatui::layout::Rect;
 

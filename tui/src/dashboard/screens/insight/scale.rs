@@ -114,21 +114,6 @@ fn without_tails(values: &[f64], low: f64, high: f64, log: bool) -> (f64, f64) {
     (cut_low, cut_high)
 }
 
-/// Whether a study file says that a setting is searched by its logarithm, as in
-/// `lr = { low = 0.01, high = 0.2, log = true }`.
-pub(super) fn is_searched_log(spec: &str, name: &str) -> bool {
-    spec.lines().any(|line| {
-        let told = line.split('#').next().unwrap_or_default();
-        let Some((key, value)) = told.split_once('=') else {
-            return false;
-        };
-        let key = key.trim().trim_matches('"');
-        let is_its = key == name || key.strip_prefix("space.") == Some(name);
-        let without_spaces: String = value.chars().filter(|c| !c.is_whitespace()).collect();
-        is_its && without_spaces.contains("log=true")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -175,14 +160,5 @@ mod tests {
         let scale = Scale::of_numbers(&values, false).unwrap();
         assert_eq!(scale.place(-1e9), Some(0.0));
         assert!(scale.place(50.0).unwrap() > 0.3);
-    }
-
-    #[test]
-    fn the_study_file_says_what_is_searched_by_its_logarithm() {
-        let spec = "[space]\nlr = { low = 1e-3, high = 0.1, log = true }\nwidth = [32, 64]\n\
-                    decay = { low = 0, high = 1 } # not log = true\n";
-        for (name, expected) in [("lr", true), ("width", false), ("decay", false)] {
-            assert_eq!(is_searched_log(spec, name), expected, "{name}");
-        }
     }
 }

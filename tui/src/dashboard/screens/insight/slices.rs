@@ -147,7 +147,7 @@ impl Slices {
     /// A column of the screen for each word: its name, how many trials have it and their best.
     fn words(&self, pen: &mut Pen<'_>, table: &Table, column: &Column, words: &[String]) {
         let plot = self.plot;
-        let apart = plot.width / words.len().max(1) as u16;
+        let apart = plot.width / u16::try_from(words.len()).unwrap_or(u16::MAX).max(1);
         if apart < 3 {
             let text = format!("{} words, from {} on", words.len(), words[0]);
             pen.text(plot.x, plot.bottom() + 1, plot.width, &text, Ink::Dim);
@@ -171,7 +171,7 @@ impl Slices {
 /// How many trials have each word, and the best that they came to.
 fn told(table: &Table, column: &Column, words: usize) -> Vec<(usize, f64)> {
     let mut told = vec![(0, f64::NAN); words];
-    let Some(value) = table.value() else {
+    let (Some(value), Some(direction)) = (table.value(), table.direction) else {
         return told;
     };
     for place in &table.brushed {
@@ -181,11 +181,7 @@ fn told(table: &Table, column: &Column, words: usize) -> Vec<(usize, f64)> {
         };
         *count += 1;
         let value = value.values[place];
-        let is_better = match table.lower_is_better {
-            true => value < *best,
-            false => value > *best,
-        };
-        if is_better || best.is_nan() {
+        if direction.better(value, *best) {
             *best = value;
         }
     }
@@ -244,4 +240,33 @@ fn at(column: &Column, value: &Column, place: u32) -> Option<(f64, f64)> {
         x += 0.7 * spread / words.len().max(1) as f64;
     }
     Some((x, value.scale.place(*value.values.get(index)?)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::style::Style;
+    use ratatui::buffer::Buffer;
+
+    #[test]
+    fn more_words_than_a_screen_has_columns_are_counted() {
+        let words = (0..65_536).map(|word| format!("w{word}")).collect();
+        let column = |name: &str, scale| Column {
+            name: name.to_owned(),
+            scale,
+            values: Vec::new(),
+        };
+        let value = Scale::of_numbers(&[0.5, 1.0], false).unwrap();
+        let mut table = Table::default();
+        table.columns = vec![column("word", Scale::Words(words)), column("value", value)];
+        let area = Rect::new(0, 0, 60, 12);
+        let mut buffer = Buffer::empty(area);
+        let mut pen = Pen {
+            buffer: &mut buffer,
+            style: Style::ASCII,
+        };
+        Slices::default().draw(&mut pen, area, &table, 0, "loss");
+        let shown: String = buffer.content().iter().map(|cell| cell.symbol()).collect();
+        assert!(shown.contains("65536 words, from w0 on"), "{shown}");
+    }
 }

@@ -2,8 +2,9 @@
 //! every picture.
 
 use super::brush::Brush;
-use super::scale::{Scale, is_searched_log};
-use crate::dashboard::data::rows::{Cell, Rows};
+use super::scale::Scale;
+use crate::dashboard::data::rows::{Cell, Rows, best_of};
+use crate::dashboard::screens::launch::Searched;
 use crate::dashboard::screens::plugins::describe;
 use attune_protocol::{Direction, Insight, PluginInfo};
 use std::collections::{BTreeMap, HashMap};
@@ -27,26 +28,34 @@ pub(super) struct Table {
     /// The places of the trials in all brushes.
     pub(super) brushed: Vec<u32>,
     pub(super) trials: usize,
-    pub(super) lower_is_better: bool,
+    /// Which way the value is better; nothing before the table is made.
+    pub(super) direction: Option<Direction>,
     /// Rises when anything above is another.
     pub(super) generation: u64,
     made_from: Option<Made>,
 }
 
-/// What a table was made from.
-#[derive(Debug, Clone, PartialEq)]
+/// What a table was made from, and when.
+#[derive(Debug)]
 struct Made {
-    study: String,
     revision: u64,
-    trials: usize,
-    order: Vec<String>,
-    spec: usize,
     at: u64,
+    key: Key,
+}
+
+/// What a table is made anew for at once.
+#[derive(Debug, PartialEq)]
+struct Key {
+    trials: usize,
+    /// The settings that are known to matter, the most important first.
+    order: Vec<String>,
+    /// How long the study file is.
+    spec: usize,
+    plugins: usize,
 }
 
 /// What is known of a study.
 pub(super) struct Source<'a> {
-    pub(super) study: &'a str,
     pub(super) rows: &'a Rows,
     pub(super) direction: Direction,
     /// The study file.
@@ -80,36 +89,24 @@ impl Table {
     pub(super) fn refresh(&mut self, source: &Source<'_>, now: u64) {
         let order = source.insight.map(|insight| &insight.importance);
         let order = order.into_iter().flatten().map(|part| part.name.clone());
-        let made = Made {
-            study: source.study.to_owned(),
-            revision: source.rows.revision(),
+        let key = Key {
             trials: source.rows.len(),
             order: order.collect(),
             spec: source.spec.len(),
-            at: now,
+            plugins: source.plugins.len(),
         };
-        if let Some(before) = &self.made_from {
-            let is_same = Made {
-                at: before.at,
-                ..made.clone()
-            } == *before;
-            let only_progress = Made {
-                at: before.at,
-                revision: before.revision,
-                ..made.clone()
-            } == *before;
-            let waits = source.is_running && can_wait(made.trials, before.at, now);
-            if is_same || (only_progress && waits) {
+        let revision = source.rows.revision();
+        if let Some(before) = self.made_from.as_ref().filter(|made| made.key == key) {
+            let waits = source.is_running && can_wait(key.trials, before.at, now);
+            if before.revision == revision || waits {
                 return;
             }
-            if before.study != made.study {
-                self.brushes.clear();
-            }
         }
-        self.columns = columns(source, &made.order);
-        self.trials = made.trials;
-        self.lower_is_better = source.direction == Direction::Minimize;
-        self.made_from = Some(made);
+        self.columns = columns(source, &key.order);
+        self.trials = key.trials;
+        self.direction = Some(source.direction);
+        let at = now;
+        self.made_from = Some(Made { revision, at, key });
         self.brush_anew();
     }
 
@@ -152,10 +149,13 @@ impl Table {
 
     /// The places of the best trials among the brushed ones, the best first.
     pub(super) fn best(&self, count: usize) -> Vec<u32> {
-        let Some(value) = self.value() else {
+        let (Some(value), Some(direction)) = (self.value(), self.direction) else {
             return Vec::new();
         };
-        super::sample::best(&value.values, &self.brushed, self.lower_is_better, count)
+        let value = |place: &u32| value.values.get(*place as usize).copied();
+        let ranked = self.brushed.iter();
+        let ranked = ranked.filter_map(|place| Some((value(place)?, *place)));
+        best_of(ranked, direction, count)
     }
 
     /// The filter that shows the brushed trials; nothing where there is no brush. `Err` is the
@@ -203,9 +203,10 @@ fn columns(source: &Source<'_>, order: &[String]) -> Vec<Column> {
         .collect();
     names.sort_by_key(|(rank, is_own, name)| (*rank, *is_own, *name != "lr"));
     names.truncate(SETTINGS);
+    let searched = Searched::new(source.spec);
     let mut columns: Vec<Column> = names
         .into_iter()
-        .filter_map(|(_, _, name)| setting(source, name))
+        .filter_map(|(_, _, name)| setting(source, &searched, name))
         .collect();
     let values: Vec<f64> = rows.rows().iter().map(|row| row.value).collect();
     if let Some(scale) = Scale::of_numbers(&values, false) {
@@ -226,7 +227,7 @@ fn differs(rows: &Rows, setting: usize) -> bool {
     (1..rows.len()).any(|place| rows.cell(place, setting) != first)
 }
 
-fn setting(source: &Source<'_>, name: &str) -> Option<Column> {
+fn setting(source: &Source<'_>, searched: &Searched, name: &str) -> Option<Column> {
     let rows = source.rows;
     let setting = rows.setting(name)?;
     let cells = || (0..rows.len()).map(|place| rows.cell(place, setting));
@@ -236,8 +237,7 @@ fn setting(source: &Source<'_>, name: &str) -> Option<Column> {
     } else {
         let number = |cell: Cell| cell.number().unwrap_or(f64::NAN);
         let values: Vec<f64> = cells().map(number).collect();
-        let searched_log =
-            is_searched_log(source.spec, name) || describe::is_searched_log(source.plugins, name);
+        let searched_log = searched.is_log(name) || describe::is_searched_log(source.plugins, name);
         (Scale::of_numbers(&values, searched_log)?, values)
     };
     Some(Column {
@@ -280,4 +280,54 @@ fn key(cell: Cell) -> Option<(u8, u64)> {
         Cell::Float(value) => (2, value.to_bits()),
         Cell::Word(word) => (3, word.into()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attune_protocol::TrialTable;
+    use serde_json::json;
+
+    fn rows() -> Rows {
+        let trials = json!([[0, 1, 0.5], [1, 2, 0.25], [2, 4, 0.125]]);
+        let row = |trial: &serde_json::Value| {
+            json!({"number": trial[0], "state": "done", "scheduler": "greedy",
+                   "config": [{"int": trial[1]}], "metrics": [], "epochs": 1, "max_epochs": 1, "steps": 1,
+                   "value": trial[2], "best_epoch": 1, "rungs": [], "seconds": 1.0,
+                   "started_unix_ms": 1, "ended_unix_ms": 2, "reason": null, "deaths": 0,
+                   "tags": []})
+        };
+        let told: Vec<_> = trials.as_array().unwrap().iter().map(row).collect();
+        let table = json!({"keys": ["greedy.patience"], "metrics": [], "rows": told, "next": null});
+        let mut rows = Rows::default();
+        rows.take(serde_json::from_value::<TrialTable>(table).unwrap());
+        rows
+    }
+
+    fn greedy() -> PluginInfo {
+        let params = json!([{"name": "patience", "kind": {"type": "int", "min": 0, "max": 99},
+                             "default": 3, "search": {"log": [1.0, 20.0]}}]);
+        let library = json!({"schedulers": [{"name": "greedy", "params": params}]});
+        let info = json!({"path": "greedy.so", "hash": "", "library": library, "fingerprint": "",
+                          "error": null, "quarantine": null});
+        serde_json::from_value(info).unwrap()
+    }
+
+    #[test]
+    fn plugins_that_are_known_later_say_how_their_parameters_are_searched() {
+        let (rows, plugins) = (rows(), [greedy()]);
+        let source = |plugins| Source {
+            rows: &rows,
+            direction: Direction::Minimize,
+            spec: "",
+            insight: None,
+            plugins,
+            is_running: false,
+        };
+        let mut table = Table::default();
+        table.refresh(&source(&[]), 1);
+        assert!(!table.settings()[0].scale.is_log());
+        table.refresh(&source(&plugins), 2);
+        assert!(table.settings()[0].scale.is_log());
+    }
 }

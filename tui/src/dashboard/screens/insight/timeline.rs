@@ -5,6 +5,7 @@ use super::table::can_wait;
 use crate::axis::Axis;
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::rows::{Row, Rows};
+use crate::dashboard::grid::in_sight;
 use crate::dashboard::keys::Command;
 use crate::dashboard::pen::{Pen, split_top};
 use crate::dashboard::screens::study::state_ink;
@@ -33,7 +34,6 @@ pub(super) struct Timeline {
 /// What the lanes were made from, and when.
 #[derive(Debug)]
 struct Made {
-    study: String,
     revision: u64,
     trials: usize,
     at: u64,
@@ -47,21 +47,16 @@ const ZOOM: f64 = 1.5;
 
 impl Timeline {
     /// Packs the trials into lanes, where something changed.
-    pub(super) fn refresh(&mut self, study: &str, rows: &Rows, (now, is_running): (u64, bool)) {
+    pub(super) fn refresh(&mut self, rows: &Rows, now: u64, is_running: bool) {
         let made = Made {
-            study: study.to_owned(),
             revision: rows.revision(),
             trials: rows.len(),
             at: now,
         };
         if let Some(before) = &self.made_from {
-            if before.study != made.study {
-                *self = Timeline::default();
-            } else if before.revision == made.revision
-                || (is_running
-                    && before.trials == made.trials
-                    && can_wait(made.trials, before.at, now))
-            {
+            let is_as_long = before.trials == made.trials;
+            let waits = is_running && is_as_long && can_wait(made.trials, before.at, now);
+            if before.revision == made.revision || waits {
                 return;
             }
         }
@@ -173,16 +168,18 @@ impl Timeline {
         let note = "packed into lanes by start and end; which worker trained is not kept";
         let inside = pen.heading(area, "Timeline", note);
         self.plot = Rect::ZERO;
-        let spans = || self.lanes.iter().flatten();
-        let Some(begin) = spans().map(|span| span.start).min() else {
+        // Within a lane they follow each other: only its first begins and its last ends it.
+        let firsts = self.lanes.iter().filter_map(|lane| lane.first());
+        let Some(begin) = firsts.map(|span| span.start).min() else {
             let text = "no trial has begun yet";
-            pen.text(inside.x + 1, inside.y, inside.width - 1, text, Ink::Dim);
+            pen.say(inside, text, Ink::Dim);
             return;
         };
         if inside.height < 5 || inside.width < GUTTER + 10 {
             return;
         }
-        let end = spans().map(|span| over(span.end, cx.now)).max();
+        let lasts = self.lanes.iter().filter_map(|lane| lane.last());
+        let end = lasts.map(|span| over(span.end, cx.now)).max();
         let end = end.unwrap_or(begin).max(begin + 1_000);
         let (from, to) = self.view.unwrap_or((begin, end));
         let (from, to) = (from.max(begin), to.min(end));
@@ -195,12 +192,7 @@ impl Timeline {
             height: top.height.min(lanes as u16),
             ..top
         };
-        let page = usize::from(self.plot.height);
-        let least = (self.lane + 1).saturating_sub(page.max(1));
-        self.top = self
-            .top
-            .clamp(least, self.lane)
-            .min(lanes - page.min(lanes));
+        self.top = in_sight(self.top, self.lane, lanes, self.plot.height.into());
         for row in 0..self.plot.height {
             self.lane(pen, row, rows, cx.now);
         }

@@ -6,7 +6,7 @@ use super::document::Document;
 use super::drafting::Drafting;
 use super::{Launch, REPLACE, SAVE, fields, knowledge};
 use crate::dashboard::cx::{Cx, Step};
-use crate::dashboard::data::want::{Answer, Fresh, Loaded, Want};
+use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::deed::Deed;
 use crate::dashboard::overlay::{Dialog, Entry, Overlay, Purpose};
 use crate::dashboard::screens::Wants;
@@ -38,13 +38,15 @@ impl Launch {
 
     /// Begins with another study, or an empty one; asks where something would be lost.
     pub(super) fn begin(&mut self, study: String, cx: &mut Cx<'_>) {
-        self.fetched = Some(study);
-        if self.document.text() != self.filled {
-            let text = "Replace the study file that you have here?";
-            let dialog = Dialog::new(Purpose::Own(REPLACE), "Begin anew", text, Vec::new());
-            cx.step(Step::Show(Overlay::Dialog(dialog)));
-            self.form.start = self.fetched.take().unwrap_or_default();
+        if self.document.text() == self.filled {
+            self.fetched = Some(study);
+            return;
         }
+        let text = "Replace the study file that you have here?";
+        let dialog = Dialog::new(Purpose::Own(REPLACE), "Begin anew", text, Vec::new());
+        cx.step(Step::Show(Overlay::Dialog(dialog)));
+        self.fetched = None;
+        self.form.start = study;
     }
 
     /// Puts the study that was fetched into the form.
@@ -85,18 +87,17 @@ impl Launch {
         let Some(draft) = self.drafting.want(&self.document, facts, &folder) else {
             return false;
         };
-        let want = Want::Draft(draft.clone());
-        match cx.data.cache.get(&want) {
-            Loaded::Ready(Answer::Draft(drafted)) => {
+        match cx.data.drafted(&draft) {
+            Loaded::Ready(drafted) => {
                 self.document = self.drafting.take(draft, drafted, &self.document);
                 self.renew(cx);
                 false
             }
             // What cannot be drafted is written by hand.
             Loaded::Failed(_) => false,
-            Loaded::Ready(_) | Loaded::Waiting => {
+            Loaded::Waiting => {
                 if self.knowledge.check.rests(cx.now) {
-                    wants.answer(want, Fresh::Once);
+                    wants.answer(Want::Draft(draft), Fresh::Once);
                 }
                 true
             }
@@ -121,12 +122,7 @@ impl Launch {
 
     /// Says what is wrong, and goes there.
     pub(super) fn point_at(&mut self, problem: &Problem, cx: &mut Cx<'_>) {
-        let place = match (&problem.path, problem.line) {
-            (Some(path), _) => format!("{path}: "),
-            (None, Some(line)) => format!("line {line}: "),
-            (None, None) => String::new(),
-        };
-        cx.complain(format!("{place}{}", problem.message));
+        cx.complain(problem.told());
         let all = self.facts(cx).schedulers.iter();
         let all = all.map(|scheduler| scheduler.name.clone()).collect();
         let rows = fields::rows(&self.document, self.facts(cx), &all);

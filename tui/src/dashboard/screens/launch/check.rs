@@ -5,7 +5,7 @@ use super::document::Document;
 use super::fields::{self, Facts, Kind, Row};
 use super::form::Form;
 use crate::dashboard::data::Data;
-use crate::dashboard::data::want::{Answer, Fresh, Loaded, Want};
+use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::screens::Wants;
 use attune_protocol::{Checked, NewStudy};
 
@@ -20,8 +20,8 @@ const AGE: u64 = 10_000;
 pub(super) struct Check {
     /// When the text was changed last.
     touched_at: u64,
-    /// What was asked last and is answered.
-    answered: Option<NewStudy>,
+    /// The text that was asked of last and is answered.
+    answered: Option<String>,
     checked: Option<Checked>,
     /// Why the last question has no answer.
     error: Option<String>,
@@ -37,6 +37,18 @@ pub(super) struct Problem {
     /// The line that it is about, counted from 1.
     pub(super) line: Option<usize>,
     pub(super) message: String,
+}
+
+impl Problem {
+    /// What is wrong, behind where it is.
+    pub(super) fn told(&self) -> String {
+        let message = &self.message;
+        match (&self.path, self.line) {
+            (Some(path), _) => format!("{path}: {message}"),
+            (None, Some(line)) => format!("line {line}: {message}"),
+            (None, None) => message.clone(),
+        }
+    }
 }
 
 /// How far the word on a text is.
@@ -69,21 +81,28 @@ impl Check {
 
     /// Asks, if it is time to, and takes in what was answered.
     pub(super) fn follow(&mut self, study: &NewStudy, data: &Data, now: u64, wants: &mut Wants) {
-        let want = Want::Check(study.clone());
-        match data.cache.get(&want) {
-            Loaded::Ready(Answer::Check(checked)) => {
-                self.checked = Some(checked.clone());
-                self.answered = Some(study.clone());
+        match data.checked(study) {
+            Loaded::Ready(checked) => {
+                if self.checked.as_ref() != Some(checked) {
+                    self.checked = Some(checked.clone());
+                }
+                self.answers(&study.spec);
                 self.error = None;
             }
             Loaded::Failed(why) => {
-                self.answered = Some(study.clone());
+                self.answers(&study.spec);
                 self.error = Some(why.to_owned());
             }
-            Loaded::Ready(_) | Loaded::Waiting => {}
+            Loaded::Waiting => {}
         }
         if self.rests(now) || self.launches {
-            wants.answer(want, Fresh::Within(AGE));
+            wants.answer(Want::Check(study.clone()), Fresh::Within(AGE));
+        }
+    }
+
+    fn answers(&mut self, spec: &str) {
+        if self.answered.as_deref() != Some(spec) {
+            self.answered = Some(spec.to_owned());
         }
     }
 
@@ -94,8 +113,8 @@ impl Check {
 
     pub(super) fn state(&self, text: &str) -> State<'_> {
         match (&self.answered, &self.error) {
-            (Some(study), Some(why)) if study.spec == text => State::Failed(why),
-            (Some(study), None) if study.spec == text => State::Checked,
+            (Some(spec), Some(why)) if spec == text => State::Failed(why),
+            (Some(spec), None) if spec == text => State::Checked,
             _ => State::Checking,
         }
     }

@@ -196,12 +196,14 @@ impl Editor {
             return 0;
         }
         let text = &self.area.lines()[line];
-        let before: Vec<char> = text.chars().take(cursor.1).collect();
+        let end = text.char_indices().nth(cursor.1).map(|(end, _)| end);
+        let before = &text[..end.unwrap_or(text.len())];
         let room = usize::from(self.place.width).max(2) - 1;
-        let shown = |from: usize| width(&spread(&before[from..].iter().collect::<String>()));
-        (0..before.len())
-            .find(|from| shown(*from) <= room)
-            .unwrap_or(before.len())
+        // From the cursor back, so that what is left out is never measured however long it is.
+        let starts = before.char_indices().rev().map(|(start, _)| start);
+        let fits = |start: &usize| width(&spread(&before[*start..])) <= room;
+        let shown = starts.take_while(fits).count();
+        before.chars().count() - shown
     }
 
     pub(super) fn draw(&mut self, pen: &mut Pen<'_>, area: Rect, problems: &[Problem]) {
@@ -345,6 +347,9 @@ fn spread(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::style::Style;
+    use ratatui::buffer::Buffer;
+    use std::time::{Duration, Instant};
 
     fn press(editor: &mut Editor, code: KeyCode, modifiers: KeyModifiers) -> bool {
         editor.key(&KeyEvent::new(code, modifiers))
@@ -388,5 +393,22 @@ mod tests {
         press(&mut editor, KeyCode::Char('f'), ctrl);
         assert!(editor.leave_search());
         assert!(!editor.leave_search());
+    }
+
+    #[test]
+    fn a_long_line_is_drawn_at_once_with_its_end_in_sight() {
+        let area = Rect::new(0, 0, 15, 3);
+        let mut editor = Editor::default();
+        editor.paste(&"\t0123456789".repeat(10_000));
+        let begun = Instant::now();
+        let mut buffer = Buffer::empty(area);
+        let mut pen = Pen {
+            buffer: &mut buffer,
+            style: Style::ASCII,
+        };
+        editor.draw(&mut pen, area, &[]);
+        let shown: String = (0..area.width).map(|x| buffer[(x, 0)].symbol()).collect();
+        assert_eq!(shown, "  1  123456789 ");
+        assert!(begun.elapsed() < Duration::from_secs(10));
     }
 }

@@ -50,10 +50,10 @@ pub(super) enum Kind {
     Whole,
     Number,
     /// One of these words.
-    Turn(Vec<String>),
+    Turn(&'static [&'static str]),
     Flag,
     /// A value, a list or a range; these words can be turned to.
-    Setting(Vec<String>),
+    Setting(&'static [&'static str]),
     /// The same, of a scheduler.
     Param(Box<Param>),
 }
@@ -116,7 +116,7 @@ pub(super) fn rows(document: &Document, facts: Facts<'_>, open: &BTreeSet<String
     rows
 }
 
-fn item(path: &str, label: &str, kind: Kind, unset: &str, doc: &str) -> Row {
+pub(super) fn item(path: &str, label: &str, kind: Kind, unset: &str, doc: &str) -> Row {
     Row::Field(Item {
         path: path.to_owned(),
         label: label.to_owned(),
@@ -126,10 +126,6 @@ fn item(path: &str, label: &str, kind: Kind, unset: &str, doc: &str) -> Row {
     })
 }
 
-fn turn(words: &[&str]) -> Kind {
-    Kind::Turn(words.iter().map(|&word| word.to_owned()).collect())
-}
-
 fn data(rows: &mut Vec<Row>, document: &Document, facts: Facts<'_>) {
     let columns = facts.table.map_or_else(Vec::new, |table| {
         let names = table.columns.iter().map(|column| column.name.clone());
@@ -137,7 +133,7 @@ fn data(rows: &mut Vec<Row>, document: &Document, facts: Facts<'_>) {
     });
     let target = target(document, facts.table);
     let is_words = target.is_some_and(|column| column.kind == "categories");
-    let tasks: &[&str] = match is_words {
+    let tasks: &'static [&'static str] = match is_words {
         true => &["auto", "classification"],
         false => &["auto", "classification", "regression"],
     };
@@ -163,14 +159,14 @@ fn data(rows: &mut Vec<Row>, document: &Document, facts: Facts<'_>) {
     rows.push(item(
         "data.task",
         "task",
-        turn(tasks),
+        Kind::Turn(tasks),
         "auto",
         "Classes or numbers; auto looks at the target column.",
     ));
     rows.push(item(
         "objective.metric",
         "metric",
-        turn(metrics),
+        Kind::Turn(metrics),
         usual.unwrap_or(metrics[0]),
         "What trials are compared by, on rows that no trial trains on.",
     ));
@@ -258,9 +254,8 @@ fn settings(rows: &mut Vec<Row>, document: &Document, facts: Facts<'_>) {
         part.map_or("its default", |part| part.values.as_str())
     };
     for (name, words, doc) in plain::SETTINGS {
-        let kind = Kind::Setting(words.iter().map(|&word| word.to_owned()).collect());
         let path = format!("space.{name}");
-        rows.push(item(&path, name, kind, unset(name), doc));
+        rows.push(item(&path, name, Kind::Setting(words), unset(name), doc));
     }
     let is_known = |name: &str| {
         name == "scheduler"
@@ -277,8 +272,7 @@ fn settings(rows: &mut Vec<Row>, document: &Document, facts: Facts<'_>) {
         let path = format!("space.{name}");
         let is_table = document.get(&path).is_none() && !document.keys(&path).is_empty();
         if !is_table {
-            let kind = Kind::Setting(Vec::new());
-            rows.push(item(&path, &name, kind, unset(&name), ""));
+            rows.push(item(&path, &name, Kind::Setting(&[]), unset(&name), ""));
         }
     }
 }
@@ -334,7 +328,10 @@ fn metrics(
 /// The words that a field can be turned to.
 pub(super) fn words(item: &Item) -> Vec<String> {
     match &item.kind {
-        Kind::Turn(words) | Kind::Setting(words) | Kind::Column(words) => words.clone(),
+        Kind::Turn(words) | Kind::Setting(words) => {
+            words.iter().map(|&word| word.to_owned()).collect()
+        }
+        Kind::Column(words) => words.clone(),
         Kind::Flag => vec!["true".to_owned(), "false".to_owned()],
         Kind::Param(param) => param.choices(),
         Kind::Path | Kind::Text | Kind::Whole | Kind::Number => Vec::new(),

@@ -12,13 +12,7 @@ pub(super) fn misfit(param: &Param, value: &toml_edit::Value) -> Option<String> 
             .iter()
             .map(|value| value.as_float().or(value.as_integer().map(|n| n as f64)))
             .collect();
-        let fits = numbers.is_some_and(|numbers| match &param.kind {
-            ParamKind::PerGroup(range) => numbers.iter().all(|number| range.holds(*number)),
-            _ => {
-                let whole = numbers.iter().all(|n| *n >= 0.0 && n.fract() == 0.0);
-                whole && numbers.windows(2).all(|pair| pair[0] < pair[1])
-            }
-        });
+        let fits = numbers.is_some_and(|numbers| param.kind.holds_all(&numbers));
         return if fits { None } else { wrong() };
     }
     let fits = |value: &Plain| accepts(&param.kind, value);
@@ -76,6 +70,8 @@ mod tests {
              "search": {"linear": [1.0, 20.0]}},
             {"name": "mode", "kind": {"type": "choice", "choices": ["a", "b"]}, "default": "a",
              "search": "all"},
+            {"name": "decay", "kind": {"type": "per_group", "min": 0.0, "max": 1.0},
+             "default": 0.1, "search": null},
             {"name": "at", "kind": {"type": "steps"}, "default": [], "search": null},
             {"name": "new", "kind": {"type": "of another age"}, "default": 1, "search": null},
         ]);
@@ -108,6 +104,10 @@ mod tests {
             ("mode", "c", false),
             ("at", "[3, 8]", true),
             ("at", "[8, 3]", false),
+            ("at", "[]", true),
+            ("decay", "[]", false),
+            ("decay", "[0.1, 0.2]", true),
+            ("decay", "[0.1, 2]", false),
             ("new", "7", true),
         ] {
             let schedulers = describe::schedulers(&[greedy()]);

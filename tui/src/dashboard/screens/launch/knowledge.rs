@@ -5,7 +5,7 @@ use super::complete::{absolute, folder_of};
 use super::document::Document;
 use super::fields::Facts;
 use crate::dashboard::data::Data;
-use crate::dashboard::data::want::{Answer, Fresh, Loaded, Want};
+use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::screens::Wants;
 use crate::dashboard::screens::plugins::describe::{self, Scheduler};
 use attune_protocol::{DataEntry, DataLook, PluginInfo, StudyDetail};
@@ -50,7 +50,7 @@ impl Knowledge {
         let place = place(document, folder);
         match &self.looked {
             Some((path, look)) if *path == place => Some(Ok(look)),
-            _ => match data.cache.get(&Want::Look(place)) {
+            _ => match data.look(&place) {
                 Loaded::Failed(why) => Some(Err(why)),
                 _ => None,
             },
@@ -71,16 +71,15 @@ impl Knowledge {
             self.schedulers = describe::schedulers(plugins);
         }
         let place = place(document, folder);
-        let want = Want::Look(place.clone());
-        if let Loaded::Ready(Answer::Look(look)) = data.cache.get(&want) {
+        if let Loaded::Ready(look) = data.look(&place) {
             let is_known = matches!(&self.looked, Some((path, known))
                 if *path == place && known == look);
             if !is_known {
-                self.looked = Some((place, look.clone()));
+                self.looked = Some((place.clone(), look.clone()));
             }
         }
         if self.check.rests(now) {
-            wants.answer(want, Fresh::Within(AGE));
+            wants.answer(Want::Look(place), Fresh::Within(AGE));
         }
     }
 }

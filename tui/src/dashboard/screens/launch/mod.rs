@@ -5,7 +5,7 @@
 //! draw them; `typed`, `complete` and `fit` read what people type. `editor` is the text itself.
 //! `knowledge` and `check` hold what the daemon says of it, `drafting` has it write a first one,
 //! `preview` and `summary` show what it comes to. `acts` is what is done with it, `view` puts all on
-//! the screen.
+//! the screen. `searched` reads a study file for other screens.
 
 mod acts;
 mod check;
@@ -21,6 +21,7 @@ mod knowledge;
 mod offers;
 mod plain;
 mod preview;
+mod searched;
 mod sheet;
 mod summary;
 mod typed;
@@ -44,6 +45,7 @@ pub(crate) use knowledge::study_file;
 use preview::Schedule;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
+pub(crate) use searched::Searched;
 
 /// The screen.
 #[derive(Debug)]

@@ -1,37 +1,13 @@
 //! Fields that are always there and always the same, by the part of the form that they stand in.
 
-use super::fields::{Item, Kind, Row};
-
-/// How such a field is filled in.
-pub(super) enum Ask {
-    Text,
-    Whole,
-    Number,
-    Flag,
-    Setting,
-    Words(&'static [&'static str]),
-}
+use super::fields::{Kind, Row, item};
 
 /// Its key, what it is called, how it is filled in, what holds where nothing is said, and what it
 /// means.
-pub(super) type Plain = (&'static str, &'static str, Ask, &'static str, &'static str);
+pub(super) type Plain = (&'static str, &'static str, Kind, &'static str, &'static str);
 
-pub(super) fn row((path, label, ask, unset, doc): &Plain) -> Row {
-    let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
-    Row::Field(Item {
-        path: (*path).to_owned(),
-        label: (*label).to_owned(),
-        kind: match ask {
-            Ask::Text => Kind::Text,
-            Ask::Whole => Kind::Whole,
-            Ask::Number => Kind::Number,
-            Ask::Flag => Kind::Flag,
-            Ask::Setting => Kind::Setting(Vec::new()),
-            Ask::Words(list) => Kind::Turn(words(list)),
-        },
-        unset: (*unset).to_owned(),
-        doc: (*doc).to_owned(),
-    })
+pub(super) fn row((path, label, kind, unset, doc): &Plain) -> Row {
+    item(path, label, kind.clone(), unset, doc)
 }
 
 /// What is said of a study as a whole, after its name and its trials.
@@ -39,21 +15,21 @@ pub(super) static STUDY: [Plain; 3] = [
     (
         "budget",
         "time limit",
-        Ask::Text,
+        Kind::Text,
         "none",
         "Time at most, such as 90s, 5m or 1.5h.",
     ),
     (
         "seed",
         "seed",
-        Ask::Whole,
+        Kind::Whole,
         "0",
         "What everything random is drawn from: the same seed gives the same study.",
     ),
     (
         "parallel",
         "parallel",
-        Ask::Whole,
+        Kind::Whole,
         "as many as there are cores",
         "Trials at the same time.",
     ),
@@ -63,14 +39,14 @@ pub(super) static LENGTH: [Plain; 4] = [
     (
         "fidelity.max_epochs",
         "epochs",
-        Ask::Whole,
+        Kind::Whole,
         "40",
         "Passes over the data that a trial makes at most.",
     ),
     (
         "fidelity.method",
         "early stopping",
-        Ask::Words(&["asha", "none"]),
+        Kind::Turn(&["asha", "none"]),
         "asha",
         "asha: of the trials that came as far, only the best go on. none: every trial trains to its \
          end.",
@@ -78,14 +54,14 @@ pub(super) static LENGTH: [Plain; 4] = [
     (
         "fidelity.min_epochs",
         "first look",
-        Ask::Whole,
+        Kind::Whole,
         "after a ninth of the epochs",
         "No trial is stopped before so many epochs.",
     ),
     (
         "fidelity.eta",
         "keep one of",
-        Ask::Whole,
+        Kind::Whole,
         "3",
         "At each look one of so many trials goes on, for so many times as long.",
     ),
@@ -95,21 +71,21 @@ pub(super) static ROWS: [Plain; 3] = [
     (
         "data.valid",
         "compared on",
-        Ask::Number,
+        Kind::Number,
         "0.15",
         "The share of the rows that trials are compared on; none trains on them.",
     ),
     (
         "data.test",
         "measured on",
-        Ask::Number,
+        Kind::Number,
         "0.15",
         "The share of the rows that only the best trial is measured on, at the end.",
     ),
     (
         "data.ignore",
         "leave out",
-        Ask::Setting,
+        Kind::Setting(&[]),
         "nothing",
         "Columns that are not used, such as id, date.",
     ),
@@ -119,21 +95,21 @@ pub(super) static SEARCH: [Plain; 4] = [
     (
         "search.method",
         "settings from",
-        Ask::Words(&["sobol", "random"]),
+        Kind::Turn(&["sobol", "random"]),
         "sobol",
         "sobol spreads the trials evenly over everything that is searched; random does not.",
     ),
     (
         "search.scheduler_params",
         "parameters too",
-        Ask::Flag,
+        Kind::Flag,
         "true",
         "Whether schedulers' parameters are searched where nothing is said of them.",
     ),
     (
         "reproducible",
         "reproducible",
-        Ask::Flag,
+        Kind::Flag,
         "true",
         "Whether the same seed gives the same study, bit for bit, however many trials run at the \
          same time.",
@@ -141,7 +117,7 @@ pub(super) static SEARCH: [Plain; 4] = [
     (
         "virtual_width",
         "virtual width",
-        Ask::Whole,
+        Kind::Whole,
         "8",
         "A reproducible study takes its decisions as if so many trials ran at the same time.",
     ),
@@ -151,28 +127,28 @@ pub(super) static STEERING: [Plain; 4] = [
     (
         "steering.metric",
         "by",
-        Ask::Words(&["train_loss", "valid_loss", "objective"]),
+        Kind::Turn(&["train_loss", "valid_loss", "objective"]),
         "train_loss",
         "What is shown to schedulers that look at how training goes.",
     ),
     (
         "steering.every",
         "every",
-        Ask::Text,
+        Kind::Text,
         "auto",
         "How often it is shown to them: auto, or such as 10 steps, 1 epochs.",
     ),
     (
         "steering.nan",
         "no number",
-        Ask::Words(&["drop", "substitute", "pass"]),
+        Kind::Turn(&["drop", "substitute", "pass"]),
         "drop",
         "What becomes of a value that is no number before a scheduler is shown it.",
     ),
     (
         "steering.max_lr",
         "highest rate",
-        Ask::Number,
+        Kind::Number,
         "100",
         "The highest learning rate that is ever used, whatever a scheduler says.",
     ),

@@ -5,9 +5,10 @@ use super::fields::Facts;
 use super::typed::{Plain, Said};
 use crate::chart::{Curve, Panel, Points, Role, Unit, Values};
 use crate::dashboard::data::Data;
-use crate::dashboard::data::want::{Answer, Fresh, Loaded, Want};
+use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::pen::Pen;
 use crate::dashboard::screens::picture::Picture;
+use crate::dashboard::screens::plugins::preview::pairs;
 use crate::dashboard::screens::{Pointer, Wants};
 use crate::number;
 use crate::style::Ink;
@@ -117,19 +118,18 @@ impl Schedule {
             (self.asked, self.shown, self.error) = (None, None, None);
             return;
         };
-        let want = Want::Preview(question.clone());
-        match data.cache.get(&want) {
-            Loaded::Ready(Answer::Preview(previewed)) => {
+        match data.preview(&question) {
+            Loaded::Ready(previewed) => {
                 if self.shown.as_ref().is_none_or(|shown| shown.of != question) {
                     self.show(question.clone(), previewed);
                 }
                 self.error = None;
             }
             Loaded::Failed(why) => self.error = Some(why.to_owned()),
-            Loaded::Ready(_) | Loaded::Waiting => self.error = None,
+            Loaded::Waiting => self.error = None,
         }
         if rests {
-            wants.answer(want, Fresh::Once);
+            wants.answer(Want::Preview(question.clone()), Fresh::Once);
         }
         self.asked = Some(question);
     }
@@ -142,14 +142,10 @@ impl Schedule {
         if is_other {
             self.picture.reset();
         }
-        let points = |points: &[(u64, Number)]| {
-            let points = points.iter().map(|(step, value)| (*step as f64, value.0));
-            points.collect()
-        };
         self.shown = Some(Shown {
             of,
-            rates: points(&previewed.rates),
-            losses: points(&previewed.losses),
+            rates: pairs(&previewed.rates),
+            losses: pairs(&previewed.losses),
             note: previewed.note.clone(),
         });
     }

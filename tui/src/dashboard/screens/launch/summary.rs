@@ -83,12 +83,7 @@ impl Summary<'_> {
             State::Checked => {}
         }
         for problem in self.problems {
-            let place = match (&problem.path, problem.line) {
-                (Some(path), _) => format!("{path}: "),
-                (None, Some(line)) => format!("line {line}: "),
-                (None, None) => String::new(),
-            };
-            say("no:", &format!("{place}{}", problem.message), Ink::Bad);
+            say("no:", &problem.told(), Ink::Bad);
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::describe::Entry;
 use crate::dashboard::cx::Cx;
 use crate::dashboard::grid::{Grid, Heading, Text};
-use crate::dashboard::pen::Pen;
+use crate::dashboard::pen::{Pen, inset};
 use crate::number;
 use crate::style::{Ink, Style};
 use crate::text::{clean, wrap};
@@ -31,9 +31,9 @@ pub(super) fn list(
     let headings = [
         Heading::word("scheduler"),
         Heading::word("library").rank(1).most(20),
-        Heading::word("version").rank(2),
+        Heading::word("version").rank(2).still(),
         Heading::word("health"),
-        Heading::word("what it does").rank(3).most(60),
+        Heading::word("what it does").rank(3).most(60).still(),
     ];
     grid.draw(pen, area, &headings, entries.len(), |index| {
         let entry = &entries[index];
@@ -57,9 +57,8 @@ pub(super) fn list(
 
 /// Everything that is known of a scheduler but its parameters.
 pub(super) fn about(pen: &mut Pen<'_>, area: Rect, entry: &Entry, info: &PluginInfo, cx: &Cx<'_>) {
-    let inside = pen.heading(area, &entry.name, health(info).0);
-    let style = pen.style;
-    let (x, room) = (inside.x + 1, inside.width.saturating_sub(1));
+    let inside = inset(pen.heading(area, &entry.name, health(info).0));
+    let (style, room) = (pen.style, inside.width);
     let mut lines = Vec::new();
     let mut fact = |name: &'static str, ink: Ink, text: &str| {
         let head = head(name, ink, style);
@@ -100,14 +99,7 @@ pub(super) fn about(pen: &mut Pen<'_>, area: Rect, entry: &Entry, info: &PluginI
         let hash = info.hash.get(..16).unwrap_or(&info.hash);
         fact("build", Ink::Dim, &format!("{hash}  {}", info.fingerprint));
     }
-    pen.lines(
-        Rect {
-            x,
-            width: room,
-            ..inside
-        },
-        &lines,
-    );
+    pen.lines(inside, &lines);
 }
 
 fn head(text: &'static str, ink: Ink, style: Style) -> Span<'static> {
@@ -116,20 +108,13 @@ fn head(text: &'static str, ink: Ink, style: Style) -> Span<'static> {
 
 /// A sentence on as many lines as it needs.
 pub(super) fn say(pen: &mut Pen<'_>, area: Rect, head: &'static str, text: &str, ink: Ink) {
-    let (x, room) = (area.x + 1, area.width.saturating_sub(1));
+    let area = inset(area);
     // Without a heading the first word stands in its place.
     let (head, ink, text) = match (head, text.split_once(' ')) {
         ("", Some((first, rest))) => (clean(first).into_owned(), ink, rest),
         (head, _) => (head.to_owned(), ink, text),
     };
     let head = Span::styled(head, pen.style.ink(ink));
-    let lines: Vec<Line<'static>> = wrap(head, text, room.into(), pen.style);
-    pen.lines(
-        Rect {
-            x,
-            width: room,
-            ..area
-        },
-        &lines,
-    );
+    let lines: Vec<Line<'static>> = wrap(head, text, area.width.into(), pen.style);
+    pen.lines(area, &lines);
 }

@@ -4,11 +4,11 @@ mod about;
 pub(crate) mod describe;
 mod page;
 pub(crate) mod param;
-mod preview;
+pub(crate) mod preview;
 mod values;
 
 use super::picture::Picture;
-use super::tabs::Tabs;
+use super::tabs::{Tabs, beside};
 use super::{Pointer, Press, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::{Cx, Step};
@@ -23,7 +23,7 @@ use attune_protocol::PluginInfo;
 use describe::{Entry, Scheduler};
 use param::Param;
 use ratatui::layout::Rect;
-use values::Values;
+use values::{Setting, Values};
 
 /// The screen.
 #[derive(Debug)]
@@ -60,11 +60,6 @@ impl Part {
             Part::Parameters => "parameters",
             Part::Preview => "preview",
         }
-    }
-
-    fn beside(self, step: isize) -> Part {
-        let count = Part::ALL.len() as isize;
-        Part::ALL[(self as isize + step).rem_euclid(count) as usize]
     }
 }
 
@@ -111,9 +106,7 @@ impl Plugins {
             before == plugins && (*by, *turned) == (sort, reverse)
         });
         if !is_same {
-            let chosen = self
-                .chosen()
-                .map(|entry| (entry.name.clone(), entry.plugin));
+            let chosen = self.chosen().map(|entry| entry.name.clone());
             self.entries = describe::entries(plugins);
             let health =
                 |entry: &Entry| plugins.get(entry.plugin).map(|info| about::health(info).0);
@@ -131,7 +124,7 @@ impl Plugins {
             let place = self
                 .entries
                 .iter()
-                .position(|entry| chosen.as_ref().is_some_and(|(name, _)| entry.name == *name));
+                .position(|entry| chosen.as_ref() == Some(&entry.name));
             self.list.chosen = place.unwrap_or(self.list.chosen);
             self.made_from = Some((plugins.clone(), sort, reverse));
         }
@@ -148,40 +141,37 @@ impl Plugins {
         self.entries.get(self.list.chosen)
     }
 
-    fn scheduler(&self) -> Option<(&str, &Scheduler)> {
-        let entry = self.chosen()?;
-        Some((&entry.name, entry.scheduler.as_ref()?))
+    fn scheduler(&self) -> Option<&Scheduler> {
+        self.chosen()?.scheduler.as_ref()
     }
 
     fn info<'a>(&self, cx: &Cx<'a>) -> Option<&'a PluginInfo> {
         cx.data.plugins().ready()?.get(self.chosen()?.plugin)
     }
 
-    /// The parameter that is chosen, with its place and that of the first of the preview's own.
-    fn param(&self) -> Option<(String, usize, usize, Param)> {
-        let (name, scheduler) = self.scheduler()?;
-        let index = self.settings.chosen;
-        let param = values::params(scheduler).into_iter().nth(index)?;
-        Some((name.to_owned(), scheduler.params.len(), index, param))
+    /// The parameter that is chosen.
+    fn setting(&self) -> Option<Setting> {
+        let mut settings = values::params(self.scheduler()?).into_iter();
+        settings.nth(self.settings.chosen)
     }
 
     fn edit(&self, cx: &mut Cx<'_>) {
-        let Some((scheduler, own, index, param)) = self.param() else {
+        let Some(setting) = self.setting() else {
             cx.complain("there is nothing to set: this library has no scheduler that can be read");
             return;
         };
-        let (value, _) = self.values.get(&scheduler, own, index, &param);
-        let of = if index < own {
-            format!(" of {scheduler}")
-        } else {
-            String::new()
+        let (value, _) = self.values.get(&setting);
+        let of = match setting.is_own() {
+            true => String::new(),
+            false => format!(" of {}", setting.of),
         };
+        let param = &setting.param;
         let text = format!("{}{of}: {}. {}", param.name, param.takes(), param.doc);
         let dialog = Dialog::new(
             Purpose::Own(PARAMETER),
             "Change a parameter",
             text,
-            vec![field(&param, values::exact(&value))],
+            vec![field(param, values::exact(&value))],
         );
         cx.step(Step::Show(Overlay::Dialog(dialog)));
     }
@@ -248,7 +238,8 @@ impl Screen for Plugins {
             Part::Parameters => self.is_beside,
             Part::List => self.is_beside && stays,
         };
-        if let (true, Some((name, _))) = (is_seen, self.scheduler()) {
+        if let (true, Some(scheduler)) = (is_seen, self.scheduler()) {
+            let name = &scheduler.name;
             let preview = self.values.preview(name, true);
             wants.answer(Want::Preview(preview), Fresh::Once);
             if self.values.has_changed(name) {
@@ -260,8 +251,8 @@ impl Screen for Plugins {
 
     fn act(&mut self, command: Command, cx: &mut Cx<'_>) -> bool {
         match command {
-            Command::NextPart => self.part = self.part.beside(1),
-            Command::PreviousPart => self.part = self.part.beside(-1),
+            Command::NextPart => self.part = beside(&Part::ALL, self.part, 1),
+            Command::PreviousPart => self.part = beside(&Part::ALL, self.part, -1),
             Command::Open | Command::Edit if self.part == Part::List => {
                 self.part = Part::Parameters
             }
@@ -269,7 +260,7 @@ impl Screen for Plugins {
             Command::Reload => cx.step(Step::Do(Deed::Reload)),
             Command::Release => self.release(cx),
             Command::Fit => {
-                let name = self.scheduler().map(|(name, _)| name.to_owned());
+                let name = self.scheduler().map(|scheduler| scheduler.name.clone());
                 self.values.reset(&name.unwrap_or_default());
                 self.picture.reset();
             }
@@ -312,13 +303,7 @@ impl Screen for Plugins {
         let parts = Part::ALL.map(|part| (part, part.title()));
         let left = self.tabs.draw(pen, line, parts, self.part);
         let name = self.chosen().map_or("", |entry| entry.name.as_str());
-        pen.text(
-            left.x + 1,
-            left.y,
-            left.width.saturating_sub(1),
-            name,
-            Ink::Strong,
-        );
+        pen.say(left, name, Ink::Strong);
         if area.width >= WIDE.0 && area.height >= WIDE.1 {
             self.is_beside = true;
             let (left, right) = split_left(rest, rest.width / 2);
@@ -391,22 +376,21 @@ impl Screen for Plugins {
             }
             return;
         }
-        let (Some((scheduler, own, index, param)), Some(text)) = (self.param(), answers.first())
-        else {
+        let (Some(setting), Some(text)) = (self.setting(), answers.first()) else {
             return;
         };
         let value = match text.as_str() {
             "" => Ok(None),
-            text => param.read(text).map(Some),
+            text => setting.param.read(text).map(Some),
         };
         match value {
-            Ok(value) => self.values.set(&scheduler, own, index, &param, value),
+            Ok(value) => self.values.set(&setting, value),
             Err(why) => {
                 let dialog = Dialog::again(
                     Purpose::Own(PARAMETER),
                     "Change a parameter",
                     why,
-                    vec![field(&param, text.clone())],
+                    vec![field(&setting.param, text.clone())],
                 );
                 cx.step(Step::Show(Overlay::Dialog(dialog)));
             }

@@ -1,6 +1,7 @@
 //! The parts of the page: the parameters, what the scheduler is, and its schedule.
 
-use super::{Plugins, about, preview, values};
+use super::values::{self, Setting};
+use super::{Plugins, about, preview};
 use crate::dashboard::cx::Cx;
 use crate::dashboard::grid::{Heading, Text};
 use crate::dashboard::pen::{Pen, split_top};
@@ -15,7 +16,7 @@ impl Plugins {
             "Parameters",
             "e changes one, 0 sets all to their defaults",
         );
-        let Some((name, scheduler)) = self.scheduler() else {
+        let Some(scheduler) = self.scheduler() else {
             about::say(
                 pen,
                 inside,
@@ -25,8 +26,7 @@ impl Plugins {
             );
             return;
         };
-        let (name, own) = (name.to_owned(), scheduler.params.len());
-        let params = values::params(scheduler);
+        let settings = values::params(scheduler);
         let doc = if inside.height >= 8 { 3 } else { 0 };
         let (table, low) = split_top(inside, inside.height - doc);
         let headings = [
@@ -38,15 +38,20 @@ impl Plugins {
         ];
         let values = &self.values;
         self.settings
-            .draw(pen, table, &headings, params.len(), |index| {
-                let param = &params[index];
-                let (value, is_changed) = values.get(&name, own, index, param);
+            .draw(pen, table, &headings, settings.len(), |index| {
+                let setting = &settings[index];
+                let param = &setting.param;
+                let (value, is_changed) = values.get(setting);
                 let ink = if is_changed { Ink::Accent } else { Ink::Plain };
                 let mark = if is_changed { " *" } else { "" };
                 let cells: Vec<Text> = vec![
                     (
                         param.name.clone().into(),
-                        if index < own { Ink::Strong } else { Ink::Dim },
+                        if setting.is_own() {
+                            Ink::Dim
+                        } else {
+                            Ink::Strong
+                        },
                     ),
                     (format!("{value}{mark}").into(), ink),
                     (param.default.to_string().into(), Ink::Dim),
@@ -55,7 +60,7 @@ impl Plugins {
                 ];
                 (cells, false)
             });
-        if let Some(param) = params.get(self.settings.chosen) {
+        if let Some(Setting { param, .. }) = settings.get(self.settings.chosen) {
             let searched = match param.searched() {
                 range if range.is_empty() => range,
                 range => format!(", searched {range}"),
@@ -72,7 +77,7 @@ impl Plugins {
     }
 
     pub(super) fn draw_preview(&mut self, pen: &mut Pen<'_>, area: Rect, cx: &Cx<'_>) {
-        let Some(name) = self.scheduler().map(|(name, _)| name.to_owned()) else {
+        let Some(name) = self.scheduler().map(|scheduler| scheduler.name.clone()) else {
             let inside = pen.heading(area, "Preview", "");
             about::say(pen, inside, "", "there is no schedule to show", Ink::Dim);
             return;
@@ -82,11 +87,11 @@ impl Plugins {
 
     /// The chosen parameter in a line, above a preview that fills the page.
     pub(super) fn draw_param(&self, pen: &mut Pen<'_>, line: Rect) {
-        let Some((scheduler, own, index, param)) = self.param() else {
+        let Some(setting) = self.setting() else {
             return;
         };
-        let (value, _) = self.values.get(&scheduler, own, index, &param);
-        let told = format!("{} = {value}", param.name);
+        let (value, _) = self.values.get(&setting);
+        let told = format!("{} = {value}", setting.param.name);
         let pieces = [
             (told.as_str(), Ink::Strong),
             ("   up and down choose a parameter, e changes it", Ink::Dim),

@@ -105,19 +105,29 @@ impl Param {
             Kind::PerGroup(range) => match number() {
                 Some(value) => range.holds(value).then_some(Scalar::Float(Number(value))),
                 None => list(text)
-                    .filter(|values| !values.is_empty() && values.iter().all(|v| range.holds(*v)))
+                    .filter(|values| self.kind.holds_all(values))
                     .map(|values| Scalar::List(values.into_iter().map(Number).collect())),
             },
-            Kind::Steps => {
-                let is_step = |v: &f64| *v >= 0.0 && v.fract() == 0.0;
-                let rises = |values: &[f64]| values.windows(2).all(|pair| pair[0] < pair[1]);
-                list(text)
-                    .filter(|values| values.iter().all(is_step) && rises(values))
-                    .map(|values| Scalar::List(values.into_iter().map(Number).collect()))
-            }
+            Kind::Steps => list(text)
+                .filter(|values| self.kind.holds_all(values))
+                .map(|values| Scalar::List(values.into_iter().map(Number).collect())),
             Kind::Other(_) => Some(crate::dashboard::deed::scalar(text)),
         };
         value.ok_or_else(|| format!("`{text}` does not fit {}: {}", self.name, self.takes()))
+    }
+}
+
+impl Kind {
+    /// Whether a list is a value of this type.
+    pub(crate) fn holds_all(&self, values: &[f64]) -> bool {
+        match self {
+            Kind::PerGroup(range) => !values.is_empty() && values.iter().all(|v| range.holds(*v)),
+            Kind::Steps => {
+                let are_steps = values.iter().all(|v| *v >= 0.0 && v.fract() == 0.0);
+                are_steps && values.windows(2).all(|pair| pair[0] < pair[1])
+            }
+            _ => false,
+        }
     }
 }
 

@@ -6,8 +6,7 @@ use crate::chart::{Curve, Panel, Points, Role, Values as Written};
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::want::Loaded;
 use crate::dashboard::pen::Pen;
-use crate::dashboard::screens::picture::Picture;
-use crate::dashboard::screens::study::spans_decades;
+use crate::dashboard::screens::picture::{Picture, spans_decades};
 use crate::style::Ink;
 use attune_protocol::Number;
 use ratatui::layout::Rect;
@@ -70,7 +69,8 @@ pub(super) fn draw(
     picture.draw(pen, inside, panels, &[]);
 }
 
-fn pairs(points: &[(u64, Number)]) -> Vec<(f64, f64)> {
+/// Points by step as a curve takes them.
+pub(crate) fn pairs(points: &[(u64, Number)]) -> Vec<(f64, f64)> {
     let pair = |(step, value): &(u64, Number)| (*step as f64, value.0);
     points.iter().map(pair).collect()
 }

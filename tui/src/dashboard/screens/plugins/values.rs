@@ -52,38 +52,49 @@ fn own() -> [Param; 3] {
     ]
 }
 
+/// Something that can be set in a preview.
+pub(super) struct Setting {
+    /// The scheduler that it is a parameter of; empty where it is the preview's own.
+    pub(super) of: String,
+    pub(super) param: Param,
+}
+
+impl Setting {
+    pub(super) fn is_own(&self) -> bool {
+        self.of.is_empty()
+    }
+
+    fn key(&self) -> (String, String) {
+        (self.of.clone(), self.param.name.clone())
+    }
+}
+
 /// Everything that can be set in the preview of a scheduler: its parameters, then the preview's own.
-pub(super) fn params(scheduler: &Scheduler) -> Vec<Param> {
-    scheduler.params.iter().cloned().chain(own()).collect()
+pub(super) fn params(scheduler: &Scheduler) -> Vec<Setting> {
+    let setting = |of: &str, param| Setting {
+        of: of.to_owned(),
+        param,
+    };
+    let params = scheduler.params.iter().cloned();
+    let params = params.map(|param| setting(&scheduler.name, param));
+    params
+        .chain(own().map(|param| setting("", param)))
+        .collect()
 }
 
 impl Values {
     /// What a parameter is set to, and whether that was changed.
-    pub(super) fn get(
-        &self,
-        scheduler: &str,
-        params: usize,
-        index: usize,
-        param: &Param,
-    ) -> (Scalar, bool) {
-        let changed = self.changed.get(&place(scheduler, params, index, param));
-        let value = changed.unwrap_or(&param.default).clone();
+    pub(super) fn get(&self, setting: &Setting) -> (Scalar, bool) {
+        let changed = self.changed.get(&setting.key());
+        let value = changed.unwrap_or(&setting.param.default).clone();
         (value, changed.is_some())
     }
 
     /// Sets a parameter; nothing sets it to its default.
-    pub(super) fn set(
-        &mut self,
-        scheduler: &str,
-        params: usize,
-        index: usize,
-        param: &Param,
-        value: Option<Scalar>,
-    ) {
-        let place = place(scheduler, params, index, param);
-        match value.filter(|value| *value != param.default) {
-            Some(value) => drop(self.changed.insert(place, value)),
-            None => drop(self.changed.remove(&place)),
+    pub(super) fn set(&mut self, setting: &Setting, value: Option<Scalar>) {
+        match value.filter(|value| *value != setting.param.default) {
+            Some(value) => drop(self.changed.insert(setting.key(), value)),
+            None => drop(self.changed.remove(&setting.key())),
         }
     }
 
@@ -142,12 +153,6 @@ pub(super) fn exact(value: &Scalar) -> String {
     }
 }
 
-/// Under which names a value is kept; the first `params` are the scheduler's.
-fn place(scheduler: &str, params: usize, index: usize, param: &Param) -> (String, String) {
-    let of = if index < params { scheduler } else { "" };
-    (of.to_owned(), param.name.clone())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -171,8 +176,8 @@ mod tests {
         let params = params(&scheduler);
         let mut values = Values::default();
         let set = |values: &mut Values, index: usize, text: &str| {
-            let value = params[index].read(text).unwrap();
-            values.set("greedy", 1, index, &params[index], Some(value));
+            let value = params[index].param.read(text).unwrap();
+            values.set(&params[index], Some(value));
         };
         set(&mut values, 0, "5");
         set(&mut values, 1, "0.5");

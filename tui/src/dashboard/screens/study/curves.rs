@@ -5,8 +5,9 @@ use crate::dashboard::cx::Cx;
 use crate::dashboard::data::curves::LearningCurve;
 use crate::dashboard::data::rows::{Row, Rows};
 use crate::dashboard::pen::Pen;
-use crate::dashboard::screens::picture::Picture;
+use crate::dashboard::screens::picture::{Picture, spans_decades};
 use crate::dashboard::screens::steps::BYTES;
+use crate::summary::known_direction;
 use attune_protocol::{Bucket, Direction, Number, StudySummary, TrialState, ZoomQuery};
 use ratatui::layout::Rect;
 
@@ -125,17 +126,13 @@ impl Drawing<'_> {
         picture.draw(pen, inside, panels, &guides);
     }
 
-    /// Which way the drawn metric is better; losses and errors are so when they are low.
+    /// Which way the drawn metric is better, if that is known.
     fn better(&self) -> Option<Direction> {
         let objective = format!("valid_{}", self.study.metric);
         if self.metric == objective {
             return Some(self.study.direction);
         }
-        let low = ["loss", "error", "rmse", "mae"];
-        match low.iter().any(|name| self.metric.ends_with(name)) {
-            true => Some(Direction::Minimize),
-            false => Some(Direction::Maximize),
-        }
+        known_direction(self.metric)
     }
 
     fn chosen<'c>(&self, number: u32, cx: &Cx<'c>) -> Chosen<'c> {
@@ -232,7 +229,7 @@ fn points(curve: &LearningCurve) -> Points<'_> {
 }
 
 /// What an epoch is along an axis.
-pub(crate) fn scale(curve: &LearningCurve, unit: Unit) -> f64 {
+fn scale(curve: &LearningCurve, unit: Unit) -> f64 {
     match unit {
         Unit::Epoch => 1.0,
         Unit::Step => curve.steps_per_epoch,
@@ -241,23 +238,7 @@ pub(crate) fn scale(curve: &LearningCurve, unit: Unit) -> f64 {
 }
 
 /// What a step is along an axis.
-pub(crate) fn step_scale(curve: &LearningCurve, unit: Unit) -> f64 {
+fn step_scale(curve: &LearningCurve, unit: Unit) -> f64 {
     let steps = curve.steps_per_epoch.max(1.0);
     scale(curve, unit) / steps
-}
-
-/// Whether all values are above zero and the greatest is more than thirty times the least: then an
-/// even axis would show only the greatest.
-pub(crate) fn spans_decades<'a>(curves: impl Iterator<Item = Points<'a>>) -> bool {
-    let (mut low, mut high) = (f64::INFINITY, 0.0f64);
-    for points in curves {
-        for index in 0..points.len() {
-            let y = points.y(index);
-            if y.is_finite() {
-                low = low.min(y);
-                high = high.max(y);
-            }
-        }
-    }
-    low > 0.0 && high > 30.0 * low
 }

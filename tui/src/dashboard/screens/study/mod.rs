@@ -1,11 +1,10 @@
 //! One study: its trials in a table, their learning curves, and below them the learning rates of
 //! those that are chosen, on the same axis.
 
-pub(super) mod curves;
+mod curves;
 mod head;
 pub(super) mod trials;
 
-pub(crate) use curves::spans_decades;
 pub(crate) use trials::state_ink;
 
 use super::picture::Picture;
@@ -122,19 +121,11 @@ impl Screen for Study {
     }
 
     fn title(&self, cx: &Cx<'_>) -> String {
-        let study = cx.focus.study.as_deref();
-        match study.and_then(|study| cx.data.study(study)) {
-            Some(study) => format!("{} {}", study.id, study.name),
-            None => study.unwrap_or_default().to_owned(),
-        }
+        cx.study_title()
     }
 
     fn wants(&mut self, cx: &mut Cx<'_>, wants: &mut Wants) {
-        if cx.focus.study.is_none() {
-            // As for whoever comes here first: the newest one.
-            let newest = cx.data.studies().and_then(|studies| studies.first());
-            cx.focus.study = newest.map(|study| study.id.clone());
-        }
+        cx.newest_study();
         self.follow(cx);
         let Some(study) = self.study.clone() else {
             return;
@@ -243,7 +234,7 @@ impl Screen for Study {
         let study = self.study.as_deref().and_then(|id| cx.data.study(id));
         let Some(study) = study else {
             let text = "no study is chosen: 1 lists all of them, N launches one";
-            pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
+            pen.say(area, text, Ink::Dim);
             return;
         };
         let rows = cx.data.rows(&study.id);

@@ -216,7 +216,7 @@ impl Trials {
         if let Some((text, _)) = &self.filter {
             let (line, rest) = split_top(area, 1);
             let told = format!("{} of {} trials fit: {text}", self.shown.len(), rows.len());
-            pen.text(line.x + 1, line.y, line.width - 1, &told, Ink::Warning);
+            pen.say(line, &told, Ink::Warning);
             area = rest;
         }
         if self.shown.is_empty() {
@@ -225,13 +225,7 @@ impl Trials {
                 (None, true) => "no trial has begun yet",
                 (None, false) => "the trials are on their way",
             };
-            pen.text(
-                area.x + 1,
-                area.y,
-                area.width.saturating_sub(1),
-                text,
-                Ink::Dim,
-            );
+            pen.say(area, text, Ink::Dim);
             return;
         }
         let mut headings = vec![

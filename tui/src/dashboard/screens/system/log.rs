@@ -3,7 +3,7 @@
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::want::Loaded;
 use crate::dashboard::keys::Command;
-use crate::dashboard::pen::{Pen, split_top};
+use crate::dashboard::pen::{Pen, inset, split_top};
 use crate::dashboard::screens::{Pointer, Press};
 use crate::style::Ink;
 use crate::text::{width, wrap};
@@ -101,15 +101,8 @@ impl Log {
     /// A command of lists; whether it was one.
     pub(super) fn act(&mut self, command: Command) -> bool {
         let last = self.lines.len().saturating_sub(1);
-        let (chosen, page) = (self.chosen(), self.page.max(1));
-        let to = match command {
-            Command::Up => chosen.saturating_sub(1),
-            Command::Down => chosen + 1,
-            Command::PageUp => chosen.saturating_sub(page),
-            Command::PageDown => chosen + page,
-            Command::Top => 0,
-            Command::Bottom => last,
-            _ => return false,
+        let Some(to) = command.moved(self.chosen(), last, self.page) else {
+            return false;
         };
         self.choose(to);
         true
@@ -153,14 +146,12 @@ impl Log {
             note = format!("{note}, with \"{}\"", self.word);
         }
         let inside = pen.heading(area, "Log", &note);
-        let (x, room) = (inside.x + 1, inside.width.saturating_sub(1));
         self.drawn = Rect::ZERO;
         let (text, ink) = match cx.data.log(&self.level()) {
             Loaded::Ready(lines) => {
-                let holds = |line: &&LogLine| {
-                    self.word.is_empty()
-                        || line.text.to_lowercase().contains(&self.word.to_lowercase())
-                };
+                let word = self.word.to_lowercase();
+                let holds =
+                    |line: &&LogLine| word.is_empty() || line.text.to_lowercase().contains(&word);
                 self.lines = lines.iter().filter(holds).cloned().collect();
                 ("no line of the log fits", Ink::Dim)
             }
@@ -168,22 +159,15 @@ impl Log {
             Loaded::Failed(why) => (why, Ink::Bad),
         };
         if self.lines.is_empty() {
-            pen.text(x, inside.y, room, text, ink);
+            pen.say(inside, text, ink);
             return;
         }
         let chosen = self.chosen();
-        let whole = self.whole(pen, chosen, room);
+        let whole = self.whole(pen, chosen, inset(inside).width);
         let low = (whole.len() as u16).min(WHOLE).min(inside.height / 2);
         let (list, low) = split_top(inside, inside.height - low);
         self.rows(pen, list, chosen);
-        pen.lines(
-            Rect {
-                x,
-                width: room,
-                ..low
-            },
-            &whole,
-        );
+        pen.lines(inset(low), &whole);
     }
 
     fn rows(&mut self, pen: &mut Pen<'_>, list: Rect, chosen: usize) {

@@ -10,7 +10,7 @@ use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::deed::Subject;
 use crate::dashboard::keys::{Command, Group};
 use crate::dashboard::overlay::{Dialog, Entry, Overlay, Purpose};
-use crate::dashboard::pen::{Pen, split_left, split_top};
+use crate::dashboard::pen::{Pen, inset, split_left, split_top};
 use crate::number::{self, bytes};
 use crate::style::Ink;
 use crate::table::{Cell, Column, Table};
@@ -81,19 +81,15 @@ impl Screen for System {
             Loaded::Ready(status) => status,
             Loaded::Waiting => {
                 let text = "asking the daemon how it does";
-                pen.text(area.x + 1, area.y, area.width - 1, text, Ink::Dim);
+                pen.say(area, text, Ink::Dim);
                 return;
             }
             Loaded::Failed(why) => {
-                pen.text(area.x + 1, area.y, area.width - 1, why, Ink::Bad);
+                pen.say(area, why, Ink::Bad);
                 return;
             }
         };
-        let inside = Rect {
-            x: area.x + 1,
-            width: area.width - 1,
-            ..area
-        };
+        let inside = inset(area);
         let room = (cx.now, usize::from(inside.width));
         let facts = facts::lines(status, &self.history, room, pen.style);
         // The log keeps some rows, and so do the tables.
@@ -222,12 +218,7 @@ fn draw_table(
         0 => note.to_owned(),
         hidden => format!("{note}, {hidden} more than fit"),
     };
-    let inside = pen.heading(area, title, &note);
-    let inside = Rect {
-        x: inside.x + 1,
-        width: inside.width.saturating_sub(1),
-        ..inside
-    };
+    let inside = inset(pen.heading(area, title, &note));
     if rows == 0 {
         if inside.height > 0 {
             pen.text(inside.x, inside.y, inside.width, none, Ink::Dim);

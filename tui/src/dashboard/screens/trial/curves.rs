@@ -5,9 +5,8 @@ use crate::chart::{Curve, Mark, MarkKind, Panel, Points, Role, Values};
 use crate::dashboard::cx::Cx;
 use crate::dashboard::pen::Pen;
 use crate::dashboard::screens::Wants;
-use crate::dashboard::screens::picture::Picture;
+use crate::dashboard::screens::picture::{Picture, spans_decades};
 use crate::dashboard::screens::steps::Sight;
-use crate::dashboard::screens::study::curves::spans_decades;
 use crate::summary::{is_rate_column, known_direction};
 use attune_protocol::{Direction, TrialState};
 use ratatui::layout::Rect;
@@ -130,7 +129,6 @@ impl<'a> Drawing<'a> {
                 smoothing: if is_rate { 0.0 } else { picture.smoothing() },
                 weight: sheet.weight,
                 values: sheet.values,
-                better: None,
                 missing: sheet.missing,
                 ..Panel::new(&sheet.title, curves)
             }

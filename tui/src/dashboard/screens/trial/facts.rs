@@ -3,8 +3,9 @@
 
 use super::decisions::steered;
 use super::known::Known;
-use super::pager::{Page, Target};
+use super::pager::Page;
 use crate::dashboard::cx::Cx;
+use crate::dashboard::deed::Subject;
 use crate::number;
 use crate::style::{Ink, Style};
 use attune_protocol::{KeptAs, TrialSummary};
@@ -25,7 +26,7 @@ pub(super) fn past(
         "study",
         &format!("{study} {name}"),
         Ink::Plain,
-        Some(Target::Study(study)),
+        Some(Subject::Study(study)),
     );
     page.fact("plugin", &trial.plugin, Ink::Plain, None);
     page.fact("seed", &trial.seed.to_string(), Ink::Plain, None);
@@ -62,7 +63,7 @@ fn lineage(page: &mut Page, known: &Known<'_>, cx: &Cx<'_>) {
     page.heading("Lineage");
     if let Some(origin) = origin {
         let text = format!("{} at step {}", origin.trial, origin.step);
-        let target = Target::Trial(origin.trial.clone());
+        let target = Subject::Trial(origin.trial.clone());
         page.fact("fork of", &text, Ink::Plain, Some(target));
     }
     for (study, step) in forks {
@@ -70,7 +71,7 @@ fn lineage(page: &mut Page, known: &Known<'_>, cx: &Cx<'_>) {
             format!(", {} {}", study.metric, number::metric(best.0))
         });
         let text = format!("{} at step {step}: {}{best}", study.id, study.state);
-        let target = Target::Study(study.id.clone());
+        let target = Subject::Study(study.id.clone());
         page.fact("forked as", &text, Ink::Plain, Some(target));
     }
 }

@@ -5,7 +5,7 @@ use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
 use crate::dashboard::data::rows::{Row, Rows, number_of, study_of};
 use crate::dashboard::data::want::{Fresh, Loaded};
-use crate::dashboard::screens::steps::{SHARED, fresh};
+use crate::dashboard::screens::steps::{SHARED, forked_at, fresh};
 use crate::summary::is_rate_column;
 use attune_protocol::{StudySummary, TrialDetail, TrialState, TrialSummary};
 
@@ -100,12 +100,6 @@ impl<'a> Known<'a> {
         self.row.map(|row| row.rate).filter(|rate| rate.is_finite())
     }
 
-    /// The step at which it was forked from another trial; 0 where it was not.
-    pub(super) fn forked_at(&self) -> u64 {
-        let origin = self.study.and_then(|study| study.origin.as_ref());
-        origin.map_or(0, |origin| origin.step)
-    }
-
     /// Updates in an epoch; 0 where no epoch was trained yet.
     pub(super) fn steps_per_epoch(&self) -> f64 {
         let trial = self.trial().map(|trial| (trial.steps, trial.epochs));
@@ -123,7 +117,7 @@ impl<'a> Known<'a> {
         let row = self.row.map(|row| (row.seconds, row.steps));
         let per_step = || {
             // The steps before a fork took another trial's time.
-            let before = self.forked_at();
+            let before = forked_at(self.study);
             let known = [trial, row].into_iter().flatten();
             let own = known.map(|(seconds, steps)| (seconds, steps.saturating_sub(before)));
             let mut own = own.filter(|(seconds, steps)| *steps > 0 && *seconds > 0.0);

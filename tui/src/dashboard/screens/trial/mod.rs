@@ -12,7 +12,7 @@ mod part;
 
 use super::picture::Picture;
 use super::steps::Sight;
-use super::tabs::Tabs;
+use super::tabs::{Tabs, beside};
 use super::{Pointer, Press, Screen, Wants};
 use crate::chart::Unit;
 use crate::dashboard::cx::Cx;
@@ -25,7 +25,7 @@ use crate::style::Ink;
 use curves::Drawing;
 use decisions::Decisions;
 use known::Known;
-use pager::{Pager, Target};
+use pager::Pager;
 use part::Part;
 use ratatui::layout::Rect;
 
@@ -45,7 +45,7 @@ pub(crate) struct Trial {
     settings: Pager,
     log: Pager,
     /// Where the chosen lines of the settings lead, as they were drawn last.
-    leads: Vec<Option<Target>>,
+    leads: Vec<Option<Subject>>,
 }
 
 /// The share of a trial's steps that counts as recent.
@@ -151,10 +151,10 @@ impl Trial {
         }
     }
 
-    fn open(&self, target: &Target, cx: &mut Cx<'_>) {
+    fn open(&self, target: &Subject, cx: &mut Cx<'_>) {
         match target {
-            Target::Study(study) => cx.open_study(study),
-            Target::Trial(trial) => cx.open_trial(trial),
+            Subject::Study(study) => cx.open_study(study),
+            Subject::Trial(trial) => cx.open_trial(trial),
         }
     }
 
@@ -272,8 +272,8 @@ impl Screen for Trial {
             return true;
         }
         match command {
-            Command::NextPart => self.part = self.part.beside(1),
-            Command::PreviousPart => self.part = self.part.beside(-1),
+            Command::NextPart => self.part = beside(&Part::ALL, self.part, 1),
+            Command::PreviousPart => self.part = beside(&Part::ALL, self.part, -1),
             Command::NextTrial => self.beside(1, cx),
             Command::PreviousTrial => self.beside(-1, cx),
             Command::Recent => self.look_at_recent(&known),
@@ -305,17 +305,16 @@ impl Screen for Trial {
 
     fn draw(&mut self, pen: &mut Pen<'_>, area: Rect, cx: &Cx<'_>) {
         self.follow(cx);
-        let room = area.width.saturating_sub(1);
         let Some(trial) = self.trial.clone() else {
             let text = "no trial is chosen: 2 shows a study's trials, enter opens one of them";
-            pen.text(area.x + 1, area.y, room, text, Ink::Dim);
+            pen.say(area, text, Ink::Dim);
             return;
         };
         let known = Known::new(&trial, cx);
         if let (Loaded::Failed(why), None) = (known.detail, known.row) {
-            pen.text(area.x + 1, area.y, room, why, Ink::Bad);
-            let text = "2 shows the study's trials, 1 all studies";
-            pen.text(area.x + 1, area.y + 1, room, text, Ink::Dim);
+            let (line, rest) = split_top(area, 1);
+            pen.say(line, why, Ink::Bad);
+            pen.say(rest, "2 shows the study's trials, 1 all studies", Ink::Dim);
             return;
         }
         let (top, rest) = split_top(area, head::height(&known));
@@ -326,16 +325,10 @@ impl Screen for Trial {
         self.draw_tabs(pen, tabs, &known, cx);
         match (known.detail, known.row) {
             (Loaded::Waiting, None) => {
-                pen.text(
-                    rest.x + 1,
-                    rest.y,
-                    room,
-                    "the trial is on its way",
-                    Ink::Dim,
-                );
+                pen.say(rest, "the trial is on its way", Ink::Dim);
             }
             (Loaded::Failed(why), _) => {
-                pen.text(rest.x + 1, rest.y, room, why, Ink::Bad);
+                pen.say(rest, why, Ink::Bad);
             }
             _ => self.draw_part(pen, rest, &known, cx),
         }

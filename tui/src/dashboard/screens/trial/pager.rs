@@ -1,5 +1,7 @@
 //! Lines that are scrolled through, some of which lead somewhere.
 
+use crate::dashboard::deed::Subject;
+use crate::dashboard::grid::in_sight;
 use crate::dashboard::keys::Command;
 use crate::dashboard::pen::Pen;
 use crate::dashboard::screens::{Pointer, Press};
@@ -12,14 +14,7 @@ use ratatui::text::{Line, Span};
 #[derive(Debug, Clone, Default)]
 pub(super) struct Entry {
     pub(super) line: Line<'static>,
-    pub(super) leads: Option<Target>,
-}
-
-/// Where a line can lead.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
-    Study(String),
-    Trial(String),
+    pub(super) leads: Option<Subject>,
 }
 
 /// Lines as they are collected.
@@ -42,7 +37,7 @@ impl Page {
         }
     }
 
-    fn push(&mut self, line: Line<'static>, leads: Option<Target>) {
+    fn push(&mut self, line: Line<'static>, leads: Option<Subject>) {
         self.entries.push(Entry { line, leads });
     }
 
@@ -56,7 +51,7 @@ impl Page {
     }
 
     /// A name and its value, on as many lines as it needs.
-    pub(super) fn fact(&mut self, name: &str, value: &str, ink: Ink, leads: Option<Target>) {
+    pub(super) fn fact(&mut self, name: &str, value: &str, ink: Ink, leads: Option<Subject>) {
         let name = crate::text::clean(name).into_owned();
         let head = Span::styled(crate::text::pad(&name, NAMES), self.style.ink(Ink::Dim));
         let room = self.room.saturating_sub(NAMES + 3).max(8);
@@ -109,19 +104,11 @@ pub(super) struct Pager {
 impl Pager {
     /// A command of lists; says whether it was one.
     pub(super) fn act(&mut self, command: Command) -> bool {
-        let page = usize::from(self.body.height).max(1);
+        let page = usize::from(self.body.height);
         let last = self.rows.saturating_sub(1);
-        self.chosen = match command {
-            Command::Down => self.chosen + 1,
-            Command::Up => self.chosen.saturating_sub(1),
-            Command::PageDown => self.chosen + page,
-            Command::PageUp => self.chosen.saturating_sub(page),
-            Command::Top => 0,
-            Command::Bottom => last,
-            _ => return false,
-        }
-        .min(last);
-        true
+        let to = command.moved(self.chosen, last, page);
+        self.chosen = to.unwrap_or(self.chosen);
+        to.is_some()
     }
 
     /// The mouse; says whether it meant anything, and whether the chosen line is to be opened.
@@ -158,10 +145,7 @@ impl Pager {
             .max(beside.map_or(0, |(lines, _)| lines.len()));
         self.body = area;
         self.chosen = self.chosen.min(self.rows.saturating_sub(1));
-        let page = usize::from(area.height).max(1);
-        let least = (self.chosen + 1).saturating_sub(page);
-        self.top = self.top.clamp(least, self.chosen);
-        self.top = self.top.min(self.rows.saturating_sub(page));
+        self.top = in_sight(self.top, self.chosen, self.rows, area.height.into());
         let wide = beside.map_or(area.width, |(_, x)| x);
         for row in 0..area.height {
             let (index, y) = (self.top + usize::from(row), area.y + row);

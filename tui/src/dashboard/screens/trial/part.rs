@@ -20,9 +20,4 @@ impl Part {
             Part::Log => "Log",
         }
     }
-
-    pub(super) fn beside(self, step: isize) -> Part {
-        let count = Part::ALL.len() as isize;
-        Part::ALL[(self as isize + step).rem_euclid(count) as usize]
-    }
 }

@@ -14,7 +14,7 @@ use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::grid::Grid;
 use crate::dashboard::keys::Command;
 use crate::dashboard::pen::{Pen, split_top};
-use crate::dashboard::screens::steps::{SHARED, Sight, pace};
+use crate::dashboard::screens::steps::{SHARED, Sight, forked_at, pace};
 use crate::dashboard::screens::{Pointer, Press, Wants};
 use crate::style::Ink;
 use attune_protocol::work::Intervention;
@@ -172,15 +172,15 @@ impl Decisions {
         let inside = pen.heading(area, "What the scheduler saw and did", &place);
         let rows = match self.rows(known, cx, sight) {
             Loaded::Ready(rows) => rows,
-            Loaded::Waiting => return say(pen, inside, "the steps are on their way"),
-            Loaded::Failed(why) => return say(pen, inside, why),
+            Loaded::Waiting => return pen.say(inside, "the steps are on their way", Ink::Dim),
+            Loaded::Failed(why) => return pen.say(inside, why, Ink::Dim),
         };
         if rows.steps.is_empty() {
             let text = match known.steps() {
                 0 => "no step was made yet",
                 _ => "the steps one by one were not kept; the curves show what is left of them",
             };
-            return say(pen, inside, text);
+            return pen.say(inside, text, Ink::Dim);
         }
         let hands = by_hand(known);
         let shown = decided(rows, &hands, page);
@@ -198,11 +198,8 @@ impl Decisions {
             self.grid.chosen = at.min(shown.len().saturating_sub(1));
         }
         if shown.is_empty() {
-            return say(
-                pen,
-                inside,
-                "the rate stayed as it was here; up and down look on",
-            );
+            let text = "the rate stayed as it was here; up and down look on";
+            return pen.say(inside, text, Ink::Dim);
         }
         let columns = Columns::of(rows);
         let nothing = pen.style.symbols().nothing;
@@ -214,7 +211,7 @@ impl Decisions {
         let left = rows.steps.len() - shown.len();
         if left > 0 && foot.height > 0 {
             let text = format!("in {left} more steps here the rate stayed as it was");
-            pen.text(foot.x + 1, foot.y, foot.width - 1, &text, Ink::Dim);
+            pen.say(foot, &text, Ink::Dim);
         }
     }
 
@@ -299,16 +296,6 @@ impl Decisions {
     }
 }
 
-fn say(pen: &mut Pen<'_>, area: Rect, text: &str) {
-    pen.text(
-        area.x + 1,
-        area.y,
-        area.width.saturating_sub(1),
-        text,
-        Ink::Dim,
-    );
-}
-
 /// The question for a page, with the step before it: what its first one changed can be seen then.
 fn query(page: u64) -> StepsQuery {
     let before = u64::from(page > 0);
@@ -320,7 +307,7 @@ fn query(page: u64) -> StepsQuery {
 
 /// The page that a trial begins on: a fork begins at the step that it was forked at.
 fn first_page(known: &Known<'_>) -> u64 {
-    known.forked_at() / PAGE
+    forked_at(known.study) / PAGE
 }
 
 fn has_signals(known: &Known<'_>) -> bool {

@@ -269,9 +269,12 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended; whatever a test came to, it does not live on.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Whatever a test came to, it does not live on. One that was reaped has no number any more;
+        // that may be another's by now.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 

@@ -11,7 +11,7 @@ pub fn measure(is_short: bool) {
     let seconds = Duration::from_secs(if is_short { 1 } else { 10 });
     let home = Home::new();
     home.configure("workers = 10\n");
-    let file = small_study(&home, "trials = 1000\nparallel = 10");
+    let file = small_study(&home, "trials = 1000\nparallel = 10\nbudget = \"20m\"");
     let text = std::fs::read_to_string(&file).unwrap();
     let text = text.replace("min_epochs = 2", "method = \"none\"");
     let text = text.replace("max_epochs = 9", "max_epochs = 1000000");

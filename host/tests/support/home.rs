@@ -1,5 +1,6 @@
 //! A home of one's own for the program, and for the daemon and the workers that it starts there.
 
+use super::guard::Guard;
 use super::{Finished, plugins_dir};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
@@ -18,16 +19,20 @@ const END_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A home of one's own for the program. When it is dropped its daemon is stopped, whatever became of
-/// the test; nothing that was started in it lives on.
+/// the test; nothing that was started in it lives on, also where the test itself is killed.
 pub struct Home {
     folder: tempfile::TempDir,
+    _guard: Guard,
 }
 
 impl Home {
     pub fn new() -> Self {
         plugins_dir();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let guard = Guard::over(folder.path(), &attune_home(folder.path()));
         Home {
-            folder: tempfile::tempdir().expect("a temporary folder"),
+            folder,
+            _guard: guard,
         }
     }
 
@@ -37,7 +42,7 @@ impl Home {
 
     /// What the program knows as `ATTUNE_HOME`.
     pub fn attune_home(&self) -> PathBuf {
-        self.path().join("home")
+        attune_home(self.path())
     }
 
     /// The folder of everything that must not be lost.
@@ -181,6 +186,10 @@ impl Drop for Home {
             panic!("processes {left:?} lived on after the daemon was stopped");
         }
     }
+}
+
+fn attune_home(folder: &Path) -> PathBuf {
+    folder.join("home")
 }
 
 fn lock_file(attune_home: &Path) -> PathBuf {

@@ -7,6 +7,7 @@
     clippy::panic
 )] // Each test crate uses some of it.
 
+mod guard;
 mod home;
 mod study;
 mod words;

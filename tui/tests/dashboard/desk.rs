@@ -122,7 +122,7 @@ impl Desk {
         let screen = self.screen();
         screen.lines().enumerate().find_map(|(y, line)| {
             let at = line.find(text)?;
-            Some((line[..at].chars().count() as u16, y as u16))
+            Some((line[..at].width() as u16, y as u16))
         })
     }
 

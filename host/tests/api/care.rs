@@ -97,6 +97,7 @@ fn a_backup_of_a_running_daemon_is_a_store_like_it() {
     )
     .unwrap();
     let verified = other.run(&["store", "verify"]);
+    assert!(verified.out.contains("2 studies, "), "{verified:?}");
     assert!(!verified.err.contains("s1."), "{}", verified.err);
     assert_eq!(outcome(&home, "s1"), outcome(&other, "s1"));
     // What ran goes on there, with the same builds of its plugins.

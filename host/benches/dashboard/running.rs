@@ -62,6 +62,7 @@ pub fn measure(is_short: bool) {
         "{:<28} {:>7} {:>7} {:>7}",
         "a key", "median", "p99", "worst"
     );
+    println!("(until the next frame, whatever caused it: news of trials draw too)");
     watched.terminal.press("2");
     for (name, keys) in [("down, up", &["j", "k"][..]), ("sort", &["s"])] {
         watched.tell_answers(name, keys, if is_short { 2 } else { 100 });

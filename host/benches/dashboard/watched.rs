@@ -96,7 +96,8 @@ impl Watched {
         }
     }
 
-    /// How long it takes from a key until the frame that answers it has come.
+    /// How long it takes from a key until the next frame has come. Where nothing else happens that is
+    /// the one that answers it; where trials train, it may be one that the news of them caused.
     pub fn answer(&mut self, key: &str) -> Duration {
         let before = self.terminal.frames();
         let begun = Instant::now();

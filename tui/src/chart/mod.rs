@@ -406,7 +406,8 @@ impl<'a> Chart<'a> {
 
 impl Panel<'_> {
     /// What a curve is worth at a place as it is drawn: smoothed, and as a staircase the value in
-    /// force. `None` where the curve has not begun or is over.
+    /// force. `None` where the curve has not begun or is over; a curve of one point, of which nobody
+    /// knows how far it reaches, has that value everywhere.
     fn value_at(&self, curve: &Curve<'_>, x: f64) -> Option<f64> {
         let points = &curve.points;
         let x = x / curve.scale();

@@ -339,7 +339,12 @@ impl<'a> Chart<'a> {
             legend::Legend::default()
         };
         let weights: Vec<u16> = self.panels.iter().map(|panel| panel.weight).collect();
-        let plan = plan(area, &weights, legend.columns(), legend.rows(area.width));
+        // Only a legend below the chart takes rows of it, and those are not cheap to count.
+        let below = match area.width {
+            layout::WIDE.. => 0,
+            width => legend.rows(width),
+        };
+        let plan = plan(area, &weights, legend.columns(), below);
         let (x, full_x) = self.x_axis();
         let mut layout = ChartLayout {
             area,

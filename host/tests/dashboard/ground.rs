@@ -22,13 +22,14 @@ pub struct Terminal {
     before: String,
     /// Nothing once it was unplugged.
     plug: Option<Plug>,
-    reader: Option<JoinHandle<()>>,
 }
 
 /// What holds a terminal's line open.
 struct Plug {
     keyboard: Box<dyn Write + Send>,
     line: Box<dyn MasterPty + Send>,
+    /// Reads what comes.
+    reader: JoinHandle<()>,
     /// How the line is set is forgotten with the last one who holds this end of it.
     _far_end: Box<dyn SlavePty + Send>,
 }
@@ -101,9 +102,9 @@ impl Terminal {
             plug: Some(Plug {
                 keyboard,
                 line: pair.master,
+                reader,
                 _far_end: pair.slave,
             }),
-            reader: Some(reader),
         }
     }
 
@@ -116,9 +117,8 @@ impl Terminal {
         lock(&self.seen).is_unplugged = true;
         // Its reader notices with the next that it reads, which is the page that this opens.
         self.press("?");
-        let reader = self.reader.take().map(JoinHandle::join);
-        reader.expect("it is plugged in").expect("it reads");
-        self.plug = None;
+        let plug = self.plug.take().expect("it is plugged in");
+        plug.reader.join().expect("it reads");
     }
 
     /// How the line is set: whether what is typed is shown, comes line by line, and so on.

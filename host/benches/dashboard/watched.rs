@@ -5,7 +5,7 @@ use crate::relay::Relay;
 use crate::support::Home;
 use std::time::{Duration, Instant};
 
-pub const SIZE: (u16, u16) = (120, 40);
+const SIZE: (u16, u16) = (120, 40);
 
 /// A dashboard, in a terminal, behind a relay.
 pub struct Watched {

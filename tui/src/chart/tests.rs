@@ -3,12 +3,15 @@
 //!
 //! After a wanted change: `UPDATE_SNAPSHOTS=1 cargo test -p attune-tui`, then read the difference.
 
+#[path = "../../tests/approved/mod.rs"]
+mod approved;
+
 use super::*;
 use crate::style::ColorDepth;
+use approved::approved;
 use attune_protocol::Bucket;
 use attune_protocol::Number;
 use ratatui::layout::Position;
-use std::path::Path;
 
 const PLAIN: Style = Style {
     color: ColorDepth::None,
@@ -33,17 +36,7 @@ fn check(name: &str, (width, height): (u16, u16), chart: &Chart<'_>) -> ChartLay
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     let layout = chart.draw(buffer.area, &mut buffer);
     let actual = text(&buffer);
-    let file = format!("tests/snapshots/chart_{name}.txt");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        let written = std::fs::write(&path, &actual);
-        assert!(written.is_ok(), "{file} cannot be written");
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        actual == expected,
-        "{file} says\n{expected}\nbut the chart is\n{actual}"
-    );
+    approved(&format!("chart_{name}"), &actual);
     assert!(chart.style.unicode || actual.is_ascii(), "{name}");
     layout
 }

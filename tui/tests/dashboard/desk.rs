@@ -1,5 +1,6 @@
 //! Somebody at a terminal with the dashboard before a made-up daemon.
 
+use crate::approved::approved;
 use crate::made_up;
 use crate::toy::Toy;
 use attune_tui::dashboard::{App, Deed, Effect, Input};
@@ -10,7 +11,6 @@ use ratatui::crossterm::event::{
 };
 use ratatui::layout::Rect;
 use ratatui::style::Color;
-use std::path::Path;
 use unicode_width::UnicodeWidthStr;
 
 /// Sizes and what the terminal can show.
@@ -192,17 +192,7 @@ pub(crate) fn check_with<'k>(name: &str, start: impl Fn() -> (Toy, &'k str)) {
         let mut desk = Desk::with(size, style, toy);
         desk.press(keys);
         let actual = desk.screen();
-        let file = format!("tests/snapshots/dashboard/{name}_{terminal}.txt");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
-        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, &actual).unwrap();
-        }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            actual == expected,
-            "{file} says\n{expected}\nbut the screen is\n{actual}"
-        );
+        approved(&format!("dashboard/{name}_{terminal}"), &actual);
         // Names of studies are as they are in any alphabet.
         let own = actual.replace("温度", "??");
         assert!(unicode || own.is_ascii(), "{name}:\n{own}");

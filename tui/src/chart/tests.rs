@@ -7,6 +7,7 @@
 mod approved;
 
 use super::*;
+use crate::paint::screen_text;
 use crate::style::ColorDepth;
 use approved::approved;
 use attune_protocol::Bucket;
@@ -19,23 +20,11 @@ const PLAIN: Style = Style {
     ..Style::ASCII
 };
 
-/// The cells of a buffer as lines of text.
-fn text(buffer: &Buffer) -> String {
-    let mut text = String::new();
-    for row in buffer.area.rows() {
-        let cells = row.columns().map(|cell| buffer[(cell.x, cell.y)].symbol());
-        let line: String = cells.collect();
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 /// Compares a chart of a size with its file.
 fn check(name: &str, (width, height): (u16, u16), chart: &Chart<'_>) -> ChartLayout {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     let layout = chart.draw(buffer.area, &mut buffer);
-    let actual = text(&buffer);
+    let actual = screen_text(&buffer);
     approved(&format!("chart_{name}"), &actual);
     assert!(chart.style.unicode || actual.is_ascii(), "{name}");
     layout
@@ -354,7 +343,7 @@ fn what_is_missing_is_said_in_words() {
         };
         let mut buffer = Buffer::empty(Rect::new(0, 0, 70, 8));
         chart(vec![panel], &view, PLAIN).draw(buffer.area, &mut buffer);
-        text(&buffer)
+        screen_text(&buffer)
     };
     let one = |points| vec![Curve::new("s1.1", Points::Pairs(points), Role::Chosen(0))];
     let zoomed = View {
@@ -534,7 +523,7 @@ fn colours_only_add_to_what_is_said_without_them() {
     );
     for color in [ColorDepth::Ansi16, ColorDepth::Ansi256, ColorDepth::True] {
         let colored = drawn(color);
-        assert_eq!(text(&colored), text(&plain));
+        assert_eq!(screen_text(&colored), screen_text(&plain));
         let mut inks: Vec<_> = colored.content.iter().map(|cell| cell.fg).collect();
         inks.sort_by_key(|ink| format!("{ink:?}"));
         inks.dedup();

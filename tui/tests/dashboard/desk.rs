@@ -4,7 +4,7 @@ use crate::approved::approved;
 use crate::made_up;
 use crate::toy::Toy;
 use attune_tui::dashboard::{App, Deed, Effect, Input};
-use attune_tui::{ColorDepth, Style};
+use attune_tui::{ColorDepth, Style, screen_text};
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
@@ -149,20 +149,7 @@ impl Desk {
 
     /// What is on the screen, without spaces at the ends of lines.
     pub(crate) fn screen(&self) -> String {
-        let area = self.buffer.area;
-        let mut text = String::new();
-        for y in 0..area.height {
-            let mut line = String::new();
-            let mut x = 0;
-            while x < area.width {
-                let symbol = self.buffer[(x, y)].symbol();
-                line.push_str(symbol);
-                x += symbol.width().max(1) as u16;
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
+        screen_text(&self.buffer)
     }
 
     fn has_colour(&self) -> bool {

@@ -33,12 +33,17 @@ pub(crate) struct Desk {
 impl Desk {
     /// A colour terminal of this size; the daemon has answered what the first screen wants.
     pub(crate) fn new(size: (u16, u16)) -> Self {
+        Desk::before(size, Toy::default())
+    }
+
+    /// The same, before a daemon of one's own.
+    pub(crate) fn before(size: (u16, u16), toy: Toy) -> Self {
         let style = Style {
             color: ColorDepth::Ansi256,
             unicode: true,
             ..Style::ASCII
         };
-        Desk::with(size, style, Toy::default())
+        Desk::with(size, style, toy)
     }
 
     pub(crate) fn with(size: (u16, u16), style: Style, toy: Toy) -> Self {

@@ -53,28 +53,9 @@ impl Listener {
 
     /// The next event: its number and its kind.
     fn next(&mut self) -> (u64, String) {
-        let (mut id, mut line) = (None, String::new());
-        loop {
-            line.clear();
-            let read = self.0.read_line(&mut line).expect("a line");
-            assert!(read > 0, "the stream ended");
-            if let Some(number) = line.strip_prefix("id: ") {
-                id = number.trim().parse().ok();
-            }
-            // The order of an event's lines is not fixed.
-            if let Some(json) = line.strip_prefix("data: ") {
-                let event: serde_json::Value = serde_json::from_str(json).expect("JSON");
-                let kind = event["event"].as_str().expect("a kind").to_owned();
-                while id.is_none() {
-                    line.clear();
-                    assert!(self.0.read_line(&mut line).expect("a line") > 0);
-                    id = line
-                        .strip_prefix("id: ")
-                        .and_then(|id| id.trim().parse().ok());
-                }
-                return (id.expect("a number"), kind);
-            }
-        }
+        let (id, event) = self.frame();
+        let kind = event["event"].as_str().expect("a kind").to_owned();
+        (id.expect("a number"), kind)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A client that sends bytes as they are, and reads whatever comes.
 
 use crate::support::Home;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
@@ -96,4 +97,12 @@ pub fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> 
 /// Asks for something as a client in its right mind.
 pub fn get(home: &Home, path: &str) -> Answer {
     exchange(home, &request("GET", path, "", b"")).expect("an answer")
+}
+
+/// What is told of something that there is.
+#[track_caller]
+pub fn told<T: DeserializeOwned>(home: &Home, path: &str) -> T {
+    let answer = get(home, path);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    serde_json::from_slice(&answer.body).expect("what was asked for")
 }

@@ -1,7 +1,7 @@
 //! Events of a real daemon: listened to again after a break, and after a daemon's death.
 
-use crate::fuzz::{endless, wait_for_epoch};
-use crate::support::{Home, signal, small_study, wait_until};
+use crate::fuzz::{endless, quick, start};
+use crate::support::{Home, signal, wait_until};
 use crate::wire::{connect, get};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
@@ -62,10 +62,7 @@ impl Listener {
 #[test]
 fn who_comes_back_misses_nothing_and_after_a_daemons_death_begins_anew() {
     let home = Home::new();
-    small_study(&home, "");
-    let file = home.file("endless.toml", endless());
-    let id = home.start_detached(&file.to_string_lossy());
-    wait_for_epoch(&home, &id);
+    let id = start(&home, endless());
     let mut listener = Listener::new(&home, "/v1/events", None);
     assert_eq!(listener.next().1, "study_started");
     let numbers = |listener: &mut Listener, count: usize| -> Vec<u64> {
@@ -105,14 +102,7 @@ fn who_comes_back_misses_nothing_and_after_a_daemons_death_begins_anew() {
 #[test]
 fn at_a_pace_of_each_trial_the_latest_is_told_and_at_no_other_all_of_it() {
     let home = Home::new();
-    small_study(&home, "");
-    let quick = endless().replace(
-        "width = 256\nbatch_size = 64",
-        "width = 2\nbatch_size = 512",
-    );
-    let file = home.file("quick.toml", quick);
-    let id = home.start_detached(&file.to_string_lossy());
-    wait_for_epoch(&home, &id);
+    let id = start(&home, &quick());
     let pace = Duration::from_millis(150);
     let path = format!("/v1/studies/{id}/events?pace_ms=150");
     let mut paced = Listener::new(&home, &path, None);

@@ -35,9 +35,8 @@ impl House {
             .enable_all()
             .build()
             .unwrap();
-        let socket = home.attune_home().join("run/attune.sock");
         House {
-            client: Client::new(Address::Unix(socket)).within(Duration::from_secs(120)),
+            client: Client::new(Address::Unix(home.socket())).within(Duration::from_secs(120)),
             home,
             runtime,
         }

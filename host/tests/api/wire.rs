@@ -6,20 +6,14 @@ use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// No answer takes longer, however busy the machine is.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Where a home's daemon listens.
-pub fn socket(home: &Home) -> PathBuf {
-    home.attune_home().join("run/attune.sock")
-}
-
 /// A connection to a home's daemon.
 pub fn connect(home: &Home) -> UnixStream {
-    let stream = UnixStream::connect(socket(home)).expect("the daemon listens");
+    let stream = UnixStream::connect(home.socket()).expect("the daemon listens");
     stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
     stream
         .set_write_timeout(Some(DEADLINE))

@@ -55,6 +55,11 @@ impl Home {
         lock_file(&self.attune_home())
     }
 
+    /// Where its daemon listens.
+    pub fn socket(&self) -> PathBuf {
+        self.attune_home().join("run/attune.sock")
+    }
+
     /// Writes a file into the home and gives its path.
     pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long anything that a test waits for may take, on a machine that has much else to do.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long the processes of a home may take to end after their daemon has.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -253,7 +253,8 @@ pub fn wait_for<T>(look: impl FnMut() -> Option<T>, what: &str) -> T {
     }
 }
 
-fn try_for<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Waits until there is something, or nothing for as long as anything may take.
+pub fn try_for<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
     try_within(DEADLINE, look)
 }
 

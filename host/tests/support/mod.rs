@@ -12,7 +12,9 @@ mod home;
 mod study;
 mod words;
 
-pub use home::{Home, daemon_of, processes_of, signal, try_within, wait_for, wait_until};
+pub use home::{
+    DEADLINE, Home, daemon_of, processes_of, signal, try_for, try_within, wait_for, wait_until,
+};
 pub use study::{outcome, small_study, without_test_rows};
 pub use words::{one_line, says, unwrapped};
 

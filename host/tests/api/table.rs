@@ -1,6 +1,6 @@
 //! Many trials at once, as a dashboard reads them: the table of a study, and learning curves.
 
-use crate::support::{Home, small_study};
+use crate::support::{Home, SPACE, small_study, study_of};
 use crate::wire::{exchange, get, request, told};
 use attune_protocol::endpoint::POSTCARD;
 use attune_protocol::{TrialCurve, TrialTable};
@@ -151,13 +151,9 @@ fn a_table_has_every_trial_once_and_as_it_is_told_elsewhere() {
 #[test]
 fn curves_are_those_of_the_trials_and_thinned_where_they_are_long() {
     let home = Home::new();
-    let file = small_study(&home, "trials = 6");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let long = text
-        .replace("min_epochs = 2", "method = \"none\"")
-        .replace("max_epochs = 9", "max_epochs = 60");
-    let long = home.file("long.toml", long);
-    home.run(&["run", &long.to_string_lossy()]).ok();
+    let long = "method = \"none\"\nmax_epochs = 60";
+    let file = study_of(&home, "trials = 6", long, SPACE);
+    home.run(&["run", &file]).ok();
     let best = home.study("s1")["best_trial"].take();
     let best: u32 = best
         .as_str()

@@ -2,7 +2,7 @@
 
 use crate::ground::{endless, start, study, trial};
 use crate::support::{
-    Home, one_line, outcome, says, small_study, test_library, unwrapped, without_test_rows,
+    Home, RUNGS, one_line, outcome, says, study_of, test_library, unwrapped, without_test_rows,
 };
 
 #[test]
@@ -52,14 +52,13 @@ fn one_that_failed_is_tried_again_and_what_cannot_be_says_why() {
     let home = Home::new();
     let library = test_library("attune-misbehave");
     home.configure(&format!("plugins = [{library:?}]\n"));
-    let file = small_study(&home, "trials = 1\nparallel = 1");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let (head, _) = text.split_once("scheduler = ").unwrap();
-    home.file(
-        "study.toml",
-        format!("{head}scheduler = \"misbehave\"\nmisbehave.action = \"error\"\n"),
+    let file = study_of(
+        &home,
+        "trials = 1\nparallel = 1",
+        RUNGS,
+        "scheduler = \"misbehave\"\nmisbehave.action = \"error\"",
     );
-    let id = home.start_detached("study.toml");
+    let id = home.start_detached(&file);
     home.wait_for_state(&id, "done");
     assert_eq!(trial(&home, "s1.0")["state"], "failed");
     home.run(&["retry", "s1.0"]).ok();

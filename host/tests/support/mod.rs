@@ -15,7 +15,7 @@ mod words;
 pub use home::{
     DEADLINE, Home, daemon_of, processes_of, signal, try_for, try_within, wait_for, wait_until,
 };
-pub use study::{outcome, small_study, without_test_rows};
+pub use study::{RUNGS, SPACE, outcome, small_study, study_of, without_test_rows};
 pub use words::{one_line, says, unwrapped};
 
 use std::path::{Path, PathBuf};

@@ -114,14 +114,3 @@ pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }
-
-/// The machine that this was measured on.
-pub fn machine() -> String {
-    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    let model = model.map_or("unknown", |line| line.trim_start_matches(['\t', ' ', ':']));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{cores} cores, {model}")
-}

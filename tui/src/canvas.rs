@@ -208,6 +208,40 @@ fn turn(bits: u64, column: usize) -> usize {
     left.trailing_zeros() as usize
 }
 
+/// At which columns a curve has markers. Those of several curves start at columns of their own, to
+/// keep out of each other's way; a single curve needs none.
+#[derive(Debug)]
+pub(crate) struct Spacing {
+    is_single: bool,
+    period: usize,
+    start: usize,
+    next: usize,
+}
+
+impl Spacing {
+    /// That of one of so many curves.
+    pub(crate) fn of(series: usize, of: usize) -> Self {
+        let period = (4 * of).max(12);
+        let start = series * period / of.max(1);
+        Spacing {
+            is_single: of <= 1,
+            period,
+            start,
+            next: start,
+        }
+    }
+
+    /// Whether it is time for the next marker in this column.
+    pub(crate) fn is_due(&self, column: usize) -> bool {
+        !self.is_single && column >= self.next
+    }
+
+    /// A marker stands in this column.
+    pub(crate) fn marked(&mut self, column: usize) {
+        self.next = (column / self.period + 1) * self.period + self.start;
+    }
+}
+
 /// The braille pattern of a cell's dots.
 pub(crate) fn braille(bits: u8) -> char {
     char::from_u32(0x2800 + u32::from(bits)).unwrap_or(' ')

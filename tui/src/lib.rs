@@ -33,6 +33,6 @@ pub mod table;
 mod text;
 
 pub use number::{bytes, duration, significant};
-pub use paint::to_text;
+pub use paint::{screen_text, to_text};
 pub use style::{ColorDepth, Style, Theme};
 pub use text::clean;

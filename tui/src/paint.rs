@@ -1,8 +1,10 @@
 //! From styled lines to the bytes that a terminal understands.
 
+use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style as CellStyle};
 use ratatui::text::Line;
 use std::fmt::Write;
+use unicode_width::UnicodeWidthStr;
 
 /// The lines as text, each ended by a newline. Colours become escape sequences; lines without
 /// colours become plain text.
@@ -10,6 +12,23 @@ pub fn to_text(lines: &[Line<'_>]) -> String {
     let mut text = String::new();
     for line in lines {
         text.push_str(&one_line(line));
+        text.push('\n');
+    }
+    text
+}
+
+/// The text of a full screen's cells, without colours and without spaces at the ends of lines.
+pub fn screen_text(picture: &Buffer) -> String {
+    let mut text = String::new();
+    for y in picture.area.top()..picture.area.bottom() {
+        let mut line = String::new();
+        let mut x = picture.area.left();
+        while x < picture.area.right() {
+            let symbol = picture[(x, y)].symbol();
+            line.push_str(symbol);
+            x += symbol.width().max(1) as u16;
+        }
+        text.push_str(line.trim_end());
         text.push('\n');
     }
     text

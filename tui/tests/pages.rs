@@ -2,12 +2,13 @@
 //!
 //! After a wanted change: `UPDATE_SNAPSHOTS=1 cargo test -p attune-tui`, then read the difference.
 
+mod approved;
 mod made_up;
 
+use approved::approved;
 use attune_tui::live::{LiveState, view};
 use attune_tui::plain::PlainState;
 use attune_tui::{ColorDepth, Style, summary, to_text};
-use std::path::Path;
 use std::time::Duration;
 
 /// Widths and what the terminal can show.
@@ -26,17 +27,7 @@ fn check(name: &str, page: impl Fn(usize, Style) -> String) {
             ..Style::ASCII
         };
         let actual = page(width, style);
-        let file = format!("tests/snapshots/{name}_{terminal}.txt");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
-        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-            let written = std::fs::write(&path, &actual);
-            assert!(written.is_ok(), "{file} cannot be written");
-        }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            actual == expected,
-            "{file} says\n{expected}\nbut the page is\n{actual}"
-        );
+        approved(&format!("{name}_{terminal}"), &actual);
         assert!(unicode || actual.is_ascii(), "{name}");
     }
 }

@@ -35,9 +35,8 @@ impl House {
             .enable_all()
             .build()
             .unwrap();
-        let socket = home.attune_home().join("run/attune.sock");
         House {
-            client: Client::new(Address::Unix(socket)).within(Duration::from_secs(120)),
+            client: Client::new(Address::Unix(home.socket())).within(Duration::from_secs(120)),
             home,
             runtime,
         }
@@ -114,15 +113,4 @@ impl House {
 pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
-}
-
-/// The machine that this was measured on.
-pub fn machine() -> String {
-    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpus
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"));
-    let model = model.map_or("unknown", |line| line.trim_start_matches(['\t', ' ', ':']));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{cores} cores, {model}")
 }

@@ -45,7 +45,7 @@ struct Crowd {
 
 impl Crowd {
     fn gather(house: &House) -> Self {
-        let socket = house.home.attune_home().join("run/attune.sock");
+        let socket = house.home.socket();
         let mut streams: Vec<UnixStream> = (0..LISTENERS)
             .map(|_| {
                 let mut stream = UnixStream::connect(&socket).unwrap();

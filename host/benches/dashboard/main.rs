@@ -17,31 +17,18 @@
 #[allow(dead_code)] // The tests use the rest of it.
 #[path = "../../tests/dashboard/ground.rs"]
 mod ground;
-#[allow(dead_code)] // The same.
-#[path = "../daemon/house.rs"]
-mod house;
 mod large;
+#[path = "../daemon/parts.rs"]
+mod parts;
 mod relay;
 mod running;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod watched;
 
-/// A part, and how it is measured; in short where cargo only wants to know that it runs.
-type Part = (&'static str, fn(bool));
-
-const PARTS: [Part; 2] = [("large", large::measure), ("running", running::measure)];
-
 fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let is_short = !args.iter().any(|arg| arg == "--bench");
-    let asked = |name: &str| args.iter().any(|arg| arg == name);
-    let all = !PARTS.iter().any(|(name, _)| asked(name));
-    println!("{}, a terminal of 120 by 40", house::machine());
-    for (name, measure) in PARTS {
-        if all || asked(name) {
-            println!("\n{name}");
-            measure(is_short);
-        }
-    }
+    parts::run(
+        &[("large", large::measure), ("running", running::measure)],
+        ", a terminal of 120 by 40",
+    );
 }

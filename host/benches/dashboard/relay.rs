@@ -21,7 +21,7 @@ impl Relay {
     pub fn before(home: &Home) -> Self {
         let path = home.path().join("relay");
         let listener = UnixListener::bind(&path).unwrap();
-        let daemon = home.attune_home().join("run/attune.sock");
+        let daemon = home.socket();
         let relay = Relay {
             path,
             from: Arc::default(),

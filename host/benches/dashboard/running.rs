@@ -1,7 +1,7 @@
 //! Ten trials in training, each of them with many epochs a second: what comes from the daemon, and
 //! what goes to the terminal.
 
-use crate::support::{Home, small_study, wait_until};
+use crate::support::{Home, SPACE, study_of, wait_until};
 use crate::watched::Watched;
 use std::time::Duration;
 
@@ -11,11 +11,12 @@ pub fn measure(is_short: bool) {
     let seconds = Duration::from_secs(if is_short { 1 } else { 10 });
     let home = Home::new();
     home.configure("workers = 10\n");
-    let file = small_study(&home, "trials = 1000\nparallel = 10");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let text = text.replace("min_epochs = 2", "method = \"none\"");
-    let text = text.replace("max_epochs = 9", "max_epochs = 1000000");
-    std::fs::write(&file, text).unwrap();
+    let file = study_of(
+        &home,
+        "trials = 1000\nparallel = 10\nbudget = \"20m\"",
+        "method = \"none\"\nmax_epochs = 1000000",
+        SPACE,
+    );
     let id = home.start_detached(&file);
     let all_run = || home.study(&id)["trials"]["running"] == RUNNING;
     wait_until(all_run, "ten trials run");
@@ -62,6 +63,7 @@ pub fn measure(is_short: bool) {
         "{:<28} {:>7} {:>7} {:>7}",
         "a key", "median", "p99", "worst"
     );
+    println!("(until the next frame, whatever caused it: news of trials draw too)");
     watched.terminal.press("2");
     for (name, keys) in [("down, up", &["j", "k"][..]), ("sort", &["s"])] {
         watched.tell_answers(name, keys, if is_short { 2 } else { 100 });

@@ -5,7 +5,7 @@ use crate::relay::Relay;
 use crate::support::Home;
 use std::time::{Duration, Instant};
 
-pub const SIZE: (u16, u16) = (120, 40);
+const SIZE: (u16, u16) = (120, 40);
 
 /// A dashboard, in a terminal, behind a relay.
 pub struct Watched {
@@ -96,7 +96,8 @@ impl Watched {
         }
     }
 
-    /// How long it takes from a key until the frame that answers it has come.
+    /// How long it takes from a key until the next frame has come. Where nothing else happens that is
+    /// the one that answers it; where trials train, it may be one that the news of them caused.
     pub fn answer(&mut self, key: &str) -> Duration {
         let before = self.terminal.frames();
         let begun = Instant::now();

@@ -1,6 +1,6 @@
 //! What is kept, taken elsewhere and brought back: exports, imports and backups of a real daemon.
 
-use crate::fuzz::{endless, wait_for_epoch};
+use crate::fuzz::{endless, start};
 use crate::support::{Home, outcome, small_study};
 use serde_json::Value;
 use std::path::Path;
@@ -67,9 +67,7 @@ fn a_backup_of_a_running_daemon_is_a_store_like_it() {
     let home = Home::new();
     let file = small_study(&home, "trials = 4");
     home.run(&["run", &file]).ok();
-    let endless = home.file("endless.toml", endless());
-    let running = home.start_detached(&endless.to_string_lossy());
-    wait_for_epoch(&home, &running);
+    let running = start(&home, endless());
 
     home.run(&["store", "verify"]).ok();
     home.run(&["store", "compact"]).ok();
@@ -97,6 +95,7 @@ fn a_backup_of_a_running_daemon_is_a_store_like_it() {
     )
     .unwrap();
     let verified = other.run(&["store", "verify"]);
+    assert!(verified.out.contains("2 studies, "), "{verified:?}");
     assert!(!verified.err.contains("s1."), "{}", verified.err);
     assert_eq!(outcome(&home, "s1"), outcome(&other, "s1"));
     // What ran goes on there, with the same builds of its plugins.

@@ -1,7 +1,7 @@
 //! Clients that are slow, or gone without a word, in every place where one can be: nobody else may
 //! notice.
 
-use crate::fuzz::{endless, wait_for_epoch};
+use crate::fuzz::{quick, start};
 use crate::support::{Home, outcome, small_study, wait_until};
 use crate::wire::{DEADLINE, connect, get};
 use std::io::{Read, Write};
@@ -74,15 +74,7 @@ fn slow_and_vanished_clients_slow_nobody() {
 #[test]
 fn a_listener_that_fell_behind_begins_anew_from_how_things_stand() {
     let home = Home::new();
-    small_study(&home, "");
-    // Thousands of epochs in little time.
-    let quick = endless().replace(
-        "width = 256\nbatch_size = 64",
-        "width = 2\nbatch_size = 512",
-    );
-    let file = home.file("quick.toml", quick);
-    let id = home.start_detached(&file.to_string_lossy());
-    wait_for_epoch(&home, &id);
+    let id = start(&home, &quick());
     let mut slow = connect(&home);
     slow.write_all(b"GET /v1/events HTTP/1.1\r\nhost: attune\r\n\r\n")
         .unwrap();

@@ -1,7 +1,7 @@
 //! `attune doctor` where something is wrong: it names it and says what to do, and never fails itself.
 
-use crate::fuzz::{endless, wait_for_epoch};
-use crate::support::{Home, small_study, test_library};
+use crate::fuzz::{endless, start};
+use crate::support::{Home, test_library};
 use std::fs;
 
 /// Makes something wrong in a home.
@@ -130,10 +130,7 @@ fn a_plugin_that_cannot_be_loaded_is_named() {
 #[test]
 fn damaged_and_missing_checkpoints_are_named() {
     let home = Home::new();
-    small_study(&home, "");
-    let file = home.file("endless.toml", endless());
-    let id = home.start_detached(&file.to_string_lossy());
-    wait_for_epoch(&home, &id);
+    let id = start(&home, endless());
     home.run(&["pause", &id]).ok();
     assert_eq!(problems(&home), [""; 0]);
     let detail = home.json(&["ls", &id, "--json"]);

@@ -1,7 +1,7 @@
 //! Events of a real daemon: listened to again after a break, and after a daemon's death.
 
-use crate::fuzz::{endless, wait_for_epoch};
-use crate::support::{Home, signal, small_study, wait_until};
+use crate::fuzz::{endless, quick, start};
+use crate::support::{Home, signal, wait_until};
 use crate::wire::{connect, get};
 use rustix::process::Signal;
 use std::collections::BTreeSet;
@@ -53,38 +53,16 @@ impl Listener {
 
     /// The next event: its number and its kind.
     fn next(&mut self) -> (u64, String) {
-        let (mut id, mut line) = (None, String::new());
-        loop {
-            line.clear();
-            let read = self.0.read_line(&mut line).expect("a line");
-            assert!(read > 0, "the stream ended");
-            if let Some(number) = line.strip_prefix("id: ") {
-                id = number.trim().parse().ok();
-            }
-            // The order of an event's lines is not fixed.
-            if let Some(json) = line.strip_prefix("data: ") {
-                let event: serde_json::Value = serde_json::from_str(json).expect("JSON");
-                let kind = event["event"].as_str().expect("a kind").to_owned();
-                while id.is_none() {
-                    line.clear();
-                    assert!(self.0.read_line(&mut line).expect("a line") > 0);
-                    id = line
-                        .strip_prefix("id: ")
-                        .and_then(|id| id.trim().parse().ok());
-                }
-                return (id.expect("a number"), kind);
-            }
-        }
+        let (id, event) = self.frame();
+        let kind = event["event"].as_str().expect("a kind").to_owned();
+        (id.expect("a number"), kind)
     }
 }
 
 #[test]
 fn who_comes_back_misses_nothing_and_after_a_daemons_death_begins_anew() {
     let home = Home::new();
-    small_study(&home, "");
-    let file = home.file("endless.toml", endless());
-    let id = home.start_detached(&file.to_string_lossy());
-    wait_for_epoch(&home, &id);
+    let id = start(&home, endless());
     let mut listener = Listener::new(&home, "/v1/events", None);
     assert_eq!(listener.next().1, "study_started");
     let numbers = |listener: &mut Listener, count: usize| -> Vec<u64> {
@@ -124,14 +102,7 @@ fn who_comes_back_misses_nothing_and_after_a_daemons_death_begins_anew() {
 #[test]
 fn at_a_pace_of_each_trial_the_latest_is_told_and_at_no_other_all_of_it() {
     let home = Home::new();
-    small_study(&home, "");
-    let quick = endless().replace(
-        "width = 256\nbatch_size = 64",
-        "width = 2\nbatch_size = 512",
-    );
-    let file = home.file("quick.toml", quick);
-    let id = home.start_detached(&file.to_string_lossy());
-    wait_for_epoch(&home, &id);
+    let id = start(&home, &quick());
     let pace = Duration::from_millis(150);
     let path = format!("/v1/studies/{id}/events?pace_ms=150");
     let mut paced = Listener::new(&home, &path, None);

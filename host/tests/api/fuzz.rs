@@ -42,7 +42,26 @@ pub fn endless() -> &'static str {
      [space]\nscheduler = [\"greedy\", \"cosine\"]\nlr = \"search\"\nwidth = 256\nbatch_size = 64\n"
 }
 
-pub fn wait_for_epoch(home: &Home, id: &str) {
+/// The same with thousands of epochs in little time.
+pub fn quick() -> String {
+    endless().replace(
+        "width = 256\nbatch_size = 64",
+        "width = 2\nbatch_size = 512",
+    )
+}
+
+/// Hands such a study to the daemon, and gives its id once it trains.
+#[track_caller]
+pub fn start(home: &Home, text: &str) -> String {
+    small_study(home, "");
+    let file = home.file("endless.toml", text);
+    let id = home.start_detached(&file.to_string_lossy());
+    wait_for_epoch(home, &id);
+    id
+}
+
+#[track_caller]
+fn wait_for_epoch(home: &Home, id: &str) {
     let trained = || {
         let detail = home.json(&["ls", id, "--json"]);
         let trials = detail["trials"].as_array().cloned().unwrap_or_default();

@@ -2,21 +2,15 @@
 
 use crate::fuzz::endless;
 use crate::support::{Home, small_study};
-use crate::wire::get;
+use crate::wire::{self, get};
 use attune_protocol::{Importance, Insight};
-
-fn insight(home: &Home, path: &str) -> Insight {
-    let answer = get(home, path);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    serde_json::from_slice(&answer.body).expect("an insight")
-}
 
 #[test]
 fn settings_are_weighed_by_what_sets_the_good_trials_apart() {
     let home = Home::new();
     let file = small_study(&home, "trials = 40");
     home.run(&["run", &file]).ok();
-    let told = insight(&home, "/v1/studies/s1/insight");
+    let told: Insight = wire::told(&home, "/v1/studies/s1/insight");
     assert_eq!((told.trials, told.method.as_str()), (40, "PED-ANOVA"));
     assert!((4..40).contains(&told.good), "{told:?}");
     // What few trials have stands last and has no share.
@@ -73,13 +67,13 @@ fn settings_are_weighed_by_what_sets_the_good_trials_apart() {
     assert!(says("ended before the last epoch"), "{:?}", told.caveats);
 
     // With more of them good there are enough.
-    let more = insight(&home, "/v1/studies/s1/insight?good_percent=25");
+    let more: Insight = wire::told(&home, "/v1/studies/s1/insight?good_percent=25");
     assert!(more.good >= 10 && !more.caveats.iter().any(|caveat| caveat.contains("fewer")));
 
     // The same trials from elsewhere: the file still states some ranges, the trials tell the rest.
     home.run(&["export", "s1", "--to", "s1.jsonl"]).ok();
     home.run(&["import", "s1.jsonl"]).ok();
-    let again = insight(&home, "/v1/studies/s2/insight");
+    let again: Insight = wire::told(&home, "/v1/studies/s2/insight");
     assert_eq!((again.trials, again.good), (told.trials, told.good));
     assert!(
         again.caveats[0].contains("not all of what the study searches"),
@@ -108,7 +102,7 @@ fn a_study_without_results_says_so() {
     small_study(&home, "");
     let file = home.file("endless.toml", endless());
     let id = home.start_detached(&file.to_string_lossy());
-    let told = insight(&home, &format!("/v1/studies/{id}/insight"));
+    let told: Insight = wire::told(&home, &format!("/v1/studies/{id}/insight"));
     assert_eq!((told.trials, told.good, told.importance.len()), (0, 0, 0));
     assert_eq!(told.caveats[0], "no trial has ended with a value yet");
     home.run(&["stop", &id]).ok();

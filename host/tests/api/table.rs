@@ -1,19 +1,13 @@
 //! Many trials at once, as a dashboard reads them: the table of a study, and learning curves.
 
-use crate::support::{Home, small_study};
-use crate::wire::{exchange, get, request};
+use crate::support::{Home, SPACE, small_study, study_of};
+use crate::wire::{exchange, get, request, told};
 use attune_protocol::endpoint::POSTCARD;
 use attune_protocol::{TrialCurve, TrialTable};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-fn of<T: DeserializeOwned>(home: &Home, path: &str) -> T {
-    let answer = get(home, path);
-    assert_eq!(answer.status, 200, "{answer:?}");
-    serde_json::from_slice(&answer.body).expect("what was asked for")
-}
-
-/// The same in the form that takes few bytes.
+/// What is told, in the form that takes few bytes.
 fn compact<T: DeserializeOwned>(home: &Home, path: &str) -> (T, usize) {
     let headers = format!("accept: {POSTCARD}\r\n");
     let answer = exchange(home, &request("GET", path, &headers, b"")).expect("an answer");
@@ -68,7 +62,7 @@ fn a_table_has_every_trial_once_and_as_it_is_told_elsewhere() {
     let mut next = Some(0);
     while let Some(from) = next {
         let path = format!("/v1/studies/s1/trials?from={from}&limit=3");
-        let page: TrialTable = of(&home, &path);
+        let page: TrialTable = told(&home, &path);
         assert_eq!(compact::<TrialTable>(&home, &path).0, page);
         next = page.next;
         pages.push(page);
@@ -126,7 +120,7 @@ fn a_table_has_every_trial_once_and_as_it_is_told_elsewhere() {
         }
     }
     // What nobody limits is whole, and in few bytes.
-    let whole: TrialTable = of(&home, "/v1/studies/s1/trials");
+    let whole: TrialTable = told(&home, "/v1/studies/s1/trials");
     assert_eq!((whole.rows.len(), whole.next), (7, None));
     let (again, bytes) = compact::<TrialTable>(&home, "/v1/studies/s1/trials");
     assert_eq!(again, whole);
@@ -134,7 +128,7 @@ fn a_table_has_every_trial_once_and_as_it_is_told_elsewhere() {
         bytes < get(&home, "/v1/studies/s1/trials").body.len() / 2,
         "{bytes} bytes"
     );
-    let past: TrialTable = of(&home, "/v1/studies/s1/trials?from=7");
+    let past: TrialTable = told(&home, "/v1/studies/s1/trials?from=7");
     assert_eq!(past, TrialTable::default());
 
     refused(&home, "/v1/studies/s9/trials", 404, "s9");
@@ -157,13 +151,9 @@ fn a_table_has_every_trial_once_and_as_it_is_told_elsewhere() {
 #[test]
 fn curves_are_those_of_the_trials_and_thinned_where_they_are_long() {
     let home = Home::new();
-    let file = small_study(&home, "trials = 6");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let long = text
-        .replace("min_epochs = 2", "method = \"none\"")
-        .replace("max_epochs = 9", "max_epochs = 60");
-    let long = home.file("long.toml", long);
-    home.run(&["run", &long.to_string_lossy()]).ok();
+    let long = "method = \"none\"\nmax_epochs = 60";
+    let file = study_of(&home, "trials = 6", long, SPACE);
+    home.run(&["run", &file]).ok();
     let best = home.study("s1")["best_trial"].take();
     let best: u32 = best
         .as_str()
@@ -173,7 +163,7 @@ fn curves_are_those_of_the_trials_and_thinned_where_they_are_long() {
         .parse()
         .unwrap();
 
-    let named: Vec<TrialCurve> = of(
+    let named: Vec<TrialCurve> = told(
         &home,
         "/v1/studies/s1/curves?metric=valid_loss&trials=4,1,4",
     );
@@ -193,9 +183,9 @@ fn curves_are_those_of_the_trials_and_thinned_where_they_are_long() {
         assert!((curve.seconds_per_epoch.0 * 60.0 - seconds).abs() < 1e-9 * seconds);
     }
     let all = "/v1/studies/s1/curves?metric=valid_loss";
-    let all: Vec<TrialCurve> = of(&home, all);
+    let all: Vec<TrialCurve> = told(&home, all);
     assert_eq!(all.len(), 6);
-    let few: Vec<TrialCurve> = of(&home, "/v1/studies/s1/curves?metric=valid_loss&count=1");
+    let few: Vec<TrialCurve> = told(&home, "/v1/studies/s1/curves?metric=valid_loss&count=1");
     assert_eq!(
         few.iter().map(|curve| curve.trial).collect::<Vec<_>>(),
         [best]
@@ -205,7 +195,7 @@ fn curves_are_those_of_the_trials_and_thinned_where_they_are_long() {
         all
     );
 
-    let thin: Vec<TrialCurve> = of(
+    let thin: Vec<TrialCurve> = told(
         &home,
         "/v1/studies/s1/curves?metric=valid_loss&trials=1&points=12",
     );
@@ -230,9 +220,9 @@ fn curves_are_those_of_the_trials_and_thinned_where_they_are_long() {
     let exact = get(&home, "/v1/trials/s1.1").json();
     assert_eq!(points(&exact, "valid_loss").len(), 60);
 
-    let unknown: Vec<TrialCurve> = of(&home, "/v1/studies/s1/curves?metric=glory");
+    let unknown: Vec<TrialCurve> = told(&home, "/v1/studies/s1/curves?metric=glory");
     assert!(unknown.is_empty());
-    let unknown: Vec<TrialCurve> = of(&home, "/v1/studies/s1/curves?metric=glory&trials=2");
+    let unknown: Vec<TrialCurve> = told(&home, "/v1/studies/s1/curves?metric=glory&trials=2");
     assert!(unknown[0].trial == 2 && unknown[0].epochs.is_empty());
     refused(&home, "/v1/studies/s1/curves", 400, "metric");
     refused(&home, "/v1/studies/s1/curves?metric=a&trials=x", 400, "`x`");

@@ -1,24 +1,19 @@
 //! A client that sends bytes as they are, and reads whatever comes.
 
 use crate::support::Home;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// No answer takes longer, however busy the machine is.
 pub const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Where a home's daemon listens.
-pub fn socket(home: &Home) -> PathBuf {
-    home.attune_home().join("run/attune.sock")
-}
-
 /// A connection to a home's daemon.
 pub fn connect(home: &Home) -> UnixStream {
-    let stream = UnixStream::connect(socket(home)).expect("the daemon listens");
+    let stream = UnixStream::connect(home.socket()).expect("the daemon listens");
     stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
     stream
         .set_write_timeout(Some(DEADLINE))
@@ -96,4 +91,12 @@ pub fn request(method: &str, path: &str, headers: &str, body: &[u8]) -> Vec<u8> 
 /// Asks for something as a client in its right mind.
 pub fn get(home: &Home, path: &str) -> Answer {
     exchange(home, &request("GET", path, "", b"")).expect("an answer")
+}
+
+/// What is told of something that there is.
+#[track_caller]
+pub fn told<T: DeserializeOwned>(home: &Home, path: &str) -> T {
+    let answer = get(home, path);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    serde_json::from_slice(&answer.body).expect("what was asked for")
 }

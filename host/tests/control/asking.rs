@@ -13,13 +13,12 @@ pub struct Asking {
 
 impl Asking {
     pub fn of(home: &Home) -> Self {
-        let socket = home.attune_home().join("run/attune.sock");
         let asking = Asking {
             runtime: Builder::new_current_thread()
                 .enable_all()
                 .build()
                 .expect("a runtime"),
-            client: Client::new(Address::Unix(socket)),
+            client: Client::new(Address::Unix(home.socket())),
         };
         // One that was killed just now may hold the socket for a moment longer.
         let answers = || asking.try_to(|client| async move { client.status().await });

@@ -1,6 +1,6 @@
 //! Studies that last as long as a test needs, and looks at them.
 
-use crate::support::{Home, small_study, wait_until};
+use crate::support::{Home, SPACE, study_of, wait_until};
 use serde_json::Value;
 use std::io::BufRead;
 
@@ -16,12 +16,8 @@ pub fn wait_for_epoch(events: &mut impl BufRead) {
 
 /// A study of so many trials and epochs, all of them trained to their end.
 pub fn study(home: &Home, trials: u32, epochs: u32) -> String {
-    let file = small_study(home, &format!("trials = {trials}"));
-    let text = std::fs::read_to_string(&file).expect("the study file");
-    let text = text
-        .replace("min_epochs = 2", "method = \"none\"")
-        .replace("max_epochs = 9", &format!("max_epochs = {epochs}"));
-    home.file("study.toml", text).to_string_lossy().into_owned()
+    let fidelity = format!("method = \"none\"\nmax_epochs = {epochs}");
+    study_of(home, &format!("trials = {trials}"), &fidelity, SPACE)
 }
 
 /// A study that nobody waits for to end.

@@ -20,6 +20,7 @@ mod daemon;
 mod data;
 mod fork;
 mod ground;
+mod killed;
 mod lifecycle;
 mod log;
 mod more;

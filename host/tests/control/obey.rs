@@ -61,7 +61,6 @@ fn a_worker_obeys_at_once() {
     });
 }
 
-/// What cannot be done is said in one line, and changes nothing.
 /// What was trained so far is worth something, also where time was too short for any trial's end.
 #[test]
 fn what_is_cut_off_leaves_its_best_model() {
@@ -86,6 +85,7 @@ fn what_is_cut_off_leaves_its_best_model() {
     assert!(best.is_string(), "{best}");
 }
 
+/// What cannot be done is said in one line, and changes nothing.
 #[test]
 fn what_cannot_be_done_is_refused() {
     use crate::support::one_line;

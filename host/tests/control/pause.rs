@@ -1,18 +1,14 @@
 //! Pausing and going on: whatever is interrupted, and whoever goes on with it, comes to the same.
 
 use crate::ground::{study, trial, wait_for_epoch, wait_for_training, wait_for_trial};
-use crate::support::{Finished, Home, outcome, says, small_study, wait_until};
+use crate::support::{Finished, Home, SPACE, outcome, says, study_of, wait_until};
 use serde_json::Value;
 use std::io::{BufReader, Read};
 
 /// A study with rungs that takes a few seconds.
 fn with_rungs(home: &Home) -> String {
-    let file = small_study(home, "trials = 8\nvirtual_width = 4");
-    let text = std::fs::read_to_string(&file).expect("the study file");
-    let text = text
-        .replace("min_epochs = 2", "min_epochs = 1000")
-        .replace("max_epochs = 9", "max_epochs = 4000");
-    home.file("study.toml", text).to_string_lossy().into_owned()
+    let rungs = "min_epochs = 1000\nmax_epochs = 4000";
+    study_of(home, "trials = 8\nvirtual_width = 4", rungs, SPACE)
 }
 
 /// What a study comes to that nobody touches.

@@ -1,7 +1,7 @@
 //! Schedulers that are tried without training.
 
 use crate::asking::Asking;
-use crate::support::{Home, says, small_study, test_library};
+use crate::support::{Home, RUNGS, says, study_of, test_library};
 use attune_protocol::{Number, Preview, Previewed, Scalar};
 
 fn wanted(scheduler: &str, steps: u64) -> Preview {
@@ -140,14 +140,13 @@ fn what_cannot_be_tried_is_told() {
     assert_eq!(preview(&asking, &wanted("cosine", 10)).rates.len(), 10);
 
     // Two trials that it kills put it into quarantine, and it is not tried any more.
-    let study = small_study(&home, "trials = 2\nparallel = 1");
-    let text = std::fs::read_to_string(&study).unwrap();
-    let (head, _) = text.split_once("scheduler = ").unwrap();
-    home.file(
-        "study.toml",
-        format!("{head}scheduler = \"misbehave\"\nmisbehave.action = \"abort\"\nlr = \"search\"\n"),
+    let file = study_of(
+        &home,
+        "trials = 2\nparallel = 1",
+        RUNGS,
+        "scheduler = \"misbehave\"\nmisbehave.action = \"abort\"\nlr = \"search\"",
     );
-    let id = home.start_detached("study.toml");
+    let id = home.start_detached(&file);
     home.wait_for_state(&id, "done");
     let (code, told) = asking.refused(|client| {
         let wanted = wanted("misbehave", 10);

@@ -1,16 +1,12 @@
 //! A terminal with a program in it, and somebody who types and reads there.
 
-use crate::support::{Home, try_within};
+use crate::support::{DEADLINE, Home, try_for};
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
 use std::io::{Read, Write};
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 use vt100::{MouseProtocolMode, Parser};
-
-/// How long anything that is waited for may take, on a machine that has much else to do.
-const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What ends a frame: the terminal shows it from here on.
 const FRAME_END: &[u8] = b"\x1b[?2026l";
@@ -22,13 +18,14 @@ pub struct Terminal {
     before: String,
     /// Nothing once it was unplugged.
     plug: Option<Plug>,
-    reader: Option<JoinHandle<()>>,
 }
 
 /// What holds a terminal's line open.
 struct Plug {
     keyboard: Box<dyn Write + Send>,
     line: Box<dyn MasterPty + Send>,
+    /// Reads what comes.
+    reader: JoinHandle<()>,
     /// How the line is set is forgotten with the last one who holds this end of it.
     _far_end: Box<dyn SlavePty + Send>,
 }
@@ -101,9 +98,9 @@ impl Terminal {
             plug: Some(Plug {
                 keyboard,
                 line: pair.master,
+                reader,
                 _far_end: pair.slave,
             }),
-            reader: Some(reader),
         }
     }
 
@@ -116,9 +113,8 @@ impl Terminal {
         lock(&self.seen).is_unplugged = true;
         // Its reader notices with the next that it reads, which is the page that this opens.
         self.press("?");
-        let reader = self.reader.take().map(JoinHandle::join);
-        reader.expect("it is plugged in").expect("it reads");
-        self.plug = None;
+        let plug = self.plug.take().expect("it is plugged in");
+        plug.reader.join().expect("it reads");
     }
 
     /// How the line is set: whether what is typed is shown, comes line by line, and so on.
@@ -169,7 +165,7 @@ impl Terminal {
     /// never was.
     #[track_caller]
     pub fn wait(&mut self, mut is_so: impl FnMut(&str) -> bool, what: &str) {
-        let found = try_within(DEADLINE, || is_so(&self.screen()).then_some(()));
+        let found = try_for(|| is_so(&self.screen()).then_some(()));
         if found.is_none() {
             let ended = self.child.try_wait().ok().flatten();
             let screen = self.screen();
@@ -218,7 +214,7 @@ impl Terminal {
     /// Waits until the program has ended by itself, and gives its exit code.
     #[track_caller]
     pub fn ended(&mut self) -> u32 {
-        let found = try_within(DEADLINE, || self.child.try_wait().ok().flatten());
+        let found = try_for(|| self.child.try_wait().ok().flatten());
         let Some(status) = found else {
             panic!("it does not end; it shows\n{}", self.screen());
         };
@@ -230,7 +226,7 @@ impl Terminal {
     /// cursor, keys and clicks as they are made.
     #[track_caller]
     pub fn is_taken_over(&mut self) {
-        let is_so = try_within(DEADLINE, || {
+        let is_so = try_for(|| {
             let seen = lock(&self.seen);
             let screen = seen.parser.screen();
             let is_taken = screen.alternate_screen()
@@ -246,7 +242,7 @@ impl Terminal {
     #[track_caller]
     pub fn is_given_back(&mut self) {
         let mut wrong = Vec::new();
-        let is_so = try_within(DEADLINE, || {
+        let is_so = try_for(|| {
             let seen = lock(&self.seen);
             let screen = seen.parser.screen();
             let not_yet = [
@@ -269,9 +265,12 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        // It may have ended; whatever a test came to, it does not live on.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Whatever a test came to, it does not live on. One that was reaped has no number any more;
+        // that may be another's by now.
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
     }
 }
 

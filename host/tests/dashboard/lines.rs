@@ -1,11 +1,10 @@
 //! Where there is no terminal, or none is wanted: plain lines.
 
 use crate::studies::{endless, start, study};
-use crate::support::{Finished, Home, one_line, signal, wait_for};
+use crate::support::{Finished, Home, one_line, signal, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
-use std::process::Stdio;
 
 #[test]
 fn without_a_terminal_there_is_one_clear_error() {
@@ -52,13 +51,7 @@ fn watched(home: &Home, more: &[&str]) -> Vec<String> {
 fn whoever_stops_watching_stops_nothing_else() {
     let home = Home::new();
     let id = start(&home, &endless(&home));
-    let mut watch = home
-        .attune()
-        .args(["watch", &id, "--json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut watch = home.begin(&["watch", &id, "--json"]);
     let mut lines = BufReader::new(watch.stdout.take().expect("its lines")).lines();
     lines.next().expect("a line").expect("a line");
     signal(watch.id(), Signal::INT);
@@ -67,6 +60,6 @@ fn whoever_stops_watching_stops_nothing_else() {
     assert_eq!(left.err, "");
     let steps = || home.json(&["ls", &id, "--json"])["trials"][0]["steps"].as_u64();
     let before = steps();
-    wait_for(|| (steps() > before).then_some(()), "it trains on");
+    wait_until(|| steps() > before, "it trains on");
     assert_eq!(home.study(&id)["state"], "running");
 }

@@ -1,7 +1,7 @@
 //! A day at the dashboard, from the first look to the last.
 
 use crate::ground::Terminal;
-use crate::support::{Home, signal, small_study, wait_for, wait_until};
+use crate::support::{Home, signal, small_study, wait_until};
 use rustix::process::Signal;
 
 /// Two rows of the table have a value, and stand in the order of it.
@@ -122,8 +122,8 @@ fn a_study_is_launched_watched_compared_forked_paused_and_outlives_its_daemon() 
     );
     let seconds = |home: &Home| home.study("s1")["seconds"].as_f64();
     let before = seconds(&home);
-    wait_for(
-        || (seconds(&home) > before).then_some(()),
+    wait_until(
+        || seconds(&home) > before,
         "the study goes on under the new daemon",
     );
     terminal.sees_in_a_line(&["running", "/90000"]);

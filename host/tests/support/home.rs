@@ -1,5 +1,6 @@
 //! A home of one's own for the program, and for the daemon and the workers that it starts there.
 
+use super::guard::Guard;
 use super::{Finished, plugins_dir};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
@@ -9,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long anything that a test waits for may take, on a machine that has much else to do.
-const DEADLINE: Duration = Duration::from_secs(60);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// How long the processes of a home may take to end after their daemon has.
 const END_WITHIN: Duration = Duration::from_secs(10);
@@ -18,16 +19,20 @@ const END_WITHIN: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A home of one's own for the program. When it is dropped its daemon is stopped, whatever became of
-/// the test; nothing that was started in it lives on.
+/// the test; nothing that was started in it lives on, also where the test itself is killed.
 pub struct Home {
     folder: tempfile::TempDir,
+    _guard: Guard,
 }
 
 impl Home {
     pub fn new() -> Self {
         plugins_dir();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let guard = Guard::over(folder.path(), &attune_home(folder.path()));
         Home {
-            folder: tempfile::tempdir().expect("a temporary folder"),
+            folder,
+            _guard: guard,
         }
     }
 
@@ -37,7 +42,7 @@ impl Home {
 
     /// What the program knows as `ATTUNE_HOME`.
     pub fn attune_home(&self) -> PathBuf {
-        self.path().join("home")
+        attune_home(self.path())
     }
 
     /// The folder of everything that must not be lost.
@@ -48,6 +53,11 @@ impl Home {
     /// The file whose lock makes a process the daemon of this home.
     pub fn lock_file(&self) -> PathBuf {
         lock_file(&self.attune_home())
+    }
+
+    /// Where its daemon listens.
+    pub fn socket(&self) -> PathBuf {
+        self.attune_home().join("run/attune.sock")
     }
 
     /// Writes a file into the home and gives its path.
@@ -183,6 +193,10 @@ impl Drop for Home {
     }
 }
 
+fn attune_home(folder: &Path) -> PathBuf {
+    folder.join("home")
+}
+
 fn lock_file(attune_home: &Path) -> PathBuf {
     attune_home.join("state/daemon.lock")
 }
@@ -239,7 +253,8 @@ pub fn wait_for<T>(look: impl FnMut() -> Option<T>, what: &str) -> T {
     }
 }
 
-fn try_for<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Waits until there is something, or nothing for as long as anything may take.
+pub fn try_for<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
     try_within(DEADLINE, look)
 }
 

@@ -7,12 +7,15 @@
     clippy::panic
 )] // Each test crate uses some of it.
 
+mod guard;
 mod home;
 mod study;
 mod words;
 
-pub use home::{Home, daemon_of, processes_of, signal, try_within, wait_for, wait_until};
-pub use study::{outcome, small_study, without_test_rows};
+pub use home::{
+    DEADLINE, Home, daemon_of, processes_of, signal, try_for, try_within, wait_for, wait_until,
+};
+pub use study::{RUNGS, SPACE, outcome, small_study, study_of, without_test_rows};
 pub use words::{one_line, says, unwrapped};
 
 use std::path::{Path, PathBuf};

@@ -5,14 +5,24 @@ use serde_json::Value;
 
 const WINE: &str = include_str!("../../../examples/data/wine.csv");
 
+/// How long a small study trains its trials.
+pub const RUNGS: &str = "min_epochs = 2\nmax_epochs = 9";
+
+/// What it searches.
+pub const SPACE: &str = "scheduler = [\"greedy\", \"cosine\", \"hypergradient\", \"plateau\"]\n\
+     lr = \"search\"\nwidth = [8, 16]\nbatch_size = 16\ndropout = 0.2";
+
 /// A small study over a real table: `study.toml` in this home, with these lines at its top.
 pub fn small_study(home: &Home, more: &str) -> String {
+    study_of(home, more, RUNGS, SPACE)
+}
+
+/// The same with another `[fidelity]` and another `[space]`.
+pub fn study_of(home: &Home, more: &str, fidelity: &str, space: &str) -> String {
     home.file("wine.csv", WINE);
     let text = format!(
         "seed = 5\n{more}\n[data]\npath = \"wine.csv\"\ntarget = \"cultivar\"\n\
-         [fidelity]\nmin_epochs = 2\nmax_epochs = 9\n\
-         [space]\nscheduler = [\"greedy\", \"cosine\", \"hypergradient\", \"plateau\"]\n\
-         lr = \"search\"\nwidth = [8, 16]\nbatch_size = 16\ndropout = 0.2\n"
+         [fidelity]\n{fidelity}\n[space]\n{space}\n"
     );
     home.file("study.toml", text).to_string_lossy().into_owned()
 }

@@ -1,7 +1,7 @@
 //! A made-up daemon with a large study.
 
 use crate::made_up::{self, NOW};
-use crate::toy::Toy;
+use crate::toy::{self, Toy};
 use attune_protocol::*;
 use attune_tui::dashboard::{Answer, Want};
 use std::collections::BTreeMap;
@@ -95,38 +95,14 @@ impl Daemon {
     fn table(&self, study: &str, from: u32) -> TrialTable {
         let all = if study == STUDY { TRIALS } else { 8 };
         let to = (from + PAGE).min(all);
+        let keys: Vec<String> = config(0).into_keys().collect();
+        let metrics = METRICS.map(str::to_owned).to_vec();
+        let row = |number| toy::row(&self.summary(number), &keys, &metrics);
         TrialTable {
-            keys: config(0).into_keys().collect(),
-            metrics: METRICS.map(str::to_owned).to_vec(),
-            rows: (from..to).map(|number| self.row(number)).collect(),
+            rows: (from..to).map(row).collect(),
             next: (to < all).then_some(to),
-        }
-    }
-
-    fn row(&self, number: u32) -> TrialRow {
-        let trial = self.summary(number);
-        TrialRow {
-            number,
-            state: trial.state,
-            scheduler: trial.scheduler,
-            config: trial.config.into_values().map(Some).collect(),
-            metrics: trial
-                .metrics
-                .into_values()
-                .map(|value| Some(Single(value.0 as f32)))
-                .collect(),
-            epochs: trial.epochs,
-            max_epochs: trial.max_epochs,
-            steps: trial.steps,
-            value: trial.value,
-            best_epoch: trial.best_epoch,
-            rungs: trial.rungs,
-            seconds: trial.seconds,
-            started_unix_ms: trial.started_unix_ms,
-            ended_unix_ms: trial.ended_unix_ms,
-            reason: None,
-            deaths: 0,
-            tags: Vec::new(),
+            keys,
+            metrics,
         }
     }
 

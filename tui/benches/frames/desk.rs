@@ -87,7 +87,7 @@ impl Desk {
         let mut desk = Desk::new();
         let effects = desk.app.handle([Input::Linked], desk.now);
         desk.answer(effects);
-        let mut effects = desk.handle(Key::Code(KeyCode::Enter));
+        let mut effects = desk.handle(KeyCode::Enter);
         let mut times = Vec::new();
         while let Some(effect) = effects.pop() {
             let Effect::Ask(want) = effect else { continue };
@@ -107,8 +107,8 @@ impl Desk {
     /// Presses a key, and tells how long it took until the frame that shows it was written. What is
     /// asked for because of it is answered after that.
     pub(crate) fn press(&mut self, key: Key) -> Duration {
-        match key {
-            Key::Code(_) => {}
+        let code = match key {
+            Key::Code(code) => code,
             Key::Marks => return self.each(" jjj jjj jjj jjj jjj "),
             Key::Filter => {
                 self.each("/");
@@ -125,10 +125,10 @@ impl Desk {
                 self.handle_all("state = running");
                 return self.press(Key::Code(KeyCode::Enter));
             }
-        }
+        };
         self.now += 150;
         let begun = Instant::now();
-        let effects = self.handle(key);
+        let effects = self.handle(code);
         self.draw();
         let took = begun.elapsed();
         self.answer(effects);
@@ -145,15 +145,12 @@ impl Desk {
 
     fn handle_all(&mut self, keys: &str) {
         for c in keys.chars() {
-            let effects = self.handle(Key::Code(KeyCode::Char(c)));
+            let effects = self.handle(KeyCode::Char(c));
             self.answer(effects);
         }
     }
 
-    fn handle(&mut self, key: Key) -> Vec<Effect> {
-        let Key::Code(code) = key else {
-            return Vec::new();
-        };
+    fn handle(&mut self, code: KeyCode) -> Vec<Effect> {
         let event = match code {
             KeyCode::Char('\u{15}') => KeyEvent::new(KeyCode::Char('u'), KeyModifiers::CONTROL),
             code => KeyEvent::new(code, KeyModifiers::NONE),

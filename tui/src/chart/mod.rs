@@ -339,7 +339,12 @@ impl<'a> Chart<'a> {
             legend::Legend::default()
         };
         let weights: Vec<u16> = self.panels.iter().map(|panel| panel.weight).collect();
-        let plan = plan(area, &weights, legend.columns(), legend.rows(area.width));
+        // Only a legend below the chart takes rows of it, and those are not cheap to count.
+        let below = match area.width {
+            layout::WIDE.. => 0,
+            width => legend.rows(width),
+        };
+        let plan = plan(area, &weights, legend.columns(), below);
         let (x, full_x) = self.x_axis();
         let mut layout = ChartLayout {
             area,
@@ -406,7 +411,8 @@ impl<'a> Chart<'a> {
 
 impl Panel<'_> {
     /// What a curve is worth at a place as it is drawn: smoothed, and as a staircase the value in
-    /// force. `None` where the curve has not begun or is over.
+    /// force. `None` where the curve has not begun or is over; a curve of one point, of which nobody
+    /// knows how far it reaches, has that value everywhere.
     fn value_at(&self, curve: &Curve<'_>, x: f64) -> Option<f64> {
         let points = &curve.points;
         let x = x / curve.scale();

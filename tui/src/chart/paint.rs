@@ -200,8 +200,7 @@ fn upright_lines(chart: &Chart<'_>, drawn: &Drawn<'_>, x: &Axis, buffer: &mut Bu
         if !(0.0..=1.0).contains(&place) {
             continue;
         }
-        let dot = (place * drawn.canvas.dots().0.saturating_sub(1) as f64).round() as usize;
-        let column = drawn.canvas.column((dot, 0));
+        let column = drawn.canvas.column(drawn.canvas.dot(place, 0.0));
         for row in 0..plot.height {
             if drawn.canvas.at(column, usize::from(row)) == Mark::Empty {
                 put(buffer, plot.x + column as u16, plot.y + row, glyph, dim);

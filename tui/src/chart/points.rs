@@ -21,13 +21,6 @@ pub enum Points<'a> {
         /// A value for each.
         ys: &'a [f64],
     },
-    /// A metric by epoch ([`attune_protocol::TrialCurve`]); the shorter of both counts.
-    Epochs {
-        /// The epochs.
-        epochs: &'a [u32],
-        /// A value for each.
-        values: &'a [Number],
-    },
     /// Stretches of steps ([`attune_protocol::Zoom`]), drawn as their mean in the band of their
     /// least and greatest values.
     Buckets(&'a [Bucket]),
@@ -64,7 +57,6 @@ impl Points<'_> {
             Points::Pairs(points) => points.len(),
             Points::Numbers(points) => points.len(),
             Points::Columns { xs, ys } => xs.len().min(ys.len()),
-            Points::Epochs { epochs, values } => epochs.len().min(values.len()),
             Points::Buckets(buckets) => buckets.len(),
         }
     }
@@ -80,7 +72,6 @@ impl Points<'_> {
             Points::Pairs(points) => points[index].0,
             Points::Numbers(points) => points[index].0.0,
             Points::Columns { xs, .. } => xs[index],
-            Points::Epochs { epochs, .. } => f64::from(epochs[index]),
             Points::Buckets(buckets) => {
                 buckets[index].from as f64 / 2.0 + buckets[index].to as f64 / 2.0
             }
@@ -93,7 +84,6 @@ impl Points<'_> {
             Points::Pairs(points) => points[index].1,
             Points::Numbers(points) => points[index].1.0,
             Points::Columns { ys, .. } => ys[index],
-            Points::Epochs { values, .. } => values[index].0,
             Points::Buckets(buckets) => buckets[index].mean.0,
         }
     }
@@ -109,7 +99,6 @@ impl Points<'_> {
             Points::Pairs(points) => extremes(&points[of], |p| p.1, |p| p.1, floor),
             Points::Numbers(points) => extremes(&points[of], |p| p.1.0, |p| p.1.0, floor),
             Points::Columns { ys, .. } => extremes(&ys[of], |y| *y, |y| *y, floor),
-            Points::Epochs { values, .. } => extremes(&values[of], |y| y.0, |y| y.0, floor),
             Points::Buckets(buckets) => extremes(&buckets[of], |b| b.min.0, |b| b.max.0, floor),
         }
     }

@@ -54,7 +54,6 @@ impl Average {
             Points::Pairs(points) => self.take_all(&points[of], |p| p.1),
             Points::Numbers(points) => self.take_all(&points[of], |p| p.1.0),
             Points::Columns { ys, .. } => self.take_all(&ys[of], |y| *y),
-            Points::Epochs { values, .. } => self.take_all(&values[of], |y| y.0),
             Points::Buckets(buckets) => self.take_all(&buckets[of], |b| b.mean.0),
         }
     }

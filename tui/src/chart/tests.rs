@@ -3,12 +3,16 @@
 //!
 //! After a wanted change: `UPDATE_SNAPSHOTS=1 cargo test -p attune-tui`, then read the difference.
 
+#[path = "../../tests/approved/mod.rs"]
+mod approved;
+
 use super::*;
+use crate::paint::screen_text;
 use crate::style::ColorDepth;
+use approved::approved;
 use attune_protocol::Bucket;
 use attune_protocol::Number;
 use ratatui::layout::Position;
-use std::path::Path;
 
 const PLAIN: Style = Style {
     color: ColorDepth::None,
@@ -16,34 +20,12 @@ const PLAIN: Style = Style {
     ..Style::ASCII
 };
 
-/// The cells of a buffer as lines of text.
-fn text(buffer: &Buffer) -> String {
-    let mut text = String::new();
-    for row in buffer.area.rows() {
-        let cells = row.columns().map(|cell| buffer[(cell.x, cell.y)].symbol());
-        let line: String = cells.collect();
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 /// Compares a chart of a size with its file.
 fn check(name: &str, (width, height): (u16, u16), chart: &Chart<'_>) -> ChartLayout {
     let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
     let layout = chart.draw(buffer.area, &mut buffer);
-    let actual = text(&buffer);
-    let file = format!("tests/snapshots/chart_{name}.txt");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
-    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-        let written = std::fs::write(&path, &actual);
-        assert!(written.is_ok(), "{file} cannot be written");
-    }
-    let expected = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        actual == expected,
-        "{file} says\n{expected}\nbut the chart is\n{actual}"
-    );
+    let actual = screen_text(&buffer);
+    approved(&format!("chart_{name}"), &actual);
     assert!(chart.style.unicode || actual.is_ascii(), "{name}");
     layout
 }
@@ -361,7 +343,7 @@ fn what_is_missing_is_said_in_words() {
         };
         let mut buffer = Buffer::empty(Rect::new(0, 0, 70, 8));
         chart(vec![panel], &view, PLAIN).draw(buffer.area, &mut buffer);
-        text(&buffer)
+        screen_text(&buffer)
     };
     let one = |points| vec![Curve::new("s1.1", Points::Pairs(points), Role::Chosen(0))];
     let zoomed = View {
@@ -541,7 +523,7 @@ fn colours_only_add_to_what_is_said_without_them() {
     );
     for color in [ColorDepth::Ansi16, ColorDepth::Ansi256, ColorDepth::True] {
         let colored = drawn(color);
-        assert_eq!(text(&colored), text(&plain));
+        assert_eq!(screen_text(&colored), screen_text(&plain));
         let mut inks: Vec<_> = colored.content.iter().map(|cell| cell.fg).collect();
         inks.sort_by_key(|ink| format!("{ink:?}"));
         inks.dedup();

@@ -2,7 +2,7 @@
 
 use super::thin::Stroke;
 use crate::axis::{Axis, even};
-use crate::canvas::{Canvas, Dot, Pen};
+use crate::canvas::{Canvas, Dot, Pen, Spacing};
 
 /// What lies above what. In a cell only the dots of the highest layer are seen, so that a chosen
 /// curve is never hidden.
@@ -143,22 +143,19 @@ impl<'a> Sheet<'a> {
 
     /// Puts a chosen curve's markers on its way where there are several, and one on its end.
     pub(super) fn markers(&mut self, strokes: &[Stroke], series: usize, of: usize) {
-        // Markers of several curves start at columns of their own, to keep out of each other's way.
-        let period = (4 * of).max(12);
-        let mut next = series * period / of.max(1);
+        let mut spacing = Spacing::of(series, of);
         let mut last = None;
         for (index, stroke) in strokes.iter().enumerate() {
             let Some(dot) = self.dot_at(stroke.x, stroke.last) else {
                 continue;
             };
             let column = self.canvas.column(dot);
-            let is_due = of > 1 && column >= next;
             // A single dot between two gaps would hardly be seen.
             let leads_on = strokes.get(index + 1).is_some_and(|next| next.joined);
             let is_alone = !stroke.joined && !leads_on && stroke.low == stroke.high;
-            if is_due || is_alone {
+            if spacing.is_due(column) || is_alone {
                 self.canvas.mark(series, dot);
-                next = (column / period + 1) * period + series * period / of;
+                spacing.marked(column);
             }
             last = Some(dot);
         }

@@ -1,5 +1,8 @@
 //! Screenshots: a picture as SVG, and as text.
 
+/// The picture as text.
+pub(crate) use crate::paint::screen_text as text;
+
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier};
 use std::fmt::Write;
@@ -20,23 +23,6 @@ const ANSI: [&str; 16] = [
     "#1c1f26", "#d54e53", "#5fb3a1", "#e7c547", "#5b9bd5", "#c397d8", "#56b4e9", "#d8dee9",
     "#6c7686", "#ff6f6f", "#8fd3b0", "#f0e442", "#82b7ea", "#dab2e8", "#8fd0f2", "#ffffff",
 ];
-
-/// The text of a picture, without spaces at the ends of lines.
-pub(crate) fn text(picture: &Buffer) -> String {
-    let mut text = String::new();
-    for y in picture.area.top()..picture.area.bottom() {
-        let mut line = String::new();
-        let mut x = picture.area.left();
-        while x < picture.area.right() {
-            let symbol = picture[(x, y)].symbol();
-            line.push_str(symbol);
-            x += symbol.width().max(1) as u16;
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
 
 /// The picture as SVG: text, so that it can be searched and stays sharp.
 pub(crate) fn svg(picture: &Buffer, title: &str) -> String {

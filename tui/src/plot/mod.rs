@@ -6,7 +6,7 @@
 //! axis cannot show.
 
 use crate::axis::{Axis, Tick};
-use crate::canvas::{Canvas, Dot, Mark, Pen, braille};
+use crate::canvas::{Canvas, Dot, Mark, Pen, Spacing, braille};
 use crate::paint;
 use crate::style::{Ink, Style};
 use crate::text::{clean, fit, fit_line, flow, pad, pad_left, width};
@@ -164,9 +164,7 @@ fn draw(canvas: &mut Canvas, index: usize, of: usize, series: &Series, axes: (&A
     // All points that fall on one column of dots are drawn as one upright stroke, so that a
     // million points cost little more than there are dots.
     let mut stroke: Option<(Dot, Dot)> = None;
-    // Markers of several curves start at columns of their own, to keep out of each other's way.
-    let period = (4 * of).max(12);
-    let mut next_marker = index * period / of;
+    let mut spacing = Spacing::of(index, of);
     for &(point_x, point_y) in &series.points {
         if !(point_x.is_finite() && y.shows(point_y)) {
             if let Some((top, bottom)) = stroke.take() {
@@ -191,9 +189,9 @@ fn draw(canvas: &mut Canvas, index: usize, of: usize, series: &Series, axes: (&A
             }
         }
         let column = canvas.column(dot);
-        if of > 1 && column >= next_marker {
+        if spacing.is_due(column) {
             canvas.mark(index, dot);
-            next_marker = (column / period + 1) * period + index * period / of;
+            spacing.marked(column);
         }
         before = Some(dot);
         last = Some(dot);

@@ -3,7 +3,6 @@
 use crate::desk::{Desk, check, check_with};
 use crate::toy::Toy;
 use attune_tui::dashboard::{Deed, Want};
-use attune_tui::{ColorDepth, Style};
 
 /// Marks the three best trials of s12 and compares them.
 const THREE: &str = "j<enter>   c";
@@ -103,16 +102,11 @@ fn too_many_are_cut_with_a_word() {
 
 #[test]
 fn forks_are_counted_from_the_fork_on() {
-    let style = Style {
-        color: ColorDepth::Ansi256,
-        unicode: true,
-        ..Style::ASCII
-    };
     let toy = Toy {
         is_forked: true,
         ..Toy::default()
     };
-    let mut desk = Desk::with((120, 40), style, toy);
+    let mut desk = Desk::before((120, 40), toy);
     desk.press("<enter> 1j<enter> 4");
     desk.sees("s12.1 at 138");
     desk.press("v");

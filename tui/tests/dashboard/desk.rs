@@ -1,16 +1,16 @@
 //! Somebody at a terminal with the dashboard before a made-up daemon.
 
+use crate::approved::approved;
 use crate::made_up;
 use crate::toy::Toy;
 use attune_tui::dashboard::{App, Deed, Effect, Input};
-use attune_tui::{ColorDepth, Style};
+use attune_tui::{ColorDepth, Style, screen_text};
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use ratatui::layout::Rect;
 use ratatui::style::Color;
-use std::path::Path;
 use unicode_width::UnicodeWidthStr;
 
 /// Sizes and what the terminal can show.
@@ -33,12 +33,17 @@ pub(crate) struct Desk {
 impl Desk {
     /// A colour terminal of this size; the daemon has answered what the first screen wants.
     pub(crate) fn new(size: (u16, u16)) -> Self {
+        Desk::before(size, Toy::default())
+    }
+
+    /// The same, before a daemon of one's own.
+    pub(crate) fn before(size: (u16, u16), toy: Toy) -> Self {
         let style = Style {
             color: ColorDepth::Ansi256,
             unicode: true,
             ..Style::ASCII
         };
-        Desk::with(size, style, Toy::default())
+        Desk::with(size, style, toy)
     }
 
     pub(crate) fn with(size: (u16, u16), style: Style, toy: Toy) -> Self {
@@ -122,7 +127,7 @@ impl Desk {
         let screen = self.screen();
         screen.lines().enumerate().find_map(|(y, line)| {
             let at = line.find(text)?;
-            Some((line[..at].chars().count() as u16, y as u16))
+            Some((line[..at].width() as u16, y as u16))
         })
     }
 
@@ -149,20 +154,7 @@ impl Desk {
 
     /// What is on the screen, without spaces at the ends of lines.
     pub(crate) fn screen(&self) -> String {
-        let area = self.buffer.area;
-        let mut text = String::new();
-        for y in 0..area.height {
-            let mut line = String::new();
-            let mut x = 0;
-            while x < area.width {
-                let symbol = self.buffer[(x, y)].symbol();
-                line.push_str(symbol);
-                x += symbol.width().max(1) as u16;
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text
+        screen_text(&self.buffer)
     }
 
     fn has_colour(&self) -> bool {
@@ -192,17 +184,7 @@ pub(crate) fn check_with<'k>(name: &str, start: impl Fn() -> (Toy, &'k str)) {
         let mut desk = Desk::with(size, style, toy);
         desk.press(keys);
         let actual = desk.screen();
-        let file = format!("tests/snapshots/dashboard/{name}_{terminal}.txt");
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&file);
-        if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(&path, &actual).unwrap();
-        }
-        let expected = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            actual == expected,
-            "{file} says\n{expected}\nbut the screen is\n{actual}"
-        );
+        approved(&format!("dashboard/{name}_{terminal}"), &actual);
         // Names of studies are as they are in any alphabet.
         let own = actual.replace("温度", "??");
         assert!(unicode || own.is_ascii(), "{name}:\n{own}");

@@ -1,6 +1,8 @@
 //! What all screens share: head and foot, help, palette, the line to the daemon.
 
 use crate::desk::{Desk, check};
+use crate::toy::Toy;
+use attune_tui::Style;
 use attune_tui::dashboard::{Deed, Input};
 
 #[test]
@@ -87,4 +89,19 @@ fn nothing_is_drawn_anew_where_nothing_changed() {
     desk.press("<f12>");
     desk.wait(20_000);
     assert_eq!(before, desk.screen());
+
+    let toy = Toy {
+        is_empty: true,
+        ..Toy::default()
+    };
+    let mut quiet = Desk::with((100, 30), Style::ASCII, toy);
+    assert!(!quiet.app.is_dirty(), "it was drawn");
+    for second in 1..=20 {
+        let asked = quiet.app.handle([Input::Tick], quiet.now + second * 1_000);
+        assert!(!quiet.app.is_dirty(), "after {second} s, {asked:?}");
+    }
+    quiet
+        .app
+        .handle([Input::Unlinked("it was killed".to_owned())], quiet.now);
+    assert!(quiet.app.is_dirty(), "the line to the daemon is gone");
 }

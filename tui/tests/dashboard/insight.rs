@@ -2,7 +2,6 @@
 
 use crate::desk::{Desk, check, check_with};
 use crate::toy::Toy;
-use attune_tui::{ColorDepth, Style};
 
 #[test]
 fn how_it_looks() {
@@ -19,14 +18,6 @@ fn how_it_looks() {
         };
         (toy, "7")
     });
-}
-
-fn desk_style() -> Style {
-    Style {
-        color: ColorDepth::Ansi256,
-        unicode: true,
-        ..Style::ASCII
-    }
 }
 
 #[test]
@@ -124,7 +115,7 @@ fn of_very_many_trials_a_sample_is_drawn_and_said_to_be_one() {
         many: Some(50_000),
         ..Toy::default()
     };
-    let mut desk = Desk::with((120, 40), desk_style(), toy);
+    let mut desk = Desk::before((120, 40), toy);
     desk.press("j<enter>7<tab>");
     desk.sees("2000 of 50000 trials are drawn: the 10 best and an even sample");
     desk.press(" ");

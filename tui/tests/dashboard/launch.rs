@@ -256,9 +256,12 @@ fn the_mouse_fills_it_in() {
     assert!(drafted, "{}", desk.screen());
     let (x, y) = desk.find("early stopping").unwrap();
     desk.click(x, y);
+    desk.sees("early stopping   ◂ asha ▸");
     desk.now += 1_000;
+    // The columns that were offered for the target are gone, and what stands below them went up.
+    let (x, y) = desk.find("early stopping").unwrap();
     desk.click(x, y);
-    desk.sees("none");
+    desk.sees("early stopping   ◂ none ▸");
     desk.mouse(MouseEventKind::ScrollDown, x, y);
     desk.sees_not("begin with");
     desk.mouse(MouseEventKind::ScrollUp, x, y);

@@ -6,6 +6,8 @@
     reason = "the helpers of a test fail as its tests do"
 )]
 
+#[path = "../approved/mod.rs"]
+mod approved;
 #[path = "../made_up/mod.rs"]
 mod made_up;
 

@@ -358,45 +358,55 @@ pub(crate) fn table(study: &str, from: u32) -> TrialTable {
         .collect();
     metrics.sort();
     metrics.dedup();
-    let row = |trial: &TrialSummary| {
-        let number = trial.id.rsplit_once('.').and_then(|(_, n)| n.parse().ok());
-        let number = number.unwrap_or(0);
-        let begun = made_up::NOW - 300_000 + u64::from(number / 2) * 8_000;
+    let timed = |trial: &TrialSummary| {
+        let row = row(trial, &keys, &metrics);
+        let begun = made_up::NOW - 300_000 + u64::from(row.number / 2) * 8_000;
         let ended = begun + (trial.seconds.0 * 1e3) as u64;
         TrialRow {
-            number,
-            state: trial.state,
-            scheduler: trial.scheduler.clone(),
-            config: keys
-                .iter()
-                .map(|key| trial.config.get(key).cloned())
-                .collect(),
-            metrics: metrics
-                .iter()
-                .map(|key| trial.metrics.get(key).map(|value| Single(value.0 as f32)))
-                .collect(),
-            epochs: trial.epochs,
-            max_epochs: trial.max_epochs,
-            steps: trial.steps,
-            value: trial.value,
-            best_epoch: trial.best_epoch,
             rungs: [2, 6, 18]
                 .into_iter()
                 .filter(|rung| *rung <= trial.epochs)
                 .collect(),
-            seconds: trial.seconds,
             started_unix_ms: Some(begun),
             ended_unix_ms: (trial.state != TrialState::Running).then_some(ended),
-            reason: trial.reason.clone(),
-            deaths: 0,
-            tags: trial.note.tags.clone(),
+            ..row
         }
     };
     TrialTable {
-        rows: trials.iter().map(row).collect(),
+        rows: trials.iter().map(timed).collect(),
         keys: keys.clone(),
         metrics: metrics.clone(),
         next: None,
+    }
+}
+
+/// A trial as a table with these settings and metrics has it.
+pub(crate) fn row(trial: &TrialSummary, keys: &[String], metrics: &[String]) -> TrialRow {
+    let number = trial.id.rsplit_once('.').and_then(|(_, n)| n.parse().ok());
+    TrialRow {
+        number: number.unwrap_or(0),
+        state: trial.state,
+        scheduler: trial.scheduler.clone(),
+        config: keys
+            .iter()
+            .map(|key| trial.config.get(key).cloned())
+            .collect(),
+        metrics: metrics
+            .iter()
+            .map(|key| trial.metrics.get(key).map(|value| Single(value.0 as f32)))
+            .collect(),
+        epochs: trial.epochs,
+        max_epochs: trial.max_epochs,
+        steps: trial.steps,
+        value: trial.value,
+        best_epoch: trial.best_epoch,
+        rungs: trial.rungs.clone(),
+        seconds: trial.seconds,
+        started_unix_ms: trial.started_unix_ms,
+        ended_unix_ms: trial.ended_unix_ms,
+        reason: trial.reason.clone(),
+        deaths: 0,
+        tags: trial.note.tags.clone(),
     }
 }
 

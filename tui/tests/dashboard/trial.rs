@@ -3,8 +3,8 @@
 use crate::desk::{Desk, check};
 use crate::toy::Toy;
 use attune_protocol::{Number, Steer, StepsQuery};
+use attune_tui::Style;
 use attune_tui::dashboard::{Deed, Input, Want};
-use attune_tui::{ColorDepth, Style};
 
 /// Opens the best trial of the study s12.
 const BEST: &str = "j<enter><enter>";
@@ -177,12 +177,7 @@ fn a_fork_leads_to_where_it_comes_from() {
         is_forked: true,
         ..Toy::default()
     };
-    let style = Style {
-        color: ColorDepth::Ansi256,
-        unicode: true,
-        ..Style::ASCII
-    };
-    let mut desk = Desk::with((120, 40), style, toy);
+    let mut desk = Desk::before((120, 40), toy);
     desk.press("<enter><enter>");
     desk.sees("fork of s12.1 at step 138");
     desk.press("<tab><tab>");

@@ -21,7 +21,7 @@ impl App {
     /// A command of [`Group::Deeds`](crate::dashboard::keys::Group::Deeds) that the screen left to us.
     pub(super) fn act(&mut self, command: Command, effects: &mut Vec<Effect>) {
         if command == Command::Launch {
-            self.go(Place::Launch, effects);
+            self.go(Place::Launch);
             return;
         }
         let subjects = {
@@ -46,7 +46,7 @@ impl App {
             Command::Export => self.ask_export(study),
             Command::Note => self.ask_note(first, effects),
             Command::Tag => self.ask_tags(first, effects),
-            Command::Compare => self.compare(&subjects, effects),
+            Command::Compare => self.compare(&subjects),
             Command::Again => self.again(&study, effects),
             _ => {}
         }
@@ -292,7 +292,7 @@ impl App {
         self.show(Dialog::new(purpose, "Tags", text, entries));
     }
 
-    fn compare(&mut self, subjects: &[Subject], effects: &mut Vec<Effect>) {
+    fn compare(&mut self, subjects: &[Subject]) {
         if self.focus.marked.len() < 2 {
             // The best one is what the chosen one is held against.
             for subject in subjects {
@@ -313,7 +313,7 @@ impl App {
             self.tell("marked; mark one more (space) to compare");
             return;
         }
-        self.go(Place::Compare, effects);
+        self.go(Place::Compare);
     }
 
     fn again(&mut self, study: &str, effects: &mut Vec<Effect>) {
@@ -329,7 +329,7 @@ impl App {
 
     /// Fills the launch form.
     pub(super) fn draft(&mut self, spec: String, file: String, effects: &mut Vec<Effect>) {
-        self.go(Place::Launch, effects);
+        self.go(Place::Launch);
         self.at_screen(effects, |screen, cx| screen.fill(spec, file, cx));
     }
 

@@ -377,27 +377,22 @@ impl App {
             Command::Undo => self.take_back(effects),
             Command::Back => {
                 let back = self.trail.pop().unwrap_or(Place::Studies);
-                self.go_to(back, effects);
+                self.place = back;
             }
-            Command::Go(place) => self.go(place, effects),
-            Command::NextPlace => self.go(self.place.beside(1), effects),
-            Command::PreviousPlace => self.go(self.place.beside(-1), effects),
+            Command::Go(place) => self.go(place),
+            Command::NextPlace => self.go(self.place.beside(1)),
+            Command::PreviousPlace => self.go(self.place.beside(-1)),
             command => self.act(command, effects),
         }
     }
 
     /// To another screen, from which one can go back.
-    fn go(&mut self, place: Place, effects: &mut Vec<Effect>) {
+    fn go(&mut self, place: Place) {
         if place != self.place {
             self.trail.retain(|&before| before != place);
             self.trail.push(self.place);
         }
-        self.go_to(place, effects);
-    }
-
-    fn go_to(&mut self, place: Place, effects: &mut Vec<Effect>) {
         self.place = place;
-        self.at_screen(effects, |screen, cx| screen.enter(cx));
     }
 
     /// The screen that is shown, and what it sees.
@@ -421,7 +416,7 @@ impl App {
         for step in steps {
             self.dirty = true;
             match step {
-                Step::Go(place) => self.go(place, effects),
+                Step::Go(place) => self.go(place),
                 Step::Do(deed) => self.perform(deed, effects),
                 Step::Show(overlay) => self.overlay = Some(overlay),
                 Step::Tell(text) => self.tell(text),
@@ -474,7 +469,7 @@ impl App {
             .iter()
             .find(|(area, _)| area.contains((x, y).into()));
         if let (Some(&(_, place)), Press::Click) = (tab, press) {
-            self.go(place, effects);
+            self.go(place);
         } else if self.body.contains((x, y).into())
             || matches!(press, Press::Drag(..) | Press::Drop(..))
         {

@@ -84,9 +84,6 @@ pub(crate) trait Screen {
     /// Something was pasted, while it is typed into.
     fn paste(&mut self, _text: &str, _cx: &mut Cx<'_>) {}
 
-    /// The dashboard moved here.
-    fn enter(&mut self, _cx: &mut Cx<'_>) {}
-
     /// A filter was typed for it.
     fn set_filter(&mut self, _text: &str, _cx: &mut Cx<'_>) {}
 

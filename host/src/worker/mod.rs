@@ -65,7 +65,10 @@ pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     let desk = Arc::new(Desk::default());
     let (reporter, reports) = mpsc::channel(report::REPORTS);
     let mut workshop = Workshop::new(Arc::clone(&desk), Arc::clone(&recorder), reporter)?;
-    process::vital_thread("attune-training", move || workshop.work())?;
+    process::vital_thread("attune-training", move || {
+        process::step_back();
+        workshop.work();
+    })?;
 
     let limits = Limits {
         load: Duration::from_secs_f64(args.load_seconds),

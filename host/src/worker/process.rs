@@ -7,6 +7,9 @@ use std::io::{ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
+/// How far training steps back, as `nice` counts it.
+const NICENESS: i32 = 10;
+
 /// Where memory runs out, a worker is to be killed sooner than the daemon: what it does can be done
 /// again.
 const OOM_SCORE: &str = "500";
@@ -23,6 +26,13 @@ pub(crate) fn vital_thread(name: &str, work: impl FnOnce() + Send + 'static) -> 
         })
         .with_context(|| format!("cannot start the thread {name}"))?;
     Ok(())
+}
+
+/// Lets everybody else go first from here on, on this thread: where all cores train, the daemon and
+/// the screens that people look at need little, but soon.
+pub(crate) fn step_back() {
+    // Where that is not allowed they wait a little longer.
+    let _ = rustix::process::nice(NICENESS);
 }
 
 /// Ends the process when its stdin ends: the daemon holds the other end of it and so need not live

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 pub(crate) fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     attune_trainer::use_one_thread()?;
-    let model = Model::load(&args.model)?;
+    let mut model = Model::load(&args.model)?;
     let table = Table::read(&args.data)?;
     let predictions = model.predict(&table)?;
     for note in table.notes().iter().chain(&predictions.notes) {

@@ -6,8 +6,9 @@
 //! order of their names, which is all that follows the file's header, and at its end its own.
 
 use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
+use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
-use crate::model::{Architecture, Mlp, exp};
+use crate::model::{Architecture, Network};
 use crate::tensor_file::{TensorFile, encode, entries, read_file, write_aside};
 use crate::trial::{Trial, TrialSettings};
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,7 @@ pub struct ModelCard {
 #[derive(Debug)]
 pub struct Model {
     card: ModelCard,
-    network: Mlp,
+    network: Network,
 }
 
 /// What a model says about the rows of a table.
@@ -133,7 +134,7 @@ impl Model {
     /// The model of a trial's best epoch.
     pub(crate) fn of_trial(
         trial: &Trial,
-        network: Mlp,
+        network: Network,
         test: Scores,
         training: serde_json::Value,
     ) -> Model {
@@ -173,22 +174,21 @@ impl Model {
     ///
     /// # Errors
     /// A column that the model was trained on is missing.
-    pub fn predict(&self, table: &Table) -> Result<Predictions, ModelError> {
+    pub fn predict(&mut self, table: &Table) -> Result<Predictions, ModelError> {
         let rows: Vec<usize> = (0..table.rows()).collect();
         let (features, unread) = self.card.preprocessor.apply(table, &rows)?;
         let mut notes: Vec<String> = unread.iter().map(ToString::to_string).collect();
         notes.extend(self.ignored(table));
-        let outputs = self
-            .network
-            .predict(&features)
-            .map_err(|error| ModelError::Broken(error.to_string()))?;
+        let mut outputs = self.network.predict(&features);
         let answers = match &self.card.task {
             Task::Classification { classes } => {
-                let rows = outputs.chunks_exact(classes.len());
+                let chosen = outputs.chunks_exact(classes.len()).map(most_likely);
+                let chosen = chosen.collect();
+                outputs.chunks_exact_mut(classes.len()).for_each(softmax);
                 Answers::Classes {
                     classes: classes.clone(),
-                    chosen: rows.clone().map(most_likely).collect(),
-                    probabilities: rows.flat_map(softmax).collect(),
+                    chosen,
+                    probabilities: outputs,
                 }
             }
             Task::Regression { mean, scale } => Answers::Numbers(
@@ -316,7 +316,7 @@ fn is_sealed(card: &str) -> bool {
 }
 
 /// The checksum of the tensors as they stand in a file, where they are ordered by name.
-fn weights_crc32(network: &Mlp) -> u32 {
+fn weights_crc32(network: &Network) -> u32 {
     let tensors: BTreeMap<&str, &[f32]> = network
         .groups()
         .iter()
@@ -335,7 +335,7 @@ fn weights_crc32(network: &Mlp) -> u32 {
 }
 
 /// Builds the network that the card describes from the file's tensors.
-fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<Mlp, String> {
+fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<Network, String> {
     let settings = card
         .settings
         .clone()
@@ -348,12 +348,13 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
         activation: settings.activation,
     };
     let fits = architecture
+        .plan()
         .parameters()
         .is_some_and(|count| count <= file_size / size_of::<f32>());
     if architecture.inputs == 0 || architecture.outputs == 0 || !fits {
         return Err("its card describes a network that its tensors cannot hold".into());
     }
-    let mut network = Mlp::new(architecture, 0).map_err(|error| error.to_string())?;
+    let mut network = Network::new(architecture, 0.0, 0);
     for group in network.groups_mut() {
         group.values = file.read("", group)?;
         for tensor in &group.tensors {
@@ -365,13 +366,6 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
                 ));
             }
         }
-        group.publish();
     }
     Ok(network)
-}
-
-fn softmax(logits: &[f32]) -> impl Iterator<Item = f32> {
-    let highest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f32 = logits.iter().map(|logit| exp(logit - highest)).sum();
-    logits.iter().map(move |logit| exp(logit - highest) / sum)
 }

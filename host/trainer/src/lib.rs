@@ -33,7 +33,7 @@
 //! let scheduler = InProcess::<Constant>::configure(&Default::default(), &setup)?;
 //! let mut trial = Trial::new(settings, data, Box::new(scheduler))?;
 //! trial.run_until(3, &mut (), &AtomicBool::new(false))?;
-//! let model = trial.model(serde_json::Value::Null)?;
+//! let mut model = trial.model(serde_json::Value::Null)?;
 //! let predictions = model.predict(&table)?;
 //! # let _ = predictions;
 //! # Ok(())
@@ -62,6 +62,8 @@
 
 pub mod artifact;
 pub mod data;
+mod kernel;
+mod layer;
 pub mod metrics;
 mod model;
 mod optimizer;
@@ -71,5 +73,5 @@ mod tensor_file;
 mod threads;
 pub mod trial;
 
-pub use model::Activation;
-pub use threads::{ThreadsError, use_one_thread};
+pub use kernel::Activation;
+pub use threads::{ThreadsError, use_one_thread, use_threads};

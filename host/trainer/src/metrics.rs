@@ -1,7 +1,7 @@
 //! How good predictions are: named, with unit and direction.
 
 use crate::data::{Samples, Targets, Task, TaskKind};
-use crate::model::exp;
+use crate::kernel::exp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -153,7 +153,6 @@ impl Optimizer {
                     rule.update(values, gradients, state);
                 }
             }
-            group.publish();
         }
     }
 }
@@ -260,7 +259,7 @@ impl Adam {
 pub(crate) fn clip(gradients: &mut [Vec<f32>], longest: f64) {
     let norm = gradients
         .iter()
-        .map(|group| crate::signals::norm_sq(group))
+        .map(|group| crate::kernel::norm_sq(group))
         .sum::<f64>()
         .sqrt();
     let factor = longest / (norm + 1e-6);

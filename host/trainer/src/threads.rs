@@ -1,37 +1,59 @@
-//! One thread a trial.
+//! How many threads a trial computes on: one unless somebody says otherwise.
 //!
-//! dfdx hands every matrix product to gemm, which asks rayon how many threads there are. At the
-//! sizes of tabular models a second thread inside a product makes it slower, while a second trial
-//! on the second core is nearly free.
+//! At the sizes of tabular models a second thread inside a product makes it slower, while a second
+//! trial on the second core is nearly free. Larger products can be shared out; the numbers are the
+//! same bit for bit.
 
-/// Makes every trial train on the thread that calls it, and on that thread alone.
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+static THREADS: AtomicUsize = AtomicUsize::new(1);
+
+/// Lets every trial of this process share its large products out to so many threads; with one, a
+/// trial trains on the thread that calls it, and on that thread alone.
 ///
-/// Builds rayon's global pool with a single thread. gemm then sees one thread and computes inline
-/// on the caller; the pool's thread itself never gets work. Call it once at the start of the
-/// program, before anything else uses rayon. Calling it again is harmless.
+/// Builds rayon's global pool with as many threads. Call it once at the start of the program, before
+/// anything else uses rayon. Calling it again with the same number is harmless.
 ///
 /// # Errors
-/// Somebody has already built the global pool with another number of threads. Training then still
-/// gives the same numbers, only slower when several trials run side by side.
-pub fn use_one_thread() -> Result<(), ThreadsError> {
+/// Somebody has already built the global pool with another number of threads. Training then gives
+/// the same numbers on one thread.
+pub fn use_threads(threads: usize) -> Result<(), ThreadsError> {
     // An error here only says that the pool exists, which the count below judges better.
     let _ = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .thread_name(|_| "attune-idle-pool".to_owned())
+        .num_threads(threads)
+        .thread_name(|number| format!("attune-product-{number}"))
         .build_global();
     match rayon::current_num_threads() {
-        1 => Ok(()),
-        threads => Err(ThreadsError { threads }),
+        there if there == threads => {
+            THREADS.store(threads, Ordering::Relaxed);
+            Ok(())
+        }
+        there => Err(ThreadsError { threads, there }),
     }
+}
+
+/// As [`use_threads`] of one: what trials that run side by side want.
+///
+/// # Errors
+/// As [`use_threads`].
+pub fn use_one_thread() -> Result<(), ThreadsError> {
+    use_threads(1)
+}
+
+/// How many threads a product may be shared out to.
+pub(crate) fn count() -> usize {
+    THREADS.load(Ordering::Relaxed)
 }
 
 /// Rayon's pool was there first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the global thread pool already has {threads} threads, so trials that run side by side would \
-     share them; call use_one_thread before anything else uses rayon"
+    "the global thread pool already has {there} threads instead of {threads}; call use_threads \
+     before anything else uses rayon"
 )]
 pub struct ThreadsError {
-    /// How many threads it has.
+    /// How many threads were asked for.
     pub threads: usize,
+    /// How many it has.
+    pub there: usize,
 }

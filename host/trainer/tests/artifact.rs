@@ -38,9 +38,9 @@ fn a_loaded_model_predicts_the_same_bit_for_bit() {
     for (table, target) in [(flowers(200), "kind"), (hills(200), "height")] {
         let folder = folder();
         let path = folder.path().join("best.safetensors");
-        let saved = model(&table, target);
+        let mut saved = model(&table, target);
         saved.save(&path).unwrap();
-        let loaded = Model::load(&path).unwrap();
+        let mut loaded = Model::load(&path).unwrap();
         assert_eq!(loaded.card(), saved.card());
         assert_eq!(loaded.card().training["scheduler"], "constant");
         assert_eq!(
@@ -65,11 +65,11 @@ fn a_deep_model_is_loaded_again() {
     };
     let table = flowers(60);
     let trial = trial::<Constant>(settings, &dataset(&table, "kind"));
-    let saved = trial.model(serde_json::Value::Null).unwrap();
+    let mut saved = trial.model(serde_json::Value::Null).unwrap();
     let folder = folder();
     let path = folder.path().join("deep.safetensors");
     saved.save(&path).unwrap();
-    let loaded = Model::load(&path).unwrap();
+    let mut loaded = Model::load(&path).unwrap();
     assert_eq!(
         loaded.predict(&table).unwrap(),
         saved.predict(&table).unwrap()
@@ -97,7 +97,7 @@ fn predictions_are_probabilities_of_named_classes() {
 
 #[test]
 fn columns_may_come_in_any_order_and_the_target_may_be_missing() {
-    let model = model(&flowers(200), "kind");
+    let mut model = model(&flowers(200), "kind");
     let straight = Table::parse(
         "a.csv",
         "länge,width,colour,same\n1.5,2.5,red,1\n".as_bytes(),

@@ -1,23 +1,18 @@
-//! Multi-layer perceptrons whose widths and depth are chosen at run time.
+//! Networks whose shape is chosen at run time.
 
-mod activation;
-mod ops;
+mod mlp;
 mod parameters;
 
-pub use activation::Activation;
-pub(crate) use activation::exp;
-pub(crate) use parameters::{Group, NamedTensor};
+pub(crate) use parameters::{Group, Kind, NamedTensor, Plan, Start};
 
 use crate::data::{Features, Targets};
+use crate::kernel::{Activation, cross_entropy, squared_error};
+use crate::layer::{Backward, Forward, Layer, Sequence};
 use crate::random::{Purpose, stream};
-use dfdx::prelude::{
-    Backward, Cpu, CpuError, NoneTape, OwnedTape, PutTape, SplitTape, Tape, TensorFromVec, Trace,
-};
-use ops::{After, Matrix};
-use rand::Rng;
 
-/// Rows that are predicted at once: enough to keep the products efficient, and little memory.
-const EVALUATION_ROWS: usize = 1024;
+/// Numbers that predicting may keep between layers at once: enough to keep the products efficient,
+/// and little memory.
+const EVALUATION_NUMBERS: usize = 1 << 19;
 
 /// The shape of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,21 +24,16 @@ pub(crate) struct Architecture {
 }
 
 impl Architecture {
-    fn widths(&self) -> Vec<usize> {
-        let mut widths = vec![self.inputs];
-        widths.extend(&self.hidden);
-        widths.push(self.outputs);
-        widths
+    /// Its parameters to be, and its layers; with this share of units left out in training.
+    fn planned(&self, dropout: f64) -> (Plan, Sequence) {
+        let mut plan = Plan::default();
+        let layers = mlp::layers(self, dropout, &mut plan);
+        (plan, layers)
     }
 
-    /// How many parameters it has; nothing where that overflows.
-    pub(crate) fn parameters(&self) -> Option<usize> {
-        self.widths().windows(2).try_fold(0_usize, |sum, pair| {
-            pair[0]
-                .checked_add(1)?
-                .checked_mul(pair[1])?
-                .checked_add(sum)
-        })
+    /// Its parameters to be.
+    pub(crate) fn plan(&self) -> Plan {
+        self.planned(0.0).0
     }
 }
 
@@ -55,11 +45,9 @@ pub(crate) struct Batch<'a> {
     pub(crate) targets: &'a Targets,
 }
 
-/// What regularises a training step.
+/// What a training step's loss is made with.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Noise {
-    /// The share of hidden units that is left out.
-    pub(crate) dropout: f64,
     pub(crate) label_smoothing: f32,
     pub(crate) seed: u64,
     /// Which step's masks to draw.
@@ -68,27 +56,30 @@ pub(crate) struct Noise {
 
 /// A network with its parameters.
 #[derive(Debug)]
-pub(crate) struct Mlp {
-    device: Cpu,
+pub(crate) struct Network {
     architecture: Architecture,
-    groups: [Group; 2],
+    layers: Sequence,
+    groups: Vec<Group>,
+    input: Vec<f32>,
+    output: Vec<f32>,
+    labels: Vec<u32>,
+    numbers: Vec<f32>,
 }
 
-impl Mlp {
-    /// A network with freshly drawn weights.
-    pub(crate) fn new(architecture: Architecture, seed: u64) -> Result<Self, CpuError> {
-        let device = Cpu::default();
-        let groups = parameters::initial(
-            &device,
-            &architecture.widths(),
-            architecture.activation,
-            seed,
-        )?;
-        Ok(Mlp {
-            device,
+impl Network {
+    /// A network with freshly drawn weights, in which this share of hidden units is left out in
+    /// training.
+    pub(crate) fn new(architecture: Architecture, dropout: f64, seed: u64) -> Self {
+        let (plan, layers) = architecture.planned(dropout);
+        Network {
             architecture,
-            groups,
-        })
+            layers,
+            groups: plan.draw(seed),
+            input: Vec::new(),
+            output: Vec::new(),
+            labels: Vec::new(),
+            numbers: Vec::new(),
+        }
     }
 
     pub(crate) fn architecture(&self) -> &Architecture {
@@ -99,130 +90,85 @@ impl Mlp {
         &self.groups
     }
 
-    /// The groups, to change their values; call [`Group::publish`] afterwards.
+    /// The groups, to change their values.
     pub(crate) fn groups_mut(&mut self) -> &mut [Group] {
         &mut self.groups
     }
 
     /// The mean loss of a batch; its gradients go into one slice a group.
     pub(crate) fn learn(
-        &self,
+        &mut self,
         batch: Batch<'_>,
         noise: Noise,
         gradients: &mut [Vec<f32>],
-    ) -> Result<f32, CpuError> {
-        let width = self.architecture.inputs;
-        let mut gathered = Vec::with_capacity(batch.rows.len() * width);
+    ) -> f32 {
+        self.input.clear();
         for &row in batch.rows {
-            gathered.extend_from_slice(batch.features.row(row as usize));
+            let row = batch.features.row(row as usize);
+            self.input.extend_from_slice(row);
         }
-        let input = self
-            .device
-            .try_tensor_from_vec(gathered, (batch.rows.len(), width))?;
-        let masks = self.masks(batch.rows.len(), noise);
-        let outputs = self.forward::<OwnedTape<f32, Cpu>>(input.leaky_traced(), &masks)?;
+        self.output
+            .resize(batch.rows.len() * self.architecture.outputs, 0.0);
+        let mut forward = Forward {
+            groups: &self.groups,
+            noise: Some(stream(noise.seed, Purpose::Dropout, noise.step)),
+        };
+        self.layers
+            .forward(&self.input, &mut self.output, &mut forward);
+        // The last layer has no activation, so its way back needs no outputs; they become slopes.
+        let outputs = &mut self.output;
         let loss = match batch.targets {
             Targets::Classes(labels) => {
-                let labels: Vec<u32> = batch.rows.iter().map(|&row| labels[row as usize]).collect();
-                ops::cross_entropy(outputs, &labels, noise.label_smoothing)?
+                self.labels.clear();
+                self.labels
+                    .extend(batch.rows.iter().map(|&row| labels[row as usize]));
+                cross_entropy(outputs, &self.labels, noise.label_smoothing, None)
             }
             Targets::Numbers(numbers) => {
-                let numbers: Vec<f32> = batch
-                    .rows
-                    .iter()
-                    .map(|&row| numbers[row as usize])
-                    .collect();
-                ops::squared_error(outputs, &numbers)?
+                self.numbers.clear();
+                self.numbers
+                    .extend(batch.rows.iter().map(|&row| numbers[row as usize]));
+                squared_error(outputs, &self.numbers)
             }
         };
-        let (loss, tape) = loss.split_tape();
-        let mut value = [0.0];
-        loss.copy_into(&mut value);
-        let loss = loss.put_tape(tape);
-        let mut tape_gradients = loss.try_backward()?;
-        for (group, flat) in self.groups.iter().zip(gradients) {
-            group.collect(&mut tape_gradients, flat)?;
-        }
-        Ok(value[0])
+        let mut backward = Backward {
+            groups: &self.groups,
+            gradients,
+            adds: false,
+        };
+        self.layers
+            .backward(&self.input, &[], outputs, None, &mut backward);
+        loss
     }
 
-    /// The outputs for every row, in large batches: logits, or standardised numbers.
-    pub(crate) fn predict(&self, features: &Features) -> Result<Vec<f32>, CpuError> {
+    /// The outputs for every row: logits, or standardised numbers.
+    pub(crate) fn predict(&mut self, features: &Features) -> Vec<f32> {
         let (inputs, outputs) = (self.architecture.inputs, self.architecture.outputs);
         let mut predicted = vec![0.0; features.rows() * outputs];
-        let rows = features.data().chunks(EVALUATION_ROWS * inputs);
-        for (rows, out) in rows.zip(predicted.chunks_mut(EVALUATION_ROWS * outputs)) {
-            let shape = (rows.len() / inputs, inputs);
-            let input = self.device.try_tensor_from_vec(rows.to_vec(), shape)?;
-            self.forward::<NoneTape>(input, &[])?.copy_into(out);
+        let kept = self.layers.kept(inputs).max(1);
+        let rows = (EVALUATION_NUMBERS / kept).max(1);
+        let mut forward = Forward {
+            groups: &self.groups,
+            noise: None,
+        };
+        let batches = features.data().chunks(rows * inputs);
+        for (rows, out) in batches.zip(predicted.chunks_mut(rows * outputs)) {
+            self.layers.forward(rows, out, &mut forward);
         }
-        Ok(predicted)
+        predicted
     }
 
     /// All parameters, group after group.
     pub(crate) fn weights(&self) -> Vec<Vec<f32>> {
-        self.groups
-            .iter()
-            .map(|group| group.values.clone())
-            .collect()
+        let groups = self.groups.iter();
+        groups.map(|group| group.values.clone()).collect()
     }
 
     /// Puts parameters of the same sizes in place of the current ones.
     pub(crate) fn set_weights(&mut self, weights: &[Vec<f32>]) {
         for (group, values) in self.groups.iter_mut().zip(weights) {
             group.values.copy_from_slice(values);
-            group.publish();
         }
-    }
-
-    fn forward<T: Tape<f32, Cpu>>(
-        &self,
-        input: Matrix<T>,
-        masks: &[Vec<f32>],
-    ) -> Result<Matrix<T>, CpuError> {
-        let [weights, biases] = &self.groups;
-        let last = self.architecture.hidden.len();
-        let mut x = input;
-        for (layer, (weight, bias)) in weights.tensors.iter().zip(&biases.tensors).enumerate() {
-            let after = After {
-                activation: (layer < last).then_some(self.architecture.activation),
-                mask: masks.get(layer).map(Vec::as_slice),
-            };
-            x = ops::dense(x, &weight.tensor, &bias.tensor, after, layer > 0)?;
-        }
-        Ok(x)
-    }
-
-    /// A mask for each hidden layer: 0 where a unit is left out, and what keeps the expectation
-    /// elsewhere (Srivastava et al. 2014, §10, inverted).
-    fn masks(&self, rows: usize, noise: Noise) -> Vec<Vec<f32>> {
-        // Shares are rounded to 16 bits, so that one draw of eight bytes decides four units.
-        let threshold = (noise.dropout * 65_536.0).round() as u32;
-        if threshold == 0 {
-            return Vec::new();
-        }
-        let keep = 65_536.0 / (65_536 - threshold) as f32;
-        let mut rng = stream(noise.seed, Purpose::Dropout, noise.step);
-        let mut bytes = Vec::new();
-        let mut mask = |units: usize| -> Vec<f32> {
-            bytes.resize(2 * rows * units, 0);
-            rng.fill_bytes(&mut bytes);
-            let drawn = bytes.as_chunks::<2>().0.iter();
-            drawn
-                .map(|&pair| {
-                    if u32::from(u16::from_le_bytes(pair)) < threshold {
-                        0.0
-                    } else {
-                        keep
-                    }
-                })
-                .collect()
-        };
-        self.architecture
-            .hidden
-            .iter()
-            .map(|&units| mask(units))
-            .collect()
     }
 }
 

@@ -1,18 +1,75 @@
-//! Parameters: two groups of flat numbers, of which the model's tensors are views by copy.
+//! Parameters: flat numbers with names and shapes, in groups that share a learning rate.
 //!
-//! Optimizer and signals see a group as one slice; dfdx sees a tensor a layer. The slice is the
-//! master, because dfdx lends no mutable access to a tensor's numbers.
+//! Optimizer, signals and files see a group as one slice; a layer sees the ranges that it was given
+//! when the network was planned. A plan has no numbers yet, so that a network's size can be judged
+//! before there is memory for it.
 
-use super::activation::Activation;
-use super::ops::Flat;
+use crate::layer::Slot;
 use crate::random::{Purpose, stream, symmetric};
-use dfdx::prelude::{Cpu, CpuError, Gradients, TensorFromVec};
 use std::ops::Range;
 
-/// A group of parameters that share a learning rate.
+/// What parameters are for. Each kind that a network has makes one group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Factors of inputs.
+    Weight,
+    /// What is added.
+    Bias,
+}
+
+impl Kind {
+    /// The group's name.
+    pub(crate) fn group(self) -> &'static str {
+        match self {
+            Kind::Weight => "weights",
+            Kind::Bias => "biases",
+        }
+    }
+
+    /// The word that schedulers know it by.
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Kind::Weight => "weight",
+            Kind::Bias => "bias",
+        }
+    }
+
+    /// Whether weight decay applies: it does not to what cannot overfit much.
+    fn decays(self) -> bool {
+        self == Kind::Weight
+    }
+}
+
+/// Where parameters start from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Start {
+    /// All at this number.
+    Equal(f32),
+    /// Drawn uniformly from ± this bound.
+    Uniform(f64),
+}
+
+/// Parameters to be: names, shapes and where they start from.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    groups: Vec<PlannedGroup>,
+    /// How many tensors are drawn at random: the next one's stream.
+    drawn: u64,
+    overflowed: bool,
+}
+
 #[derive(Debug)]
+struct PlannedGroup {
+    kind: Kind,
+    size: usize,
+    tensors: Vec<(NamedTensor, Start, u64)>,
+}
+
+/// A group of parameters that share a learning rate.
+#[derive(Debug, Clone)]
 pub(crate) struct Group {
-    /// Whether weight decay applies: it does not to biases, which cannot overfit much.
+    pub(crate) kind: Kind,
+    /// Whether weight decay applies.
     pub(crate) decays: bool,
     /// All its numbers.
     pub(crate) values: Vec<f32>,
@@ -20,90 +77,87 @@ pub(crate) struct Group {
 }
 
 /// One layer's part of a group.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NamedTensor {
     pub(crate) name: String,
     pub(crate) shape: Vec<usize>,
     pub(crate) range: Range<usize>,
-    pub(crate) tensor: Flat,
 }
 
-impl Group {
-    fn new(decays: bool) -> Self {
-        Group {
-            decays,
-            values: Vec::new(),
-            tensors: Vec::new(),
-        }
-    }
-
-    fn push(
-        &mut self,
-        device: &Cpu,
-        name: String,
-        shape: Vec<usize>,
-        values: Vec<f32>,
-    ) -> Result<(), CpuError> {
-        let start = self.values.len();
-        self.values.extend(&values);
-        let count = values.len();
-        self.tensors.push(NamedTensor {
+impl Plan {
+    /// Plans a tensor, and says where its numbers will be.
+    pub(crate) fn add(&mut self, kind: Kind, name: String, shape: &[usize], start: Start) -> Slot {
+        let group = match self.groups.iter().position(|group| group.kind == kind) {
+            Some(group) => group,
+            None => {
+                self.groups.push(PlannedGroup {
+                    kind,
+                    size: 0,
+                    tensors: Vec::new(),
+                });
+                self.groups.len() - 1
+            }
+        };
+        let planned = &mut self.groups[group];
+        let count = shape
+            .iter()
+            .try_fold(1_usize, |count, &side| count.checked_mul(side));
+        let end = count.and_then(|count| planned.size.checked_add(count));
+        self.overflowed |= end.is_none();
+        let range = planned.size..end.unwrap_or(planned.size);
+        planned.size = range.end;
+        let tensor = NamedTensor {
             name,
-            shape,
-            range: start..start + count,
-            tensor: device.try_tensor_from_vec(values, (count,))?,
-        });
-        Ok(())
+            shape: shape.to_vec(),
+            range: range.clone(),
+        };
+        let stream = self.drawn;
+        self.drawn += u64::from(matches!(start, Start::Uniform(_)));
+        planned.tensors.push((tensor, start, stream));
+        Slot { group, range }
     }
 
-    /// Copies the master values into the tensors; call it after every change.
-    pub(crate) fn publish(&mut self) {
-        for tensor in &mut self.tensors {
-            tensor.tensor.copy_from(&self.values[tensor.range.clone()]);
-        }
+    /// The groups' kinds and sizes.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (Kind, usize)> {
+        self.groups.iter().map(|group| (group.kind, group.size))
     }
 
-    /// Copies the tensors' gradients into one slice.
-    pub(crate) fn collect(
-        &self,
-        gradients: &mut Gradients<f32, Cpu>,
-        flat: &mut [f32],
-    ) -> Result<(), CpuError> {
-        for tensor in &self.tensors {
-            let gradient = gradients.get_or_alloc_mut(&tensor.tensor)?;
-            flat[tensor.range.clone()].copy_from_slice(gradient);
-        }
-        Ok(())
+    /// How many parameters there are; nothing where that overflows.
+    pub(crate) fn parameters(&self) -> Option<usize> {
+        let sizes = self.groups().map(|(_, size)| size);
+        let sum = sizes.into_iter().try_fold(0_usize, usize::checked_add);
+        sum.filter(|_| !self.overflowed)
+    }
+
+    /// The parameters, freshly drawn.
+    pub(crate) fn draw(self, seed: u64) -> Vec<Group> {
+        let groups = self.groups.into_iter();
+        groups.map(|group| group.draw(seed)).collect()
     }
 }
 
-/// The groups `weights` and `biases` of a multi-layer perceptron with these widths, inputs first.
-/// Weights are drawn uniformly: He et al. 2015 (§2.2) before a rectifier and its smooth kin,
-/// Glorot and Bengio 2010 (eq. 16) before tanh and at the output. Biases are 0.
-pub(crate) fn initial(
-    device: &Cpu,
-    widths: &[usize],
-    activation: Activation,
-    seed: u64,
-) -> Result<[Group; 2], CpuError> {
-    let mut weights = Group::new(true);
-    let mut biases = Group::new(false);
-    let layers = widths.len() - 1;
-    for layer in 0..layers {
-        let (inputs, outputs) = (widths[layer], widths[layer + 1]);
-        let rectified = layer + 1 < layers && activation != Activation::Tanh;
-        let fan = if rectified { inputs } else { inputs + outputs };
-        let bound = (6.0 / fan as f64).sqrt();
-        let mut rng = stream(seed, Purpose::Init, layer as u64);
-        let drawn = (0..inputs * outputs).map(|_| (bound * symmetric(&mut rng)) as f32);
-        let name = |what| format!("layers.{layer}.{what}");
-        weights.push(
-            device,
-            name("weight"),
-            vec![inputs, outputs],
-            drawn.collect(),
-        )?;
-        biases.push(device, name("bias"), vec![outputs], vec![0.0; outputs])?;
+impl PlannedGroup {
+    fn draw(self, seed: u64) -> Group {
+        let mut values = Vec::with_capacity(self.size);
+        for (tensor, start, index) in &self.tensors {
+            let count = tensor.range.len();
+            match *start {
+                Start::Equal(value) => values.resize(values.len() + count, value),
+                Start::Uniform(bound) => {
+                    let mut rng = stream(seed, Purpose::Init, *index);
+                    values.extend((0..count).map(|_| (bound * symmetric(&mut rng)) as f32));
+                }
+            }
+        }
+        Group {
+            kind: self.kind,
+            decays: self.kind.decays(),
+            values,
+            tensors: self
+                .tensors
+                .into_iter()
+                .map(|(tensor, ..)| tensor)
+                .collect(),
+        }
     }
-    Ok([weights, biases])
 }

@@ -1,5 +1,6 @@
-use super::{Activation, Architecture, Batch, Mlp, Noise};
+use super::{Architecture, Batch, Network, Noise};
 use crate::data::{Features, Targets};
+use crate::kernel::Activation;
 use serde::Deserialize;
 
 /// Gradients made by PyTorch; `tests/golden/make_golden.py` says how.
@@ -14,20 +15,23 @@ struct Golden {
 }
 
 const QUIET: Noise = Noise {
-    dropout: 0.0,
     label_smoothing: 0.0,
     seed: 0,
     step: 0,
 };
 
-fn network(hidden: &[usize], outputs: usize, activation: Activation) -> Mlp {
+fn network(hidden: &[usize], outputs: usize, activation: Activation) -> Network {
+    with_dropout(hidden, outputs, activation, 0.0)
+}
+
+fn with_dropout(hidden: &[usize], outputs: usize, activation: Activation, dropout: f64) -> Network {
     let architecture = Architecture {
         inputs: 4,
         hidden: hidden.to_vec(),
         outputs,
         activation,
     };
-    Mlp::new(architecture, 7).unwrap()
+    Network::new(architecture, dropout, 7)
 }
 
 fn features(rows: usize) -> Features {
@@ -35,7 +39,7 @@ fn features(rows: usize) -> Features {
     Features::of_rows(4, (0..rows * 4).map(value).collect())
 }
 
-fn learn(network: &Mlp, noise: Noise, targets: &Targets) -> (f32, Vec<Vec<f32>>) {
+fn learn(network: &mut Network, noise: Noise, targets: &Targets) -> (f32, Vec<Vec<f32>>) {
     let mut gradients: Vec<Vec<f32>> = network
         .groups()
         .iter()
@@ -46,7 +50,7 @@ fn learn(network: &Mlp, noise: Noise, targets: &Targets) -> (f32, Vec<Vec<f32>>)
         features: &features(6),
         targets,
     };
-    let loss = network.learn(batch, noise, &mut gradients).unwrap();
+    let loss = network.learn(batch, noise, &mut gradients);
     (loss, gradients)
 }
 
@@ -71,7 +75,7 @@ fn losses_and_gradients_agree_with_pytorch() {
             label_smoothing: golden.smoothing,
             ..QUIET
         };
-        let (loss, gradients) = learn(&network, noise, &targets);
+        let (loss, gradients) = learn(&mut network, noise, &targets);
         assert!(
             (f64::from(loss) - golden.loss).abs() < 1e-6,
             "{:?}",
@@ -93,49 +97,29 @@ fn losses_and_gradients_agree_with_pytorch() {
 
 #[test]
 fn a_linear_model_has_no_hidden_layer() {
-    let network = network(&[], 2, Activation::Relu);
-    let (_, gradients) = learn(&network, QUIET, &Targets::Classes(vec![0, 1, 0, 1, 0, 1]));
+    let mut network = network(&[], 2, Activation::Relu);
+    let (_, gradients) = learn(
+        &mut network,
+        QUIET,
+        &Targets::Classes(vec![0, 1, 0, 1, 0, 1]),
+    );
     assert_eq!(gradients[0].len(), 8);
     assert!(gradients[0].iter().any(|&gradient| gradient != 0.0));
-}
-
-#[test]
-fn dropout_leaves_out_its_share_and_keeps_the_expectation() {
-    let network = network(&[1000], 2, Activation::Relu);
-    let noise = |step| Noise {
-        dropout: 0.25,
-        step,
-        ..QUIET
-    };
-    let masks = network.masks(10, noise(3));
-    assert_eq!(masks, network.masks(10, noise(3)));
-    assert_ne!(masks, network.masks(10, noise(4)));
-    let zeros = masks[0].iter().filter(|&&factor| factor == 0.0).count() as f64 / 10_000.0;
-    let mean = masks[0].iter().sum::<f32>() / 10_000.0;
-    assert!(
-        (zeros - 0.25).abs() < 0.02 && (mean - 1.0).abs() < 0.03,
-        "{zeros} {mean}"
-    );
-    assert!(network.masks(10, QUIET).is_empty());
 }
 
 /// A dropped unit must not pass a gradient either: compare with the slope of the loss itself.
 #[test]
 fn gradients_through_dropout_are_the_slopes_of_the_loss() {
-    let mut network = network(&[5, 3], 3, Activation::Gelu);
+    let mut network = with_dropout(&[5, 3], 3, Activation::Gelu, 0.4);
     let targets = Targets::Classes(vec![0, 1, 2, 0, 1, 2]);
-    let noise = Noise {
-        dropout: 0.4,
-        ..QUIET
-    };
-    let (_, gradients) = learn(&network, noise, &targets);
+    let (_, gradients) = learn(&mut network, QUIET, &targets);
     let weights = network.weights();
     for place in 0..weights[0].len() {
         let mut loss_at = |shift: f32| {
             let mut moved = weights.clone();
             moved[0][place] += shift;
             network.set_weights(&moved);
-            f64::from(learn(&network, noise, &targets).0)
+            f64::from(learn(&mut network, QUIET, &targets).0)
         };
         let slope = (loss_at(0.01) - loss_at(-0.01)) / 0.02;
         let found = f64::from(gradients[0][place]);
@@ -155,7 +139,7 @@ fn initial_weights_lie_within_their_bounds_and_depend_on_the_seed() {
             outputs: 1,
             activation,
         };
-        Mlp::new(architecture, seed).unwrap().weights()
+        Network::new(architecture, 0.0, seed).weights()
     };
     for (activation, variance) in [
         (Activation::Relu, 2.0 / 50.0),
@@ -175,9 +159,9 @@ fn initial_weights_lie_within_their_bounds_and_depend_on_the_seed() {
 
 #[test]
 fn prediction_does_not_depend_on_how_rows_are_batched() {
-    let network = network(&[8], 3, Activation::Tanh);
-    let all = network.predict(&features(2500)).unwrap();
-    let some = network.predict(&features(1024)).unwrap();
+    let mut network = network(&[8], 3, Activation::Tanh);
+    let all = network.predict(&features(2500));
+    let some = network.predict(&features(1024));
     assert_eq!(all.len(), 7500);
     assert_eq!(all[..3072], some[..]);
 }

@@ -1,5 +1,6 @@
 use super::{Optimizer, clip};
-use crate::model::{Activation, Architecture, Group, Mlp};
+use crate::kernel::Activation;
+use crate::model::{Architecture, Group, Network};
 use attune_plugin_api::OptimizerKind;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -16,14 +17,14 @@ struct Golden {
 }
 
 /// Six weights and three biases, as in the script.
-fn groups() -> Mlp {
+fn groups() -> Network {
     let architecture = Architecture {
         inputs: 2,
         hidden: vec![],
         outputs: 3,
         activation: Activation::Relu,
     };
-    let mut network = Mlp::new(architecture, 0).unwrap();
+    let mut network = Network::new(architecture, 0.0, 0);
     let start = |count, phase: f64| {
         (0..count)
             .map(|i| (1.7 * f64::from(i) + phase).sin() as f32)

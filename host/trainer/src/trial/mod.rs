@@ -26,12 +26,11 @@ pub use telemetry::{EpochRecord, PluginCall, StepRecord, Telemetry};
 use crate::artifact::Model;
 use crate::data::{Dataset, Part};
 use crate::metrics::{Metric, Scores, score};
-use crate::model::{Batch, Mlp, Noise};
+use crate::model::{Batch, Network, Noise};
 use crate::optimizer::{Optimizer, clip};
 use crate::random::{Purpose, shuffle, stream};
 use crate::signals::{Moment, Signals};
 use attune_plugin_api::{Clock, Controller, Description, Setup};
-use dfdx::prelude::CpuError;
 use plan::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -84,7 +83,7 @@ pub struct Trial {
     settings: CheckedSettings,
     dataset: Arc<Dataset>,
     objective: Metric,
-    network: Mlp,
+    network: Network,
     gradients: Vec<Vec<f32>>,
     optimizer: Optimizer,
     signals: Signals,
@@ -120,7 +119,9 @@ impl Trial {
         let description = controller.description();
         let setup = Trial::setup(&settings, &dataset);
         let signals = measured(description, setup.groups.len())?;
-        let network = guarded(0, || Mlp::new(architecture, settings.seed))?;
+        let network = guarded(0, || {
+            Network::new(architecture, settings.dropout, settings.seed)
+        })?;
         let sizes = || network.groups().iter().map(|group| group.values.len());
         let optimizer = Optimizer::new(
             settings.optimizer,
@@ -163,7 +164,7 @@ impl Trial {
             return Err(error.clone());
         }
         let goal = goal.into();
-        // Shapes with run-time widths are only checked by panics inside dfdx.
+        // A mistake in the arithmetic panics where matrices do not fit together.
         let advanced = catch_unwind(AssertUnwindSafe(|| self.advance(goal, telemetry, stop)));
         let result =
             advanced.unwrap_or_else(|panic| Err(broken(self.cursor.steps, panic_message(&*panic))));
@@ -217,8 +218,8 @@ impl Trial {
     pub fn evaluate(&self, part: Part) -> Result<Scores, TrialError> {
         let samples = self.dataset.part(part);
         guarded(self.cursor.steps, || {
-            let outputs = self.best_network()?.predict(&samples.features)?;
-            Ok(score(&outputs, samples, self.dataset.task()))
+            let outputs = self.best_network().predict(&samples.features);
+            score(&outputs, samples, self.dataset.task())
         })
     }
 
@@ -237,7 +238,7 @@ impl Trial {
         Ok(Model::of_trial(self, network, test, training))
     }
 
-    fn best_network(&self) -> Result<Mlp, CpuError> {
+    fn best_network(&self) -> Network {
         let current;
         let weights = match &self.best {
             Some(best) => &best.weights,
@@ -246,9 +247,9 @@ impl Trial {
                 &current
             }
         };
-        let mut network = Mlp::new(self.network.architecture().clone(), 0)?;
+        let mut network = Network::new(self.network.architecture().clone(), 0.0, 0);
         network.set_weights(weights);
-        Ok(network)
+        network
     }
 
     fn advance(
@@ -305,15 +306,11 @@ impl Trial {
             targets: &train.targets,
         };
         let noise = Noise {
-            dropout: self.settings.dropout,
             label_smoothing: self.settings.label_smoothing as f32,
             seed: self.settings.seed,
             step: self.cursor.steps,
         };
-        let loss = self
-            .network
-            .learn(batch, noise, &mut self.gradients)
-            .map_err(|error| broken(self.cursor.steps, error.to_string()))?;
+        let loss = self.network.learn(batch, noise, &mut self.gradients);
         let count = rows.len();
         if !loss.is_finite() {
             self.report(loss, telemetry);
@@ -352,8 +349,8 @@ impl Trial {
         if self.steering.due_after_step(self.cursor.steps) {
             let metric = match self.steering.source() {
                 MetricSource::TrainLoss => self.steering.take_mean_loss(),
-                MetricSource::ValidLoss => self.validate()?[&Metric::Loss],
-                MetricSource::Objective => self.validate()?[&self.objective],
+                MetricSource::ValidLoss => self.validate()[&Metric::Loss],
+                MetricSource::Objective => self.validate()[&self.objective],
             };
             self.tell_metric(metric, telemetry)?;
         }
@@ -367,7 +364,7 @@ impl Trial {
     ) -> Result<(), TrialError> {
         let rows = self.order.len() as f64;
         let train_loss = self.epoch_loss / rows;
-        let valid = self.validate()?;
+        let valid = self.validate();
         self.cursor.position = 0;
         self.epoch_loss = 0.0;
         self.cursor.epochs += 1;
@@ -422,13 +419,10 @@ impl Trial {
         Ok(())
     }
 
-    fn validate(&self) -> Result<Scores, TrialError> {
+    fn validate(&mut self) -> Scores {
         let valid = self.dataset.part(Part::Valid);
-        let outputs = self
-            .network
-            .predict(&valid.features)
-            .map_err(|error| broken(self.cursor.steps, error.to_string()))?;
-        Ok(score(&outputs, valid, self.dataset.task()))
+        let outputs = self.network.predict(&valid.features);
+        score(&outputs, valid, self.dataset.task())
     }
 
     /// Weights whose loss is not finite may still guess some classes right, but are no model.
@@ -469,11 +463,8 @@ fn measured(description: &Description, groups: usize) -> Result<Signals, TrialEr
 }
 
 /// Runs tensor operations, with their panics as errors.
-fn guarded<T>(step: u64, work: impl FnOnce() -> Result<T, CpuError>) -> Result<T, TrialError> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result.map_err(|error| broken(step, error.to_string())),
-        Err(panic) => Err(broken(step, panic_message(&*panic))),
-    }
+fn guarded<T>(step: u64, work: impl FnOnce() -> T) -> Result<T, TrialError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| broken(step, panic_message(&*panic)))
 }
 
 fn broken(step: u64, message: String) -> TrialError {

@@ -56,22 +56,16 @@ pub(super) fn setup_at(
     let remaining = remaining_steps(settings, dataset, cursor);
     let calls_by = |steps, epochs: u32| due.calls(steps, epochs.into());
     let all_calls = calls_by(cursor.steps + remaining, settings.max_epochs);
-    let widths = widths(settings, dataset);
-    let weights: u64 = widths
-        .windows(2)
-        .map(|pair| (pair[0] * pair[1]) as u64)
-        .sum();
-    let biases: u64 = widths[1..].iter().map(|&width| width as u64).sum();
-    let described = [("weights", "weight", weights), ("biases", "bias", biases)];
-    let groups = described.into_iter().zip(rates.iter().zip(momenta));
+    let plan = architecture(settings, dataset).plan();
+    let groups = plan.groups().zip(rates.iter().zip(momenta));
     Setup {
         groups: groups
-            .map(|((name, tag, size), (&lr, &momentum))| Group {
-                name: name.into(),
+            .map(|((kind, size), (&lr, &momentum))| Group {
+                name: kind.group().into(),
                 lr,
                 momentum: (settings.momentum > 0.0).then_some(momentum),
-                size,
-                tags: vec![tag.into()],
+                size: size as u64,
+                tags: vec![kind.tag().into()],
             })
             .collect(),
         total_steps: Some(remaining),
@@ -112,13 +106,8 @@ pub(super) fn checked_architecture(
     settings: &TrialSettings,
     dataset: &Dataset,
 ) -> Result<Architecture, TrialError> {
-    let architecture = Architecture {
-        inputs: dataset.preprocessor().width(),
-        hidden: settings.hidden.clone(),
-        outputs: dataset.task().outputs(),
-        activation: settings.activation,
-    };
-    let parameters = architecture.parameters().unwrap_or(usize::MAX);
+    let architecture = architecture(settings, dataset);
+    let parameters = architecture.plan().parameters().unwrap_or(usize::MAX);
     if parameters <= MAX_PARAMETERS {
         return Ok(architecture);
     }
@@ -154,11 +143,13 @@ fn steps_per_epoch(settings: &TrialSettings, dataset: &Dataset) -> u64 {
         .div_ceil(settings.batch_size) as u64
 }
 
-fn widths(settings: &TrialSettings, dataset: &Dataset) -> Vec<usize> {
-    let mut widths = vec![dataset.preprocessor().width()];
-    widths.extend(&settings.hidden);
-    widths.push(dataset.task().outputs());
-    widths
+fn architecture(settings: &TrialSettings, dataset: &Dataset) -> Architecture {
+    Architecture {
+        inputs: dataset.preprocessor().width(),
+        hidden: settings.hidden.clone(),
+        outputs: dataset.task().outputs(),
+        activation: settings.activation,
+    }
 }
 
 pub(super) fn objective(settings: &TrialSettings, dataset: &Dataset) -> Metric {

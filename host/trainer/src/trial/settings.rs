@@ -1,7 +1,7 @@
 //! A trial's settings: what users and searchers choose, and the checks before anything runs.
 
+use crate::kernel::Activation;
 use crate::metrics::Metric;
-use crate::model::Activation;
 use attune_plugin_api::OptimizerKind;
 use serde::{Deserialize, Serialize};
 

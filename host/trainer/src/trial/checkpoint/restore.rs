@@ -63,7 +63,6 @@ impl Trial {
         }
         for group in self.network.groups_mut() {
             group.values = file.read(PARAMETERS, group).map_err(damaged)?;
-            group.publish();
         }
         let groups = self.network.groups();
         self.optimizer

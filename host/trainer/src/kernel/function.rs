@@ -1,5 +1,6 @@
 //! Activations, with the derivative that the backward pass needs.
 
+use super::wide;
 use serde::{Deserialize, Serialize};
 
 /// What stands between two layers.
@@ -22,33 +23,79 @@ impl Activation {
             Activation::Relu => each(
                 values,
                 slopes,
+                #[inline(always)]
                 |x| {
                     if x > 0.0 { (x, 1.0) } else { (0.0, 0.0) }
                 },
             ),
             Activation::Gelu => each(values, slopes, gelu),
-            Activation::Tanh => each(values, slopes, |x| {
-                let y = tanh(x);
-                (y, 1.0 - y * y)
-            }),
+            Activation::Tanh => each(
+                values,
+                slopes,
+                #[inline(always)]
+                |x| {
+                    let y = tanh(x);
+                    (y, 1.0 - y * y)
+                },
+            ),
         }
+    }
+
+    /// Multiplies every slope by f′(x), given f(x), where that tells it.
+    pub(crate) fn from_values(self, values: &[f32], slopes: &mut [f32]) -> bool {
+        let each = slopes.iter_mut().zip(values);
+        match self {
+            Activation::Relu => wide(
+                #[inline(always)]
+                || each.for_each(|(slope, y)| *slope = if *y > 0.0 { *slope } else { 0.0 }),
+            ),
+            Activation::Tanh => wide(
+                #[inline(always)]
+                || each.for_each(|(slope, y)| *slope *= 1.0 - y * y),
+            ),
+            Activation::Gelu => return false,
+        }
+        true
+    }
+
+    /// Whether [`from_values`](Activation::from_values) can.
+    pub(crate) fn is_told_by_values(self) -> bool {
+        self.from_values(&[], &mut [])
     }
 }
 
 #[inline(always)]
 fn each(values: &mut [f32], slopes: Option<&mut [f32]>, f: impl Fn(f32) -> (f32, f32)) {
     match slopes {
-        Some(slopes) => {
-            for (value, slope) in values.iter_mut().zip(slopes) {
-                (*value, *slope) = f(*value);
-            }
-        }
-        None => {
-            for value in values {
-                *value = f(*value).0;
-            }
-        }
+        Some(slopes) => wide(
+            #[inline(always)]
+            || {
+                for (value, slope) in values.iter_mut().zip(slopes) {
+                    (*value, *slope) = f(*value);
+                }
+            },
+        ),
+        None => wide(
+            #[inline(always)]
+            || {
+                for value in values {
+                    *value = f(*value).0;
+                }
+            },
+        ),
     }
+}
+
+/// The probabilities that a row of logits tells, in its place.
+pub(crate) fn softmax(row: &mut [f32]) {
+    wide(
+        #[inline(always)]
+        || {
+            let (_, sum) = super::loss::soft(row);
+            let share = 1.0 / sum;
+            row.iter_mut().for_each(|x| *x *= share);
+        },
+    );
 }
 
 #[inline(always)]

@@ -1,0 +1,107 @@
+//! Losses, with the slopes that the backward pass begins from.
+
+use super::{exp, wide};
+
+/// The mean over rows of the cross entropy in nats between softmax(logits) and the labels, with a
+/// share of `smoothing` of each label spread evenly over all classes (Szegedy et al. 2016, §7). Its
+/// slopes take the place of the logits. `weigh` has a weight for each class: the mean is then
+/// weighted by the labels' (as PyTorch's, whose smoothed part each class weighs by its own).
+///
+/// # Panics
+/// A label that is no class.
+pub(crate) fn cross_entropy(
+    logits: &mut [f32],
+    labels: &[u32],
+    smoothing: f32,
+    weigh: Option<&[f32]>,
+) -> f32 {
+    let classes = logits.len() / labels.len();
+    let weight = |class: usize| weigh.map_or(1.0, |weights| weights[class]);
+    let total: f64 = match weigh {
+        None => labels.len() as f64,
+        Some(weights) => labels.iter().map(|&l| f64::from(weights[l as usize])).sum(),
+    };
+    let all: f32 = (0..classes).map(weight).sum();
+    let (scale, even) = ((1.0 / total) as f32, smoothing / classes as f32);
+    let mut loss = 0.0_f64;
+    wide(
+        #[inline(always)]
+        || {
+            for (row, &label) in logits.chunks_exact_mut(classes).zip(labels) {
+                let label = label as usize;
+                let right = (1.0 - smoothing) * weight(label);
+                let (at_label, mut spread) = (row[label], 0.0);
+                if smoothing > 0.0 {
+                    // The sum over classes of weight · logit.
+                    spread = row
+                        .iter()
+                        .enumerate()
+                        .map(|(c, x)| weight(c) * x)
+                        .sum::<f32>();
+                }
+                let (highest, sum) = soft(row);
+                let log_sum = highest + sum.ln();
+                loss += f64::from(right * (log_sum - at_label) + even * (all * log_sum - spread));
+                let share = (right + even * all) / sum * scale;
+                match weigh {
+                    None => row.iter_mut().for_each(|x| *x = *x * share - even * scale),
+                    Some(weights) => {
+                        for (x, weight) in row.iter_mut().zip(weights) {
+                            *x = *x * share - even * weight * scale;
+                        }
+                    }
+                }
+                row[label] -= right * scale;
+            }
+        },
+    );
+    (loss / total) as f32
+}
+
+/// exp(x - highest) in place of each x; returns the highest and the sum.
+#[inline(always)]
+pub(super) fn soft(row: &mut [f32]) -> (f32, f32) {
+    let highest = highest(row);
+    let (lanes, rest) = row.as_chunks_mut::<16>();
+    let mut sums = [0.0_f32; 16];
+    for lane in lanes {
+        for (x, sum) in lane.iter_mut().zip(&mut sums) {
+            *x = exp(*x - highest);
+            *sum += *x;
+        }
+    }
+    let mut sum: f32 = sums.iter().sum();
+    for x in rest {
+        *x = exp(*x - highest);
+        sum += *x;
+    }
+    (highest, sum)
+}
+
+#[inline(always)]
+fn highest(row: &[f32]) -> f32 {
+    let (lanes, rest) = row.as_chunks::<16>();
+    let mut most = [f32::NEG_INFINITY; 16];
+    for lane in lanes {
+        for (x, most) in lane.iter().zip(&mut most) {
+            *most = if *x > *most { *x } else { *most };
+        }
+    }
+    most.iter()
+        .chain(rest)
+        .copied()
+        .fold(f32::NEG_INFINITY, f32::max)
+}
+
+/// The mean over rows of the squared difference; its slopes take the outputs' place.
+pub(crate) fn squared_error(outputs: &mut [f32], targets: &[f32]) -> f32 {
+    let rows = targets.len() as f64;
+    let scale = (2.0 / rows) as f32;
+    let mut sum = 0.0_f64;
+    for (output, target) in outputs.iter_mut().zip(targets) {
+        let difference = *output - target;
+        sum += f64::from(difference * difference);
+        *output = scale * difference;
+    }
+    (sum / rows) as f32
+}

@@ -1,0 +1,29 @@
+//! Loops over slices of numbers: all arithmetic of training, and nothing that knows a model.
+//!
+//! Products of matrices are the `gemm` crate's; everything else is written so that the compiler
+//! makes vector instructions of it, once for each [`Level`] of processor, chosen at run time. Except
+//! for products a result is the same bit for bit on every level: sums have a fixed order, and no
+//! multiplication is fused with an addition.
+
+mod function;
+mod level;
+mod loss;
+mod product;
+mod reduce;
+
+pub use function::Activation;
+pub(crate) use function::{exp, softmax};
+pub(crate) use level::wide;
+#[cfg(test)]
+pub(crate) use level::{Level, at_level};
+pub(crate) use loss::{cross_entropy, squared_error};
+pub(crate) use product::{Matrix, MatrixMut, Onto, multiply};
+pub(crate) use reduce::{abs_max, dot, norm_sq};
+
+/// Adds each value to its sum.
+#[inline(always)]
+pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += value;
+    }
+}

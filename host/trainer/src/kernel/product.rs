@@ -1,0 +1,249 @@
+//! Products of matrices, by the `gemm` crate.
+
+use crate::threads;
+use gemm::Parallelism;
+
+/// A product of fewer multiplications than this is made by one thread: sharing it out costs more
+/// than it brings.
+const WORTH_SHARING: usize = 1 << 23;
+
+/// A matrix in a slice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Matrix<'a> {
+    numbers: &'a [f32],
+    shape: Shape,
+}
+
+/// The same, to be written to.
+#[derive(Debug)]
+pub(crate) struct MatrixMut<'a> {
+    numbers: &'a mut [f32],
+    shape: Shape,
+}
+
+/// Where in a slice the numbers of a matrix lie: `at + row * steps.0 + column * steps.1`.
+#[derive(Debug, Clone, Copy)]
+struct Shape {
+    rows: usize,
+    columns: usize,
+    steps: (usize, usize),
+}
+
+/// What a product is written onto.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Onto {
+    /// Whatever was there is replaced.
+    Nothing,
+    /// It is added to what is there.
+    Itself,
+}
+
+impl Shape {
+    /// # Panics
+    /// Numbers that do not fill whole rows.
+    fn whole(len: usize, columns: usize) -> Self {
+        assert!(
+            columns > 0 && len.is_multiple_of(columns),
+            "{len} in rows of {columns}"
+        );
+        Shape {
+            rows: len / columns,
+            columns,
+            steps: (columns, 1),
+        }
+    }
+
+    fn strided(rows: usize, columns: usize, step: usize) -> Self {
+        Shape {
+            rows,
+            columns,
+            steps: (step, 1),
+        }
+    }
+
+    /// The place of its last number, if it has one.
+    fn last(self) -> Option<usize> {
+        let row = self.rows.checked_sub(1)?.checked_mul(self.steps.0)?;
+        row.checked_add(self.columns.checked_sub(1)?.checked_mul(self.steps.1)?)
+    }
+
+    /// # Panics
+    /// A slice that is too short for it.
+    fn check(self, len: usize) -> Self {
+        let fits = self.rows == 0 || self.columns == 0 || self.last().is_some_and(|at| at < len);
+        assert!(fits, "{self:?} does not lie in {len} numbers");
+        self
+    }
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows of `columns` numbers, one after another.
+    pub(crate) fn of(numbers: &'a [f32], columns: usize) -> Self {
+        Matrix {
+            shape: Shape::whole(numbers.len(), columns),
+            numbers,
+        }
+    }
+
+    /// The first `columns` numbers of `rows` rows that begin `step` numbers apart.
+    pub(crate) fn strided(numbers: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
+        Matrix {
+            shape: Shape::strided(rows, columns, step).check(numbers.len()),
+            numbers,
+        }
+    }
+
+    /// Rows for columns.
+    pub(crate) fn turned(mut self) -> Self {
+        let Shape {
+            rows,
+            columns,
+            steps: (down, right),
+        } = self.shape;
+        self.shape = Shape {
+            rows: columns,
+            columns: rows,
+            steps: (right, down),
+        };
+        self
+    }
+}
+
+impl<'a> MatrixMut<'a> {
+    /// As [`Matrix::of`].
+    pub(crate) fn of(numbers: &'a mut [f32], columns: usize) -> Self {
+        MatrixMut {
+            shape: Shape::whole(numbers.len(), columns),
+            numbers,
+        }
+    }
+
+    /// As [`Matrix::strided`].
+    pub(crate) fn strided(
+        numbers: &'a mut [f32],
+        rows: usize,
+        columns: usize,
+        step: usize,
+    ) -> Self {
+        assert!(
+            step >= columns,
+            "rows of {columns} overlap at a step of {step}"
+        );
+        MatrixMut {
+            shape: Shape::strided(rows, columns, step).check(numbers.len()),
+            numbers,
+        }
+    }
+}
+
+/// `out` = `scale` · a·b, or that added to it. Its order of sums depends on the processor, not on
+/// the number of threads.
+///
+/// # Panics
+/// Matrices that do not fit together.
+pub(crate) fn multiply(out: MatrixMut<'_>, onto: Onto, scale: f32, a: Matrix<'_>, b: Matrix<'_>) {
+    let (m, n, k) = (out.shape.rows, out.shape.columns, a.shape.columns);
+    assert!(
+        a.shape.rows == m && b.shape.columns == n && b.shape.rows == k,
+        "{:?} is not {:?} times {:?}",
+        out.shape,
+        a.shape,
+        b.shape
+    );
+    let work = m.saturating_mul(n).saturating_mul(k);
+    let parallelism = match threads::count() {
+        threads if threads > 1 && work >= WORTH_SHARING => Parallelism::Rayon(threads),
+        _ => Parallelism::None,
+    };
+    let step = |step: usize| step as isize;
+    // SAFETY: each pointer is that of a slice in which every number of its matrix lies: `Shape`'s
+    // constructors checked that, and `turned` changes no place. The slice that is written to is
+    // borrowed for writing, so it is none of the others, and no two of its numbers share a place:
+    // its rows do not overlap. Slices are no longer than isize::MAX bytes, so the steps fit.
+    #[expect(unsafe_code, reason = "the one door to the products")]
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            out.numbers.as_mut_ptr(),
+            step(out.shape.steps.1),
+            step(out.shape.steps.0),
+            onto == Onto::Itself,
+            a.numbers.as_ptr(),
+            step(a.shape.steps.1),
+            step(a.shape.steps.0),
+            b.numbers.as_ptr(),
+            step(b.shape.steps.1),
+            step(b.shape.steps.0),
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Matrix, MatrixMut, Onto, multiply};
+    use proptest::prelude::*;
+
+    fn number(seed: usize, at: usize) -> f32 {
+        ((seed * 31 + at * 17) % 101) as f32 / 50.0 - 1.0
+    }
+
+    proptest! {
+        #[test]
+        fn products_are_those_of_the_definition(
+            m in 1_usize..20, n in 1_usize..20, k in 0_usize..20, gap in 0_usize..3,
+            turned: bool, adds: bool,
+        ) {
+            let a: Vec<f32> = (0..m * k).map(|at| number(1, at)).collect();
+            let step = n + gap;
+            let b: Vec<f32> = (0..k * step).map(|at| number(2, at)).collect();
+            let mut out: Vec<f32> = (0..m * step).map(|at| number(3, at)).collect();
+            let before = out.clone();
+            // Where a is given turned it lies column by column.
+            let a_at = |row: usize, column: usize| if turned { a[column * m + row] } else { a[row * k + column] };
+            let left = match (turned, k) {
+                (_, 0) => Matrix::strided(&a, m, 0, 1),
+                (true, _) => Matrix::of(&a, m).turned(),
+                (false, _) => Matrix::of(&a, k),
+            };
+            let onto = if adds { Onto::Itself } else { Onto::Nothing };
+            multiply(MatrixMut::strided(&mut out, m, n, step), onto, 0.5, left, Matrix::strided(&b, k, n, step));
+            for row in 0..m {
+                for column in 0..step {
+                    let at = row * step + column;
+                    let sum: f64 = (0..k).map(|i| f64::from(a_at(row, i)) * f64::from(b[i * step + column])).sum();
+                    let start = if adds { f64::from(before[at]) } else { 0.0 };
+                    let expected = if column < n { start + 0.5 * sum } else { f64::from(before[at]) };
+                    prop_assert!((f64::from(out[at]) - expected).abs() < 1e-5);
+                }
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "does not lie in 5 numbers")]
+    fn a_matrix_lies_in_its_slice() {
+        Matrix::strided(&[0.0; 5], 2, 3, 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "is not")]
+    fn matrices_fit_together() {
+        let mut numbers = [0.0; 4];
+        let out = MatrixMut::of(&mut numbers, 2);
+        multiply(
+            out,
+            Onto::Nothing,
+            1.0,
+            Matrix::of(&[0.0; 6], 3),
+            Matrix::of(&[0.0; 4], 2),
+        );
+    }
+}

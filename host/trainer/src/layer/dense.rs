@@ -1,0 +1,159 @@
+//! f(x·W + b).
+
+use super::{Backward, Forward, Layer, Slot};
+use crate::kernel::{Activation, Matrix, MatrixMut, Onto, add, multiply, wide};
+use crate::model::{Kind, Plan, Start};
+
+/// A linear map with bias and activation, of the last dimension.
+#[derive(Debug)]
+pub(crate) struct Dense {
+    inputs: usize,
+    outputs: usize,
+    weight: Slot,
+    bias: Option<Slot>,
+    activation: Option<Activation>,
+    /// f′, where it cannot be had from f.
+    slopes: Vec<f32>,
+}
+
+/// What comes into a dense layer, for drawing its weights.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Inputs {
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    /// What stands right after it, here or in a later layer.
+    pub(crate) before: Option<Activation>,
+}
+
+impl Inputs {
+    /// He et al. 2015 (§2.2) before a rectifier and its smooth kin, Glorot and Bengio 2010 (eq. 16)
+    /// before tanh and at the output; both uniform.
+    fn bound(self) -> f64 {
+        let rectified = self
+            .before
+            .is_some_and(|activation| activation != Activation::Tanh);
+        let fan = match rectified {
+            true => self.inputs,
+            false => self.inputs + self.outputs,
+        };
+        (6.0 / fan as f64).sqrt()
+    }
+}
+
+impl Dense {
+    /// W of shape (inputs, outputs) and b, under this name.
+    pub(crate) fn new(
+        plan: &mut Plan,
+        name: &str,
+        shape: Inputs,
+        has_bias: bool,
+        activation: Option<Activation>,
+    ) -> Self {
+        let Inputs {
+            inputs, outputs, ..
+        } = shape;
+        let start = Start::Uniform(shape.bound());
+        let weight = plan.add(
+            Kind::Weight,
+            format!("{name}.weight"),
+            &[inputs, outputs],
+            start,
+        );
+        let bias = || {
+            plan.add(
+                Kind::Bias,
+                format!("{name}.bias"),
+                &[outputs],
+                Start::Equal(0.0),
+            )
+        };
+        Dense {
+            inputs,
+            outputs,
+            weight,
+            bias: has_bias.then(bias),
+            activation,
+            slopes: Vec::new(),
+        }
+    }
+}
+
+impl Layer for Dense {
+    fn width(&self, inputs: usize) -> usize {
+        inputs / self.inputs * self.outputs
+    }
+
+    fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
+        let weight = Matrix::of(self.weight.of(pass.groups), self.outputs);
+        let onto = match &self.bias {
+            Some(bias) => {
+                let bias = bias.of(pass.groups);
+                y.chunks_exact_mut(self.outputs)
+                    .for_each(|row| row.copy_from_slice(bias));
+                Onto::Itself
+            }
+            None => Onto::Nothing,
+        };
+        let out = MatrixMut::of(y, self.outputs);
+        multiply(out, onto, 1.0, Matrix::of(x, self.inputs), weight);
+        if let Some(activation) = self.activation {
+            let is_kept = pass.is_training() && !activation.is_told_by_values();
+            let slopes = is_kept.then(|| {
+                self.slopes.resize(y.len(), 0.0);
+                self.slopes.as_mut_slice()
+            });
+            activation.apply(y, slopes);
+        }
+    }
+
+    fn backward(
+        &mut self,
+        x: &[f32],
+        y: &[f32],
+        dy: &mut [f32],
+        dx: Option<&mut [f32]>,
+        pass: &mut Backward<'_>,
+    ) {
+        let is_told = |activation: Activation| activation.from_values(y, dy);
+        if !self.activation.is_none_or(is_told) {
+            let slopes = &self.slopes;
+            wide(
+                #[inline(always)]
+                || {
+                    dy.iter_mut()
+                        .zip(slopes)
+                        .for_each(|(slope, by)| *slope *= by)
+                },
+            );
+        }
+        let onto = match pass.adds {
+            true => Onto::Itself,
+            false => Onto::Nothing,
+        };
+        if let Some(bias) = &self.bias {
+            let adds = pass.adds;
+            let sums = pass.at(bias);
+            if !adds {
+                sums.fill(0.0);
+            }
+            wide(
+                #[inline(always)]
+                || dy.chunks_exact(sums.len()).for_each(|row| add(sums, row)),
+            );
+        }
+        let slopes = Matrix::of(dy, self.outputs);
+        let weight = MatrixMut::of(pass.at(&self.weight), self.outputs);
+        multiply(
+            weight,
+            onto,
+            1.0,
+            Matrix::of(x, self.inputs).turned(),
+            slopes,
+        );
+        if let Some(dx) = dx {
+            let weight = Matrix::of(self.weight.of(pass.groups), self.outputs);
+            let out = MatrixMut::of(dx, self.inputs);
+            multiply(out, Onto::Nothing, 1.0, slopes, weight.turned());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Layers: what a network is made of, each with its forward and its backward pass.
+//!
+//! A layer sees a batch as a matrix whose last dimension is the one it works on, and writes where it
+//! is told to: buffers belong to the [`Sequence`] that holds it and are used again at every step. It
+//! keeps what its backward pass needs and cannot be had from its input and output.
+
+mod dense;
+mod dropout;
+mod sequence;
+
+pub(crate) use dense::{Dense, Inputs};
+pub(crate) use dropout::Dropout;
+pub(crate) use sequence::Sequence;
+
+use crate::model::Group;
+use rand::rngs::ChaCha8Rng;
+use std::fmt::Debug;
+use std::ops::Range;
+
+/// Where a layer's numbers are: a range of a group's.
+#[derive(Debug, Clone)]
+pub(crate) struct Slot {
+    pub(crate) group: usize,
+    pub(crate) range: Range<usize>,
+}
+
+impl Slot {
+    pub(crate) fn of<'a>(&self, groups: &'a [Group]) -> &'a [f32] {
+        &groups[self.group].values[self.range.clone()]
+    }
+}
+
+/// One pass over a batch.
+pub(crate) struct Forward<'a> {
+    pub(crate) groups: &'a [Group],
+    /// Where masks are drawn from in a training step; none where predictions are made.
+    pub(crate) noise: Option<ChaCha8Rng>,
+}
+
+impl Forward<'_> {
+    pub(crate) fn is_training(&self) -> bool {
+        self.noise.is_some()
+    }
+}
+
+/// The way back.
+pub(crate) struct Backward<'a> {
+    pub(crate) groups: &'a [Group],
+    /// One slice a group.
+    pub(crate) gradients: &'a mut [Vec<f32>],
+    /// Whether gradients are added to those of the batches before.
+    pub(crate) adds: bool,
+}
+
+impl Backward<'_> {
+    /// Where the gradients of these parameters go, and whether they are added to what is there.
+    pub(crate) fn at(&mut self, slot: &Slot) -> &mut [f32] {
+        &mut self.gradients[slot.group][slot.range.clone()]
+    }
+}
+
+/// A part of a network. Its passes come in pairs: forward in training, then backward.
+pub(crate) trait Layer: Debug + Send {
+    /// How many numbers come out for as many of one row.
+    fn width(&self, inputs: usize) -> usize;
+
+    /// Writes every number of `y`.
+    fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>);
+
+    /// From the loss's slopes by the outputs to those by the parameters, and where `dx` is given to
+    /// those by the inputs: every number of it is written. `x` and `y` are those of the last forward
+    /// pass; `dy` is the layer's to change.
+    fn backward(
+        &mut self,
+        x: &[f32],
+        y: &[f32],
+        dy: &mut [f32],
+        dx: Option<&mut [f32]>,
+        pass: &mut Backward<'_>,
+    );
+}

@@ -1,0 +1,87 @@
+//! Layers one after another.
+
+use super::{Backward, Forward, Layer};
+
+/// Layers, each of which takes in what the one before gives out.
+#[derive(Debug, Default)]
+pub(crate) struct Sequence {
+    layers: Vec<Box<dyn Layer>>,
+    /// What each but the last gave out.
+    between: Vec<Vec<f32>>,
+    /// Slopes on their way back: those by a layer's outputs, and those by its inputs.
+    slopes: [Vec<f32>; 2],
+}
+
+impl Sequence {
+    pub(crate) fn push(&mut self, layer: impl Layer + 'static) {
+        self.layers.push(Box::new(layer));
+        self.between.resize_with(self.layers.len() - 1, Vec::new);
+    }
+
+    /// How many numbers stand between its layers for one row of so many.
+    pub(crate) fn kept(&self, inputs: usize) -> usize {
+        let mut width = inputs;
+        let mut kept = 0;
+        for layer in &self.layers {
+            width = layer.width(width);
+            kept += width;
+        }
+        kept
+    }
+}
+
+impl Layer for Sequence {
+    fn width(&self, inputs: usize) -> usize {
+        self.layers
+            .iter()
+            .fold(inputs, |width, layer| layer.width(width))
+    }
+
+    fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
+        let Some((last, first)) = self.layers.split_last_mut() else {
+            y.copy_from_slice(x);
+            return;
+        };
+        let mut x = x;
+        for (layer, out) in first.iter_mut().zip(&mut self.between) {
+            out.resize(layer.width(x.len()), 0.0);
+            layer.forward(x, out, pass);
+            x = out;
+        }
+        last.forward(x, y, pass);
+    }
+
+    fn backward(
+        &mut self,
+        x: &[f32],
+        y: &[f32],
+        dy: &mut [f32],
+        dx: Option<&mut [f32]>,
+        pass: &mut Backward<'_>,
+    ) {
+        let [after, before] = &mut self.slopes;
+        let mut y = y;
+        let mut is_last = true;
+        for (at, layer) in self.layers.iter_mut().enumerate().skip(1).rev() {
+            let input = &self.between[at - 1];
+            before.resize(input.len(), 0.0);
+            let dy = if is_last {
+                &mut *dy
+            } else {
+                after.as_mut_slice()
+            };
+            layer.backward(input, y, dy, Some(before), pass);
+            std::mem::swap(after, before);
+            (y, is_last) = (input, false);
+        }
+        let dy = if is_last { dy } else { after.as_mut_slice() };
+        match self.layers.first_mut() {
+            Some(first) => first.backward(x, y, dy, dx, pass),
+            None => {
+                if let Some(dx) = dx {
+                    dx.copy_from_slice(dy);
+                }
+            }
+        }
+    }
+}

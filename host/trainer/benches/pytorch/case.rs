@@ -1,0 +1,66 @@
+//! What is compared.
+
+/// One network and its batch.
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(crate) model: Model,
+    pub(crate) batch: usize,
+    /// The ratios that are aimed at, with one thread and with two.
+    pub(crate) goals: [f64; 2],
+}
+
+pub(crate) enum Model {
+    Mlp(&'static [usize]),
+}
+
+pub(crate) const CASES: [Case; 4] = [
+    Case {
+        name: "mlp 64-256-256-10, batch 128",
+        model: Model::Mlp(&[64, 256, 256, 10]),
+        batch: 128,
+        goals: [0.50, 0.55],
+    },
+    Case {
+        name: "mlp 784-512-512-10, batch 256",
+        model: Model::Mlp(&[784, 512, 512, 10]),
+        batch: 256,
+        goals: [0.85, 1.0],
+    },
+    Case {
+        name: "mlp 256-1024-1024-10, batch 128",
+        model: Model::Mlp(&[256, 1024, 1024, 10]),
+        batch: 128,
+        goals: [1.0, 1.15],
+    },
+    Case {
+        name: "mlp 784-2048-2048-10, batch 256",
+        model: Model::Mlp(&[784, 2048, 2048, 10]),
+        batch: 256,
+        goals: [1.0, 1.15],
+    },
+];
+
+impl Case {
+    /// The same as PyTorch's side is told it.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        match self.model {
+            Model::Mlp(widths) => {
+                serde_json::json!({"model": "mlp", "widths": widths, "batch": self.batch})
+            }
+        }
+    }
+
+    /// The multiplications and additions that a step cannot do without: products forward, by the
+    /// weights, and by the inputs of all layers but the first.
+    pub(crate) fn flops(&self) -> f64 {
+        match self.model {
+            Model::Mlp(widths) => {
+                let layers = widths
+                    .windows(2)
+                    .map(|pair| 2.0 * (self.batch * pair[0] * pair[1]) as f64);
+                let first = layers.clone().next().unwrap_or(0.0);
+                3.0 * layers.sum::<f64>() - first
+            }
+        }
+    }
+}

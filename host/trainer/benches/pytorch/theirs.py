@@ -1,0 +1,74 @@
+"""PyTorch's side of the comparison. Reads questions, one JSON object a line, and answers each with
+the milliseconds of every training step, as a JSON list on a line. Everything that our side does in
+a step is done here too: rows are gathered, the loss is read."""
+
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Mlp(nn.Module):
+    def __init__(self, widths):
+        super().__init__()
+        pairs = zip(widths, widths[1:])
+        self.layers = nn.ModuleList(nn.Linear(i, o) for i, o in pairs)
+
+    def forward(self, x):
+        for layer in self.layers[:-1]:
+            x = torch.relu(layer(x))
+        return self.layers[-1](x)
+
+
+def mlp(widths):
+    return Mlp(widths), torch.rand(4096, widths[0]), torch.randint(widths[-1], (4096,))
+
+
+def trainer(case):
+    model, rows, labels = {"mlp": lambda: mlp(case["widths"])}[case["model"]]()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
+    batch = case["batch"]
+
+    def epochs():
+        while True:
+            order = torch.randperm(len(rows))
+            for start in range(0, len(order) - batch + 1, batch):
+                yield order[start : start + batch]
+
+    batches = epochs()
+
+    def step():
+        chosen = next(batches)
+        x, y = rows[chosen], labels[chosen]
+        optimizer.zero_grad(set_to_none=True)
+        out = model(x)
+        loss = F.cross_entropy(out.reshape(-1, out.shape[-1]), y.reshape(-1))
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def main():
+    torch.set_num_threads(int(sys.argv[1]))
+    torch.manual_seed(0)
+    steps = {}
+    print(json.dumps({"version": torch.__version__}), flush=True)
+    for line in sys.stdin:
+        question = json.loads(line)
+        case = question["case"]
+        step = steps.setdefault(json.dumps(case), None) or trainer(case)
+        steps[json.dumps(case)] = step
+        times = []
+        for _ in range(question["steps"]):
+            started = time.perf_counter()
+            step()
+            times.append(1e3 * (time.perf_counter() - started))
+        print(json.dumps(times), flush=True)
+
+
+main()

@@ -6,6 +6,7 @@ use crate::support::plugins_dir;
 use attune_loader::{Place, Plugins};
 use attune_plugin_api::OptimizerKind;
 use attune_protocol::{Scalar, TrialSummary};
+use attune_trainer::ModelSettings;
 use attune_trainer::data::{DataOptions, Dataset, Shares, Table};
 use attune_trainer::trial::{Trial, TrialSettings};
 use std::path::{Path, PathBuf};
@@ -80,7 +81,7 @@ fn alone(plugins: &Plugins, trial: &TrialSummary, epochs: u32) -> Duration {
         panic!("the trial has a rate");
     };
     let settings = TrialSettings {
-        hidden: vec![256; 2],
+        model: ModelSettings::mlp([256; 2]),
         optimizer: OptimizerKind::Sgd,
         lr: lr.0,
         momentum: 0.9,

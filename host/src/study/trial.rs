@@ -7,9 +7,9 @@ use anyhow::{Context, bail};
 use attune_plugin_api::OptimizerKind;
 use attune_plugin_api::param::Value;
 use attune_store::Direction;
-use attune_trainer::Activation;
 use attune_trainer::metrics::Metric;
 use attune_trainer::trial::{CheckedSettings, TrialSettings};
+use attune_trainer::{Activation, MlpSettings, ModelSettings};
 use std::collections::BTreeMap;
 
 /// What steers a trial.
@@ -46,13 +46,15 @@ impl Common {
         let layers = usize::try_from(int(config, name::LAYERS)?)?;
         let clip_norm = float(config, name::CLIP_NORM)?;
         let settings = TrialSettings {
-            hidden: vec![width; layers],
-            activation: match text(config, name::ACTIVATION)? {
-                "relu" => Activation::Relu,
-                "gelu" => Activation::Gelu,
-                "tanh" => Activation::Tanh,
-                other => bail!("`{}` is unknown as an activation", other),
-            },
+            model: ModelSettings::Mlp(MlpSettings {
+                hidden: vec![width; layers],
+                activation: match text(config, name::ACTIVATION)? {
+                    "relu" => Activation::Relu,
+                    "gelu" => Activation::Gelu,
+                    "tanh" => Activation::Tanh,
+                    other => bail!("`{}` is unknown as an activation", other),
+                },
+            }),
             dropout: float(config, name::DROPOUT)?,
             optimizer: match text(config, name::OPTIMIZER)? {
                 "sgd" => OptimizerKind::Sgd,

@@ -8,7 +8,7 @@ use attune_trainer::data::{DataOptions, Dataset, Table};
 use attune_trainer::trial::{
     CheckedSettings, Checkpoint, EpochRecord, StepRecord, Telemetry, Trial, TrialSettings,
 };
-use attune_trainer::{Activation, use_one_thread};
+use attune_trainer::{Activation, MlpSettings, ModelSettings, use_one_thread};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ fn main() -> Result<(), Failure> {
     use_one_thread()?;
     let data = Arc::new(images()?);
     let base = TrialSettings {
-        hidden: vec![256, 256],
+        model: ModelSettings::mlp([256, 256]),
         optimizer: OptimizerKind::Sgd,
         batch_size: 128,
         max_epochs: 30,
@@ -80,8 +80,8 @@ fn main() -> Result<(), Failure> {
     let cases = [
         ("SGD with momentum, ReLU", base.clone()),
         ("with dropout .2", with(|s| s.dropout = 0.2)),
-        ("with GELU", with(|s| s.activation = Activation::Gelu)),
-        ("with tanh", with(|s| s.activation = Activation::Tanh)),
+        ("with GELU", with(|s| s.model = activated(Activation::Gelu))),
+        ("with tanh", with(|s| s.model = activated(Activation::Tanh))),
         ("with AdamW", with(|s| s.optimizer = OptimizerKind::AdamW)),
         ("with clipping", with(|s| s.clip_norm = Some(1.0))),
     ];
@@ -113,6 +113,13 @@ fn checkpoints(settings: TrialSettings, data: &Arc<Dataset>) -> Result<(), Failu
     let size = bytes.len() as f64 / 1e6;
     println!("a checkpoint of {size:.2} MB     {make:.2} ms to make, {restore:.2} ms to restore");
     Ok(())
+}
+
+fn activated(activation: Activation) -> ModelSettings {
+    ModelSettings::Mlp(MlpSettings {
+        hidden: vec![256, 256],
+        activation,
+    })
 }
 
 /// The median time of fifty, in milliseconds.

@@ -5,7 +5,7 @@
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
 //! order of their names, which is all that follows the file's header, and at its end its own.
 
-use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
+use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Shape, Table, Task};
 use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
 use crate::model::{Architecture, Network};
@@ -342,16 +342,15 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
         .check()
         .map_err(|error| error.to_string())?;
     let architecture = Architecture {
-        inputs: card.preprocessor.width(),
-        hidden: settings.hidden.clone(),
+        model: settings.model.clone(),
+        inputs: Shape::Row(card.preprocessor.width()),
         outputs: card.task.outputs(),
-        activation: settings.activation,
     };
     let fits = architecture
         .plan()
         .parameters()
         .is_some_and(|count| count <= file_size / size_of::<f32>());
-    if architecture.inputs == 0 || architecture.outputs == 0 || !fits {
+    if architecture.inputs.numbers() == 0 || architecture.outputs == 0 || !fits {
         return Err("its card describes a network that its tensors cannot hold".into());
     }
     let mut network = Network::new(architecture, 0.0, 0);

@@ -7,6 +7,7 @@
 
 mod support;
 
+use attune_trainer::ModelSettings;
 use attune_trainer::artifact::{Answers, Model, ModelError};
 use attune_trainer::data::Table;
 use attune_trainer::trial::TrialSettings;
@@ -16,7 +17,7 @@ use support::{Constant, dataset, flowers, hills, trial};
 
 fn model(table: &Table, target: &str) -> Model {
     let settings = TrialSettings {
-        hidden: vec![8],
+        model: ModelSettings::mlp([8]),
         max_epochs: 3,
         ..TrialSettings::default()
     };
@@ -59,7 +60,7 @@ fn a_loaded_model_predicts_the_same_bit_for_bit() {
 #[test]
 fn a_deep_model_is_loaded_again() {
     let settings = TrialSettings {
-        hidden: vec![4; 12],
+        model: ModelSettings::mlp([4; 12]),
         max_epochs: 1,
         ..TrialSettings::default()
     };

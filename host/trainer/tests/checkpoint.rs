@@ -9,6 +9,7 @@ mod support;
 
 use attune_plugin_api::controller::{CallError, Clock, Controller};
 use attune_plugin_api::prelude::*;
+use attune_trainer::ModelSettings;
 use attune_trainer::data::{Dataset, Part, Table};
 use attune_trainer::trial::{
     Cadence, CheckedSettings, Checkpoint, CheckpointError, Every, Goal, MetricSource, NanPolicy,
@@ -74,7 +75,7 @@ impl Scheduler for Wayward {
 
 fn settings() -> TrialSettings {
     TrialSettings {
-        hidden: vec![12, 6],
+        model: ModelSettings::mlp([12, 6]),
         batch_size: 16,
         max_epochs: EPOCHS,
         lr: 0.01,
@@ -350,8 +351,8 @@ fn what_does_not_fit_a_checkpoint_is_named() {
     let (original, bytes) = midway(&data);
     let changes: [(Change, &str); 7] = [
         (
-            |s| s.hidden = vec![12, 7],
-            "`hidden` = [12,6], but the trial has [12,7]",
+            |s| s.model = ModelSettings::mlp([12, 7]),
+            r#"`model` = {"activation":"relu","hidden":[12,6],"kind":"mlp"}, but"#,
         ),
         (
             |s| s.optimizer = OptimizerKind::Sgd,

@@ -8,6 +8,7 @@
 mod support;
 
 use attune_plugin_api::prelude::*;
+use attune_trainer::ModelSettings;
 use attune_trainer::data::Dataset;
 use attune_trainer::metrics::Metric;
 use attune_trainer::trial::{Checkpoint, CheckpointError, Goal, StartRate, Trial, TrialSettings};
@@ -22,7 +23,7 @@ const STEPS_PER_EPOCH: u64 = 6;
 
 fn settings() -> TrialSettings {
     TrialSettings {
-        hidden: vec![12, 6],
+        model: ModelSettings::mlp([12, 6]),
         dropout: 0.2,
         batch_size: 16,
         max_epochs: EPOCHS,
@@ -206,11 +207,8 @@ fn what_a_fork_may_change_depends_on_where_it_begins() {
         ("batch_size", |s| s.batch_size = 7),
         ("seed", |s| s.seed = 6),
     ];
-    let never: [(&str, Change); 4] = [
-        ("hidden", |s| s.hidden = vec![12, 7]),
-        ("activation", |s| {
-            s.activation = attune_trainer::Activation::Tanh
-        }),
+    let never: [(&str, Change); 3] = [
+        ("model", |s| s.model = ModelSettings::mlp([12, 7])),
         ("optimizer", |s| s.optimizer = OptimizerKind::Sgd),
         ("objective", |s| s.objective = Some(Metric::Loss)),
     ];

@@ -4,7 +4,7 @@
 mod support;
 
 use attune_trainer::trial::{Progress, TrialSettings};
-use attune_trainer::use_one_thread;
+use attune_trainer::{ModelSettings, use_one_thread};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn training_needs_no_thread_of_the_pool() {
     let (done, finished) = mpsc::channel();
     std::thread::spawn(move || {
         let settings = TrialSettings {
-            hidden: vec![256, 256],
+            model: ModelSettings::mlp([256, 256]),
             batch_size: 128,
             ..TrialSettings::default()
         };

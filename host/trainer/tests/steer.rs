@@ -8,6 +8,7 @@
 mod support;
 
 use attune_plugin_api::prelude::*;
+use attune_trainer::ModelSettings;
 use attune_trainer::trial::{
     Checkpoint, EpochRecord, Goal, PluginCall, SteerError, StepRecord, Telemetry, Trial,
     TrialError, TrialSettings,
@@ -44,7 +45,7 @@ impl Scheduler for Doubling {
 
 fn settings() -> TrialSettings {
     TrialSettings {
-        hidden: vec![12, 6],
+        model: ModelSettings::mlp([12, 6]),
         batch_size: 16,
         max_epochs: EPOCHS,
         lr: 0.01,

@@ -3,6 +3,7 @@
 mod support;
 
 use attune_plugin_api::prelude::*;
+use attune_trainer::ModelSettings;
 use attune_trainer::data::{Dataset, Part};
 use attune_trainer::metrics::Metric;
 use attune_trainer::trial::{
@@ -52,7 +53,7 @@ impl Scheduler for Curious {
 
 fn settings() -> TrialSettings {
     TrialSettings {
-        hidden: vec![16, 8],
+        model: ModelSettings::mlp([16, 8]),
         dropout: 0.1,
         batch_size: 16,
         max_epochs: 6,
@@ -118,7 +119,7 @@ fn an_epoch_whose_loss_is_not_finite_is_never_the_best() {
     let data = dataset(&flowers(60), "kind");
     let settings = TrialSettings {
         optimizer: OptimizerKind::Sgd,
-        hidden: vec![16; 8],
+        model: ModelSettings::mlp([16; 8]),
         lr: 1e38,
         max_lr: 1e38,
         clip_norm: None,
@@ -224,7 +225,7 @@ fn an_epoch_is_called_the_best_exactly_when_it_is_kept() {
 fn a_network_that_is_too_large_is_told_by_layers_and_width() {
     let data = dataset(&flowers(100), "kind");
     let settings = TrialSettings {
-        hidden: vec![8192; 3],
+        model: ModelSettings::mlp([8192; 3]),
         ..settings()
     }
     .check()

@@ -11,7 +11,7 @@ use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
 use attune_trainer::data::{DataOptions, Dataset, Table};
 use attune_trainer::trial::{EpochRecord, Goal, StepRecord, Telemetry, Trial, TrialSettings};
-use attune_trainer::use_threads;
+use attune_trainer::{ModelSettings, use_threads};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::io::{BufRead, stdin};
@@ -88,7 +88,7 @@ fn trial(case: &Case) -> Result<Trial, Failure> {
         return Err("a network has two layers of units at least".into());
     };
     let settings = TrialSettings {
-        hidden: hidden.to_vec(),
+        model: ModelSettings::mlp(hidden),
         optimizer: OptimizerKind::Sgd,
         batch_size: case.batch,
         max_epochs: 1_000_000,

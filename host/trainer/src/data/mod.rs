@@ -10,6 +10,7 @@ mod date;
 mod error;
 mod look;
 mod preprocess;
+mod shape;
 mod split;
 mod table;
 mod target;
@@ -18,6 +19,7 @@ pub use column::{ColumnAction, ColumnKind, ColumnReport};
 pub use error::DataError;
 pub use look::ColumnLook;
 pub use preprocess::{Features, Preprocessor};
+pub use shape::Shape;
 pub use split::Shares;
 pub use table::Table;
 pub use target::{Task, TaskKind};
@@ -211,6 +213,11 @@ impl Dataset {
     /// a checkpoint can tell whether it belongs to this data.
     pub fn fingerprint(&self) -> u32 {
         self.fingerprint
+    }
+
+    /// What the numbers of its rows are.
+    pub fn shape(&self) -> Shape {
+        Shape::Row(self.preprocessor.width())
     }
 
     /// One part's rows.

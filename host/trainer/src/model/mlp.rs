@@ -1,14 +1,19 @@
 //! Multi-layer perceptrons.
 
-use super::{Architecture, Plan};
+use super::{Architecture, MlpSettings, Plan};
 use crate::layer::{Dense, Dropout, Inputs, Sequence};
 
 /// Dense layers with an activation after each but the last.
-pub(super) fn layers(architecture: &Architecture, dropout: f64, plan: &mut Plan) -> Sequence {
+pub(super) fn layers(
+    settings: &MlpSettings,
+    architecture: &Architecture,
+    dropout: f64,
+    plan: &mut Plan,
+) -> Sequence {
     let mut layers = Sequence::default();
-    let mut inputs = architecture.inputs;
-    let activation = Some(architecture.activation);
-    for (layer, &outputs) in architecture.hidden.iter().enumerate() {
+    let mut inputs = architecture.inputs.numbers();
+    let activation = Some(settings.activation);
+    for (layer, &outputs) in settings.hidden.iter().enumerate() {
         let shape = Inputs {
             inputs,
             outputs,
@@ -23,10 +28,10 @@ pub(super) fn layers(architecture: &Architecture, dropout: f64, plan: &mut Plan)
     }
     let shape = Inputs {
         inputs,
-        outputs: architecture.outputs,
+        outputs: architecture.predicted(),
         before: None,
     };
-    let name = format!("layers.{}", architecture.hidden.len());
+    let name = format!("layers.{}", settings.hidden.len());
     layers.push(Dense::new(plan, &name, shape, true, None));
     layers
 }

@@ -2,11 +2,13 @@
 
 mod mlp;
 mod parameters;
+mod settings;
 
 pub(crate) use parameters::{Group, Kind, NamedTensor, Plan, Start};
+pub use settings::{MlpSettings, ModelSettings};
 
-use crate::data::{Features, Targets};
-use crate::kernel::{Activation, cross_entropy, squared_error};
+use crate::data::{Features, Shape, Targets};
+use crate::kernel::{cross_entropy, squared_error};
 use crate::layer::{Backward, Forward, Layer, Sequence};
 use crate::random::{Purpose, stream};
 
@@ -15,20 +17,27 @@ use crate::random::{Purpose, stream};
 const EVALUATION_NUMBERS: usize = 1 << 19;
 
 /// The shape of a network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Architecture {
-    pub(crate) inputs: usize,
-    pub(crate) hidden: Vec<usize>,
+    pub(crate) model: ModelSettings,
+    pub(crate) inputs: Shape,
+    /// Numbers that are predicted at each place of a row.
     pub(crate) outputs: usize,
-    pub(crate) activation: Activation,
 }
 
 impl Architecture {
     /// Its parameters to be, and its layers; with this share of units left out in training.
     fn planned(&self, dropout: f64) -> (Plan, Sequence) {
         let mut plan = Plan::default();
-        let layers = mlp::layers(self, dropout, &mut plan);
+        let layers = match &self.model {
+            ModelSettings::Mlp(settings) => mlp::layers(settings, self, dropout, &mut plan),
+        };
         (plan, layers)
+    }
+
+    /// How many numbers are predicted of one row.
+    fn predicted(&self) -> usize {
+        self.inputs.places() * self.outputs
     }
 
     /// Its parameters to be.
@@ -107,8 +116,8 @@ impl Network {
             let row = batch.features.row(row as usize);
             self.input.extend_from_slice(row);
         }
-        self.output
-            .resize(batch.rows.len() * self.architecture.outputs, 0.0);
+        let outputs = batch.rows.len() * self.architecture.predicted();
+        self.output.resize(outputs, 0.0);
         let mut forward = Forward {
             groups: &self.groups,
             noise: Some(stream(noise.seed, Purpose::Dropout, noise.step)),
@@ -143,7 +152,7 @@ impl Network {
 
     /// The outputs for every row: logits, or standardised numbers.
     pub(crate) fn predict(&mut self, features: &Features) -> Vec<f32> {
-        let (inputs, outputs) = (self.architecture.inputs, self.architecture.outputs);
+        let (inputs, outputs) = (features.width(), self.architecture.predicted());
         let mut predicted = vec![0.0; features.rows() * outputs];
         let kept = self.layers.kept(inputs).max(1);
         let rows = (EVALUATION_NUMBERS / kept).max(1);

@@ -1,5 +1,5 @@
-use super::{Architecture, Batch, Network, Noise};
-use crate::data::{Features, Targets};
+use super::{Architecture, Batch, MlpSettings, ModelSettings, Network, Noise};
+use crate::data::{Features, Shape, Targets};
 use crate::kernel::Activation;
 use serde::Deserialize;
 
@@ -26,10 +26,12 @@ fn network(hidden: &[usize], outputs: usize, activation: Activation) -> Network 
 
 fn with_dropout(hidden: &[usize], outputs: usize, activation: Activation, dropout: f64) -> Network {
     let architecture = Architecture {
-        inputs: 4,
-        hidden: hidden.to_vec(),
+        model: ModelSettings::Mlp(MlpSettings {
+            hidden: hidden.to_vec(),
+            activation,
+        }),
+        inputs: Shape::Row(4),
         outputs,
-        activation,
     };
     Network::new(architecture, dropout, 7)
 }
@@ -134,10 +136,12 @@ fn gradients_through_dropout_are_the_slopes_of_the_loss() {
 fn initial_weights_lie_within_their_bounds_and_depend_on_the_seed() {
     let wide = |seed, activation| {
         let architecture = Architecture {
-            inputs: 50,
-            hidden: vec![100],
+            model: ModelSettings::Mlp(MlpSettings {
+                hidden: vec![100],
+                activation,
+            }),
+            inputs: Shape::Row(50),
             outputs: 1,
-            activation,
         };
         Network::new(architecture, 0.0, seed).weights()
     };

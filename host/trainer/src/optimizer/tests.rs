@@ -1,6 +1,7 @@
 use super::{Optimizer, clip};
+use crate::data::Shape;
 use crate::kernel::Activation;
-use crate::model::{Architecture, Group, Network};
+use crate::model::{Architecture, Group, MlpSettings, ModelSettings, Network};
 use attune_plugin_api::OptimizerKind;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -19,10 +20,12 @@ struct Golden {
 /// Six weights and three biases, as in the script.
 fn groups() -> Network {
     let architecture = Architecture {
-        inputs: 2,
-        hidden: vec![],
+        model: ModelSettings::Mlp(MlpSettings {
+            hidden: vec![],
+            activation: Activation::Relu,
+        }),
+        inputs: Shape::Row(2),
         outputs: 3,
-        activation: Activation::Relu,
     };
     let mut network = Network::new(architecture, 0.0, 0);
     let start = |count, phase: f64| {

@@ -12,13 +12,11 @@ pub enum TrialError {
     Settings(#[from] SettingsError),
     /// The network would need more memory than is reasonable.
     #[error(
-        "a network of {layers} hidden layers of width {width}, from {inputs} inputs to {outputs} outputs, has {parameters} parameters, but at most {most} are trained; lower `layers` or `width`, or leave out columns"
+        "a network of {model}, from {inputs} inputs to {outputs} outputs, has {parameters} parameters, but at most {most} are trained; lower `layers` or `width`, or leave out columns"
     )]
     TooManyParameters {
-        /// Its hidden layers.
-        layers: usize,
-        /// Units of the widest of them.
-        width: usize,
+        /// What it is made of.
+        model: String,
         /// What the data's columns became.
         inputs: usize,
         /// What the target asks for.

@@ -16,6 +16,7 @@ mod telemetry;
 pub use checkpoint::{Checkpoint, CheckpointError, StartRate};
 pub use error::TrialError;
 pub use nan::NanFilter;
+pub(crate) use settings::require;
 pub use settings::{
     Cadence, CheckedSettings, Every, MetricSource, NanPolicy, SettingsError, TrialSettings,
 };

@@ -112,9 +112,8 @@ pub(super) fn checked_architecture(
         return Ok(architecture);
     }
     Err(TrialError::TooManyParameters {
-        layers: settings.hidden.len(),
-        width: settings.hidden.iter().copied().max().unwrap_or(0),
-        inputs: architecture.inputs,
+        model: settings.model.told(),
+        inputs: architecture.inputs.numbers(),
         outputs: architecture.outputs,
         parameters,
         most: MAX_PARAMETERS,
@@ -145,10 +144,9 @@ fn steps_per_epoch(settings: &TrialSettings, dataset: &Dataset) -> u64 {
 
 fn architecture(settings: &TrialSettings, dataset: &Dataset) -> Architecture {
     Architecture {
-        inputs: dataset.preprocessor().width(),
-        hidden: settings.hidden.clone(),
+        model: settings.model.clone(),
+        inputs: dataset.shape(),
         outputs: dataset.task().outputs(),
-        activation: settings.activation,
     }
 }
 

@@ -1,14 +1,10 @@
 //! A trial's settings: what users and searchers choose, and the checks before anything runs.
 
-use crate::kernel::Activation;
 use crate::metrics::Metric;
+use crate::model::ModelSettings;
 use attune_plugin_api::OptimizerKind;
 use serde::{Deserialize, Serialize};
 
-/// The most hidden layers.
-const MAX_LAYERS: usize = 32;
-/// The widest hidden layer.
-const MAX_WIDTH: usize = 16_384;
 /// The most epochs.
 const MAX_EPOCHS: u32 = 1_000_000;
 /// The largest batch.
@@ -18,10 +14,8 @@ const MAX_BATCH: usize = 1 << 20;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrialSettings {
-    /// Units of each hidden layer; none makes a linear model.
-    pub hidden: Vec<usize>,
-    /// What follows each hidden layer.
-    pub activation: Activation,
+    /// What is trained.
+    pub model: ModelSettings,
     /// The share of hidden units left out at each step, in [0, 1).
     pub dropout: f64,
     /// The update rule.
@@ -55,8 +49,7 @@ pub struct TrialSettings {
 impl Default for TrialSettings {
     fn default() -> Self {
         TrialSettings {
-            hidden: vec![128, 64],
-            activation: Activation::Relu,
+            model: ModelSettings::default(),
             dropout: 0.0,
             optimizer: OptimizerKind::AdamW,
             lr: 1e-3,
@@ -158,16 +151,7 @@ impl TrialSettings {
     pub fn check(self) -> Result<CheckedSettings, SettingsError> {
         let share = |value: f64| (0.0..1.0).contains(&value);
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        require(
-            self.hidden.len() <= MAX_LAYERS
-                && self
-                    .hidden
-                    .iter()
-                    .all(|width| (1..=MAX_WIDTH).contains(width)),
-            "hidden",
-            format!("{:?}", self.hidden),
-            format!("at most {MAX_LAYERS} widths from 1 to {MAX_WIDTH}"),
-        )?;
+        self.model.check()?;
         require(
             share(self.dropout),
             "dropout",
@@ -234,7 +218,7 @@ impl TrialSettings {
     }
 }
 
-fn require(
+pub(crate) fn require(
     holds: bool,
     setting: &'static str,
     found: impl ToString,
@@ -252,14 +236,14 @@ fn require(
 
 #[cfg(test)]
 mod tests {
-    use super::{Cadence, Every, TrialSettings};
+    use super::{Cadence, Every, ModelSettings, TrialSettings};
 
     #[test]
     fn settings_outside_their_range_are_named() {
         type Change = fn(&mut TrialSettings);
         let table: [(Change, &str); 8] = [
             (
-                |s| s.hidden = vec![8, 0],
+                |s| s.model = ModelSettings::mlp([8, 0]),
                 "`hidden` is [8, 0], but it must be",
             ),
             (

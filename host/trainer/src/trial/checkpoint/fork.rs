@@ -101,17 +101,10 @@ fn may_fork(
     let begun = card.position > 0;
     let table = [
         (
-            saved.hidden == settings.hidden,
-            "hidden",
-            format!("{:?}", saved.hidden),
-            format!("{:?}", settings.hidden),
-            shape,
-        ),
-        (
-            saved.activation == settings.activation,
-            "activation",
-            format!("{:?}", saved.activation),
-            format!("{:?}", settings.activation),
+            saved.model == settings.model,
+            "model",
+            format!("{:?}", saved.model),
+            format!("{:?}", settings.model),
             shape,
         ),
         (

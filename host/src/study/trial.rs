@@ -8,7 +8,7 @@ use attune_plugin_api::OptimizerKind;
 use attune_plugin_api::param::Value;
 use attune_store::Direction;
 use attune_trainer::metrics::Metric;
-use attune_trainer::trial::{CheckedSettings, TrialSettings};
+use attune_trainer::trial::{CheckedSettings, Engine, TrialSettings};
 use attune_trainer::{Activation, MlpSettings, ModelSettings};
 use std::collections::BTreeMap;
 
@@ -55,6 +55,7 @@ impl Common {
                     other => bail!("`{}` is unknown as an activation", other),
                 },
             }),
+            engine: Engine::Own,
             dropout: float(config, name::DROPOUT)?,
             optimizer: match text(config, name::OPTIMIZER)? {
                 "sgd" => OptimizerKind::Sgd,

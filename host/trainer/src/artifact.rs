@@ -179,7 +179,10 @@ impl Model {
         let (features, unread) = self.card.preprocessor.apply(table, &rows)?;
         let mut notes: Vec<String> = unread.iter().map(ToString::to_string).collect();
         notes.extend(self.ignored(table));
-        let mut outputs = self.network.predict(&features);
+        let mut outputs = self
+            .network
+            .predict(&features)
+            .map_err(ModelError::Broken)?;
         let answers = match &self.card.task {
             Task::Classification { classes } => {
                 let chosen = outputs.chunks_exact(classes.len()).map(most_likely);

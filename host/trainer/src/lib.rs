@@ -67,6 +67,7 @@ mod layer;
 pub mod metrics;
 mod model;
 mod optimizer;
+mod plain;
 mod random;
 mod signals;
 mod tensor_file;

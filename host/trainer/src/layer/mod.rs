@@ -13,6 +13,7 @@ pub(crate) use dropout::Dropout;
 pub(crate) use sequence::Sequence;
 
 use crate::model::Group;
+use crate::plain::Plain;
 use rand::rngs::ChaCha8Rng;
 use std::fmt::Debug;
 use std::ops::Range;
@@ -61,6 +62,11 @@ impl Backward<'_> {
 
 /// A part of a network. Its passes come in pairs: forward in training, then backward.
 pub(crate) trait Layer: Debug + Send {
+    /// What it is made of, where it can be computed by plain operations too.
+    fn plain(&self) -> Option<Plain<'_>> {
+        None
+    }
+
     /// How many numbers come out for as many of one row.
     fn width(&self, inputs: usize) -> usize;
 

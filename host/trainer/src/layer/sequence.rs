@@ -1,6 +1,7 @@
 //! Layers one after another.
 
 use super::{Backward, Forward, Layer};
+use crate::plain::Plain;
 
 /// Layers, each of which takes in what the one before gives out.
 #[derive(Debug, Default)]
@@ -31,6 +32,10 @@ impl Sequence {
 }
 
 impl Layer for Sequence {
+    fn plain(&self) -> Option<Plain<'_>> {
+        Some(Plain::Sequence(&self.layers))
+    }
+
     fn width(&self, inputs: usize) -> usize {
         self.layers
             .iter()

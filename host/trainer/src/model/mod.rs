@@ -10,7 +10,10 @@ pub use settings::{MlpSettings, ModelSettings};
 use crate::data::{Features, Shape, Targets};
 use crate::kernel::{cross_entropy, squared_error};
 use crate::layer::{Backward, Forward, Layer, Sequence};
+use crate::plain::{self, Truth};
 use crate::random::{Purpose, stream};
+use dfdx::prelude::Cpu;
+use rand::rngs::ChaCha8Rng;
 
 /// Numbers that predicting may keep between layers at once: enough to keep the products efficient,
 /// and little memory.
@@ -69,10 +72,47 @@ pub(crate) struct Network {
     architecture: Architecture,
     layers: Sequence,
     groups: Vec<Group>,
-    input: Vec<f32>,
+    engine: Engine,
+    gathered: Gathered,
     output: Vec<f32>,
+}
+
+/// What computes a network's passes.
+#[derive(Debug)]
+enum Engine {
+    /// Our own operations for CPUs.
+    Own,
+    /// Plain operations of dfdx.
+    Dfdx(Cpu),
+}
+
+/// A batch's numbers side by side.
+#[derive(Debug, Default)]
+struct Gathered {
+    input: Vec<f32>,
     labels: Vec<u32>,
     numbers: Vec<f32>,
+}
+
+impl Gathered {
+    fn fill(&mut self, batch: &Batch<'_>) {
+        self.input.clear();
+        for &row in batch.rows {
+            let row = batch.features.row(row as usize);
+            self.input.extend_from_slice(row);
+        }
+        let rows = batch.rows.iter().map(|&row| row as usize);
+        match batch.targets {
+            Targets::Classes(labels) => {
+                self.labels.clear();
+                self.labels.extend(rows.map(|row| labels[row]));
+            }
+            Targets::Numbers(numbers) => {
+                self.numbers.clear();
+                self.numbers.extend(rows.map(|row| numbers[row]));
+            }
+        }
+    }
 }
 
 impl Network {
@@ -84,11 +124,20 @@ impl Network {
             architecture,
             layers,
             groups: plan.draw(seed),
-            input: Vec::new(),
+            engine: Engine::Own,
+            gathered: Gathered::default(),
             output: Vec::new(),
-            labels: Vec::new(),
-            numbers: Vec::new(),
         }
+    }
+
+    /// Computes it by plain operations of dfdx from here on; false where it has a part that is not
+    /// known there.
+    pub(crate) fn use_dfdx(&mut self) -> bool {
+        let is_known = plain::knows(&self.layers);
+        if is_known {
+            self.engine = Engine::Dfdx(Cpu::default());
+        }
+        is_known
     }
 
     pub(crate) fn architecture(&self) -> &Architecture {
@@ -104,41 +153,70 @@ impl Network {
         &mut self.groups
     }
 
+    pub(crate) fn layers(&self) -> &dyn Layer {
+        &self.layers
+    }
+
     /// The mean loss of a batch; its gradients go into one slice a group.
+    ///
+    /// # Errors
+    /// The device's.
     pub(crate) fn learn(
         &mut self,
         batch: Batch<'_>,
         noise: Noise,
         gradients: &mut [Vec<f32>],
+    ) -> Result<f32, String> {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        gathered.fill(&batch);
+        let truth = match batch.targets {
+            Targets::Classes(_) => Truth::Classes {
+                labels: &gathered.labels,
+                smoothing: noise.label_smoothing,
+            },
+            Targets::Numbers(_) => Truth::Numbers(&gathered.numbers),
+        };
+        let stream = stream(noise.seed, Purpose::Dropout, noise.step);
+        let (input, rows) = (&gathered.input, batch.rows.len());
+        let loss = match &self.engine {
+            Engine::Own => Ok(self.pass(input, rows, truth, stream, gradients)),
+            Engine::Dfdx(device) => {
+                let input = (input.as_slice(), self.architecture.outputs);
+                plain::learn(
+                    device,
+                    &self.layers,
+                    &self.groups,
+                    stream,
+                    input,
+                    truth,
+                    gradients,
+                )
+            }
+        };
+        self.gathered = gathered;
+        loss
+    }
+
+    /// The same by our own operations.
+    pub(crate) fn pass(
+        &mut self,
+        input: &[f32],
+        rows: usize,
+        truth: Truth<'_>,
+        noise: ChaCha8Rng,
+        gradients: &mut [Vec<f32>],
     ) -> f32 {
-        self.input.clear();
-        for &row in batch.rows {
-            let row = batch.features.row(row as usize);
-            self.input.extend_from_slice(row);
-        }
-        let outputs = batch.rows.len() * self.architecture.predicted();
-        self.output.resize(outputs, 0.0);
+        let outputs = &mut self.output;
+        outputs.resize(rows * self.architecture.predicted(), 0.0);
         let mut forward = Forward {
             groups: &self.groups,
-            noise: Some(stream(noise.seed, Purpose::Dropout, noise.step)),
+            noise: Some(noise),
         };
-        self.layers
-            .forward(&self.input, &mut self.output, &mut forward);
+        self.layers.forward(input, outputs, &mut forward);
         // The last layer has no activation, so its way back needs no outputs; they become slopes.
-        let outputs = &mut self.output;
-        let loss = match batch.targets {
-            Targets::Classes(labels) => {
-                self.labels.clear();
-                self.labels
-                    .extend(batch.rows.iter().map(|&row| labels[row as usize]));
-                cross_entropy(outputs, &self.labels, noise.label_smoothing, None)
-            }
-            Targets::Numbers(numbers) => {
-                self.numbers.clear();
-                self.numbers
-                    .extend(batch.rows.iter().map(|&row| numbers[row as usize]));
-                squared_error(outputs, &self.numbers)
-            }
+        let loss = match truth {
+            Truth::Classes { labels, smoothing } => cross_entropy(outputs, labels, smoothing, None),
+            Truth::Numbers(numbers) => squared_error(outputs, numbers),
         };
         let mut backward = Backward {
             groups: &self.groups,
@@ -146,25 +224,38 @@ impl Network {
             adds: false,
         };
         self.layers
-            .backward(&self.input, &[], outputs, None, &mut backward);
+            .backward(input, &[], outputs, None, &mut backward);
         loss
     }
 
     /// The outputs for every row: logits, or standardised numbers.
-    pub(crate) fn predict(&mut self, features: &Features) -> Vec<f32> {
-        let (inputs, outputs) = (features.width(), self.architecture.predicted());
-        let mut predicted = vec![0.0; features.rows() * outputs];
+    ///
+    /// # Errors
+    /// The device's.
+    pub(crate) fn predict(&mut self, features: &Features) -> Result<Vec<f32>, String> {
+        let inputs = features.width();
+        let mut predicted = Vec::with_capacity(features.rows() * self.architecture.predicted());
         let kept = self.layers.kept(inputs).max(1);
         let rows = (EVALUATION_NUMBERS / kept).max(1);
+        for batch in features.data().chunks(rows * inputs) {
+            let outputs = match &self.engine {
+                Engine::Own => self.outputs(batch, batch.len() / inputs),
+                Engine::Dfdx(device) => plain::predict(device, &self.layers, &self.groups, batch)?,
+            };
+            predicted.extend_from_slice(&outputs);
+        }
+        Ok(predicted)
+    }
+
+    /// The same for few rows, by our own operations.
+    pub(crate) fn outputs(&mut self, input: &[f32], rows: usize) -> Vec<f32> {
+        let mut outputs = vec![0.0; rows * self.architecture.predicted()];
         let mut forward = Forward {
             groups: &self.groups,
             noise: None,
         };
-        let batches = features.data().chunks(rows * inputs);
-        for (rows, out) in batches.zip(predicted.chunks_mut(rows * outputs)) {
-            self.layers.forward(rows, out, &mut forward);
-        }
-        predicted
+        self.layers.forward(input, &mut outputs, &mut forward);
+        outputs
     }
 
     /// All parameters, group after group.

@@ -52,7 +52,7 @@ fn learn(network: &mut Network, noise: Noise, targets: &Targets) -> (f32, Vec<Ve
         features: &features(6),
         targets,
     };
-    let loss = network.learn(batch, noise, &mut gradients);
+    let loss = network.learn(batch, noise, &mut gradients).unwrap();
     (loss, gradients)
 }
 
@@ -164,8 +164,8 @@ fn initial_weights_lie_within_their_bounds_and_depend_on_the_seed() {
 #[test]
 fn prediction_does_not_depend_on_how_rows_are_batched() {
     let mut network = network(&[8], 3, Activation::Tanh);
-    let all = network.predict(&features(2500));
-    let some = network.predict(&features(1024));
+    let all = network.predict(&features(2500)).unwrap();
+    let some = network.predict(&features(1024)).unwrap();
     assert_eq!(all.len(), 7500);
     assert_eq!(all[..3072], some[..]);
 }

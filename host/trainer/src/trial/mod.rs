@@ -18,7 +18,7 @@ pub use error::TrialError;
 pub use nan::NanFilter;
 pub(crate) use settings::require;
 pub use settings::{
-    Cadence, CheckedSettings, Every, MetricSource, NanPolicy, SettingsError, TrialSettings,
+    Cadence, CheckedSettings, Engine, Every, MetricSource, NanPolicy, SettingsError, TrialSettings,
 };
 pub use steer::SteerError;
 pub use steering::SteeringStats;
@@ -120,9 +120,17 @@ impl Trial {
         let description = controller.description();
         let setup = Trial::setup(&settings, &dataset);
         let signals = measured(description, setup.groups.len())?;
-        let network = guarded(0, || {
+        let mut network = guarded(0, || {
             Network::new(architecture, settings.dropout, settings.seed)
         })?;
+        if settings.engine == Engine::Dfdx && !network.use_dfdx() {
+            return Err(TrialError::Settings(SettingsError {
+                setting: "engine",
+                found: "dfdx".into(),
+                expected: "own: this model has layers that dfdx's plain operations do not make"
+                    .into(),
+            }));
+        }
         let sizes = || network.groups().iter().map(|group| group.values.len());
         let optimizer = Optimizer::new(
             settings.optimizer,
@@ -218,10 +226,12 @@ impl Trial {
     /// A tensor operation failed.
     pub fn evaluate(&self, part: Part) -> Result<Scores, TrialError> {
         let samples = self.dataset.part(part);
-        guarded(self.cursor.steps, || {
+        let step = self.cursor.steps;
+        guarded(step, || {
             let outputs = self.best_network().predict(&samples.features);
-            score(&outputs, samples, self.dataset.task())
-        })
+            let outputs = outputs.map_err(|error| broken(step, error))?;
+            Ok(score(&outputs, samples, self.dataset.task()))
+        })?
     }
 
     /// A model of the best epoch's weights. `training` says how it came about, in whatever form
@@ -311,7 +321,8 @@ impl Trial {
             seed: self.settings.seed,
             step: self.cursor.steps,
         };
-        let loss = self.network.learn(batch, noise, &mut self.gradients);
+        let learnt = self.network.learn(batch, noise, &mut self.gradients);
+        let loss = learnt.map_err(|error| broken(self.cursor.steps, error))?;
         let count = rows.len();
         if !loss.is_finite() {
             self.report(loss, telemetry);
@@ -350,8 +361,8 @@ impl Trial {
         if self.steering.due_after_step(self.cursor.steps) {
             let metric = match self.steering.source() {
                 MetricSource::TrainLoss => self.steering.take_mean_loss(),
-                MetricSource::ValidLoss => self.validate()[&Metric::Loss],
-                MetricSource::Objective => self.validate()[&self.objective],
+                MetricSource::ValidLoss => self.validate()?[&Metric::Loss],
+                MetricSource::Objective => self.validate()?[&self.objective],
             };
             self.tell_metric(metric, telemetry)?;
         }
@@ -365,7 +376,7 @@ impl Trial {
     ) -> Result<(), TrialError> {
         let rows = self.order.len() as f64;
         let train_loss = self.epoch_loss / rows;
-        let valid = self.validate();
+        let valid = self.validate()?;
         self.cursor.position = 0;
         self.epoch_loss = 0.0;
         self.cursor.epochs += 1;
@@ -420,10 +431,11 @@ impl Trial {
         Ok(())
     }
 
-    fn validate(&mut self) -> Scores {
+    fn validate(&mut self) -> Result<Scores, TrialError> {
         let valid = self.dataset.part(Part::Valid);
         let outputs = self.network.predict(&valid.features);
-        score(&outputs, valid, self.dataset.task())
+        let outputs = outputs.map_err(|error| broken(self.cursor.steps, error))?;
+        Ok(score(&outputs, valid, self.dataset.task()))
     }
 
     /// Weights whose loss is not finite may still guess some classes right, but are no model.

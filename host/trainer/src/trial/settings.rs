@@ -16,6 +16,8 @@ const MAX_BATCH: usize = 1 << 20;
 pub struct TrialSettings {
     /// What is trained.
     pub model: ModelSettings,
+    /// What computes it.
+    pub engine: Engine,
     /// The share of hidden units left out at each step, in [0, 1).
     pub dropout: f64,
     /// The update rule.
@@ -50,6 +52,7 @@ impl Default for TrialSettings {
     fn default() -> Self {
         TrialSettings {
             model: ModelSettings::default(),
+            engine: Engine::default(),
             dropout: 0.0,
             optimizer: OptimizerKind::AdamW,
             lr: 1e-3,
@@ -66,6 +69,18 @@ impl Default for TrialSettings {
             max_lr: 1e3,
         }
     }
+}
+
+/// What computes a model's passes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// Operations of our own for CPUs.
+    #[default]
+    Own,
+    /// Plain operations of dfdx: slower on a CPU, the same numbers up to rounding. To hold the own
+    /// ones against.
+    Dfdx,
 }
 
 /// Which metric drives the scheduler, and how often.

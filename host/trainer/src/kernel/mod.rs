@@ -27,3 +27,6 @@ pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
         *sum += value;
     }
 }
+
+#[cfg(test)]
+mod tests;

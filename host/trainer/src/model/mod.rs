@@ -5,10 +5,10 @@ mod parameters;
 mod settings;
 
 pub(crate) use parameters::{Group, Kind, NamedTensor, Plan, Start};
-pub use settings::{MlpSettings, ModelSettings};
+pub use settings::{Loss, MlpSettings, ModelSettings};
 
 use crate::data::{Features, Shape, Targets};
-use crate::kernel::{cross_entropy, squared_error};
+use crate::kernel::{cross_entropy, difference_loss, scale};
 use crate::layer::{Backward, Forward, Layer, Sequence};
 use crate::random::{Purpose, stream};
 
@@ -54,13 +54,38 @@ pub(crate) struct Batch<'a> {
     pub(crate) targets: &'a Targets,
 }
 
-/// What a training step's loss is made with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Noise {
+/// What is minimised.
+#[derive(Debug, Clone)]
+pub(crate) struct Aim {
     pub(crate) label_smoothing: f32,
+    /// How much each class counts, where that is not the same.
+    pub(crate) class_weights: Option<Vec<f32>>,
+    pub(crate) loss: Loss,
+}
+
+impl Aim {
+    /// How much rows count together in a mean loss.
+    pub(crate) fn weight(&self, rows: &[u32], targets: &Targets) -> f64 {
+        match (targets, &self.class_weights) {
+            (Targets::Classes(labels), Some(weights)) => {
+                let label = |row: &u32| labels[*row as usize] as usize;
+                rows.iter().map(|row| f64::from(weights[label(row)])).sum()
+            }
+            _ => rows.len() as f64,
+        }
+    }
+}
+
+/// One batch's part in a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
     pub(crate) seed: u64,
-    /// Which step's masks to draw.
-    pub(crate) step: u64,
+    /// Which batch's masks to draw.
+    pub(crate) batch: u64,
+    /// What its mean loss counts in the step's.
+    pub(crate) of_step: f64,
+    /// Whether its gradients are added to those of the batches before.
+    pub(crate) adds: bool,
 }
 
 /// A network with its parameters.
@@ -104,11 +129,12 @@ impl Network {
         &mut self.groups
     }
 
-    /// The mean loss of a batch; its gradients go into one slice a group.
+    /// The mean loss of a batch; its share of the step's gradients goes into one slice a group.
     pub(crate) fn learn(
         &mut self,
         batch: Batch<'_>,
-        noise: Noise,
+        aim: &Aim,
+        share: Share,
         gradients: &mut [Vec<f32>],
     ) -> f32 {
         self.input.clear();
@@ -120,7 +146,7 @@ impl Network {
         self.output.resize(outputs, 0.0);
         let mut forward = Forward {
             groups: &self.groups,
-            noise: Some(stream(noise.seed, Purpose::Dropout, noise.step)),
+            noise: Some(stream(share.seed, Purpose::Dropout, share.batch)),
         };
         self.layers
             .forward(&self.input, &mut self.output, &mut forward);
@@ -131,19 +157,23 @@ impl Network {
                 self.labels.clear();
                 self.labels
                     .extend(batch.rows.iter().map(|&row| labels[row as usize]));
-                cross_entropy(outputs, &self.labels, noise.label_smoothing, None)
+                let weights = aim.class_weights.as_deref();
+                cross_entropy(outputs, &self.labels, aim.label_smoothing, weights)
             }
             Targets::Numbers(numbers) => {
                 self.numbers.clear();
                 self.numbers
                     .extend(batch.rows.iter().map(|&row| numbers[row as usize]));
-                squared_error(outputs, &self.numbers)
+                difference_loss(aim.loss, outputs, &self.numbers)
             }
         };
+        if share.of_step != 1.0 {
+            scale(outputs, share.of_step as f32);
+        }
         let mut backward = Backward {
             groups: &self.groups,
             gradients,
-            adds: false,
+            adds: share.adds,
         };
         self.layers
             .backward(&self.input, &[], outputs, None, &mut backward);

@@ -8,7 +8,7 @@
 
 use crate::kernel::Activation;
 use crate::layer::{Dense, Dropout, Layer, Slot};
-use crate::model::Group;
+use crate::model::{Aim, Group, Loss, Task, Truth};
 use dfdx::prelude::*;
 use rand::rngs::ChaCha8Rng;
 
@@ -18,17 +18,6 @@ pub(crate) enum Plain<'a> {
     Dense(&'a Dense),
     Dropout(&'a Dropout),
     Sequence(&'a [Box<dyn Layer>]),
-}
-
-/// What the outputs should be.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Truth<'a> {
-    /// A class for each place, with a share of it spread over all classes.
-    Classes {
-        labels: &'a [u32],
-        smoothing: f32,
-    },
-    Numbers(&'a [f32]),
 }
 
 /// Rows of numbers.
@@ -53,19 +42,21 @@ pub(crate) fn learn<D: Device<f32>>(
     device: &D,
     layer: &dyn Layer,
     groups: &[Group],
-    noise: ChaCha8Rng,
-    (input, outputs): (&[f32], usize),
-    truth: Truth<'_>,
+    outputs: usize,
+    task: &Task<'_>,
     gradients: &mut [Vec<f32>],
 ) -> Result<f32, String>
 where
     D::Err: std::fmt::Display,
 {
     let told = |error: D::Err| error.to_string();
+    let Task {
+        input, aim, share, ..
+    } = *task;
     let mut pass = Pass {
         device,
         groups,
-        noise: Some(noise),
+        noise: Some(share.noise()),
         used: Vec::new(),
     };
     let input = device
@@ -74,29 +65,44 @@ where
     let output = pass.through(layer, input.leaky_traced()).map_err(told)?;
     let places = output.shape().0 * output.shape().1 / outputs;
     let output = output.try_reshape_like(&(places, outputs)).map_err(told)?;
-    let loss = match truth {
-        Truth::Classes { labels, smoothing } => {
-            let mut shares = vec![smoothing / outputs as f32; places * outputs];
-            for (shares, &label) in shares.chunks_exact_mut(outputs).zip(labels) {
-                shares[label as usize] += 1.0 - smoothing;
-            }
-            let shares = device
-                .try_tensor_from_vec(shares, (places, outputs))
-                .map_err(told)?;
-            cross_entropy_with_logits_loss(output, shares)
-        }
-        Truth::Numbers(numbers) => {
-            let numbers = device.try_tensor_from_vec(numbers.to_vec(), (places, outputs));
-            mse_loss(output, numbers.map_err(told)?)
-        }
+    let truth = match task.truth {
+        Truth::Classes(labels) => shares(labels, outputs, aim),
+        Truth::Numbers(numbers) => numbers.to_vec(),
+    };
+    let truth = device
+        .try_tensor_from_vec(truth, (places, outputs))
+        .map_err(told)?;
+    let loss = match (task.truth, aim.loss) {
+        (Truth::Classes(_), _) => cross_entropy_with_logits_loss(output, truth),
+        (Truth::Numbers(_), Loss::Squared) => mse_loss(output, truth),
+        (Truth::Numbers(_), Loss::Huber) => huber_loss(output, truth, 1.0),
+        (Truth::Numbers(_), Loss::Absolute) => mae_loss(output, truth),
     };
     let value = loss.as_vec().first().copied().unwrap_or(f32::NAN);
     let tape = loss.try_backward().map_err(told)?;
     for (slot, tensor) in &pass.used {
-        let gradient = tape.get(tensor).as_vec();
-        gradients[slot.group][slot.range.clone()].copy_from_slice(&gradient);
+        let place = &mut gradients[slot.group][slot.range.clone()];
+        for (place, gradient) in place.iter_mut().zip(tape.get(tensor).as_vec()) {
+            let before = if share.adds { *place } else { 0.0 };
+            *place = before + gradient * share.of_step as f32;
+        }
     }
     Ok(value)
+}
+
+/// What of each class is right at each place; of classes that count differently, what makes dfdx's
+/// plain mean a weighted one.
+fn shares(labels: &[u32], classes: usize, aim: &Aim) -> Vec<f32> {
+    let weight = |class: usize| aim.class_weights.as_ref().map_or(1.0, |w| w[class]);
+    let total: f32 = labels.iter().map(|&label| weight(label as usize)).sum();
+    let mean = labels.len() as f32 / total;
+    let share = |label: u32, class: usize| {
+        let is_right = f32::from(label as usize == class);
+        let even = aim.label_smoothing / classes as f32;
+        ((1.0 - aim.label_smoothing) * is_right + even) * weight(class) * mean
+    };
+    let of_label = |&label: &u32| (0..classes).map(move |class| share(label, class));
+    labels.iter().flat_map(of_label).collect()
 }
 
 /// The outputs for rows.
@@ -202,11 +208,12 @@ impl<D: Device<f32>> Pass<'_, D> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Truth, learn, predict};
+    use super::{learn, predict};
     use crate::data::Shape;
     use crate::kernel::Activation;
-    use crate::model::{Architecture, MlpSettings, ModelSettings, Network};
-    use crate::random::{Purpose, stream};
+    use crate::model::{
+        Aim, Architecture, Loss, MlpSettings, ModelSettings, Network, Share, Task, Truth,
+    };
     use dfdx::prelude::Cpu;
     use proptest::prelude::*;
 
@@ -225,11 +232,12 @@ mod tests {
         #[test]
         fn it_learns_and_predicts_as_the_own_operations_do(
             hidden in prop::collection::vec(1_usize..20, 0..4),
-            inputs in 1_usize..20, outputs in 1_usize..6, rows in 1_usize..20,
-            kind in 0..3, dropout in prop_oneof![Just(0.0), 0.1..0.6], smoothing in 0.0_f32..0.3,
-            seed: u64,
+            (inputs, outputs, rows) in (1_usize..20, 1_usize..6, 1_usize..20),
+            (kind, loss) in (0..3_usize, 0..3_usize),
+            dropout in prop_oneof![Just(0.0), 0.1..0.6], label_smoothing in 0.0_f32..0.3,
+            (seed, weighs, adds) in any::<(u64, bool, bool)>(),
         ) {
-            let activation = [Activation::Relu, Activation::Gelu, Activation::Tanh][kind as usize];
+            let activation = [Activation::Relu, Activation::Gelu, Activation::Tanh][kind];
             let architecture = Architecture {
                 model: ModelSettings::Mlp(MlpSettings { hidden, activation }),
                 inputs: Shape::Row(inputs),
@@ -239,20 +247,31 @@ mod tests {
             let input: Vec<f32> = (0..rows * inputs).map(|at| number(seed, at)).collect();
             let labels: Vec<u32> = (0..rows).map(|row| (row % outputs) as u32).collect();
             let numbers: Vec<f32> = (0..rows).map(|at| number(seed ^ 5, at)).collect();
-            let truth = match outputs {
-                1 => Truth::Numbers(&numbers),
-                _ => Truth::Classes { labels: &labels, smoothing },
+            let aim = Aim {
+                label_smoothing,
+                class_weights: weighs.then(|| (0..outputs).map(|c| 0.5 + c as f32).collect()),
+                loss: [Loss::Squared, Loss::Huber, Loss::Absolute][loss],
             };
-            let zeros = || network.groups().iter().map(|g| vec![0.0; g.values.len()]).collect::<Vec<_>>();
-            let (mut own, mut plain) = (zeros(), zeros());
-            let noise = || stream(seed, Purpose::Dropout, 3);
+            let task = Task {
+                input: &input,
+                rows,
+                truth: match outputs {
+                    1 => Truth::Numbers(&numbers),
+                    _ => Truth::Classes(&labels),
+                },
+                aim: &aim,
+                share: Share { seed, batch: 3, of_step: 0.5, adds },
+            };
+            let before: Vec<Vec<f32>> =
+                network.groups().iter().map(|g| vec![0.25; g.values.len()]).collect();
+            let (mut own, mut plain) = (before.clone(), before);
             let device = Cpu::default();
-            let plain_loss = learn(
-                &device, network.layers(), network.groups(), noise(), (&input, outputs), truth, &mut plain,
-            ).unwrap();
-            let plain_outputs = predict(&device, network.layers(), network.groups(), &input).unwrap();
-            let own_loss = network.pass(&input, rows, truth, noise(), &mut own);
-            prop_assert!((own_loss - plain_loss).abs() <= 1e-5 * own_loss.abs().max(1.0), "{own_loss} {plain_loss}");
+            let (layers, groups) = (network.layers(), network.groups());
+            let plain_loss = learn(&device, layers, groups, outputs, &task, &mut plain).unwrap();
+            let plain_outputs = predict(&device, layers, groups, &input).unwrap();
+            let own_loss = network.pass(&task, &mut own);
+            let is_near = (own_loss - plain_loss).abs() <= 1e-5 * own_loss.abs().max(1.0);
+            prop_assert!(is_near, "{own_loss} {plain_loss}");
             for (own, plain) in own.iter().zip(&plain) {
                 prop_assert!(close(plain, own), "{plain:?}\n{own:?}");
             }

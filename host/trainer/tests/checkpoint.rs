@@ -9,12 +9,12 @@ mod support;
 
 use attune_plugin_api::controller::{CallError, Clock, Controller};
 use attune_plugin_api::prelude::*;
-use attune_trainer::ModelSettings;
 use attune_trainer::data::{Dataset, Part, Table};
 use attune_trainer::trial::{
-    Cadence, CheckedSettings, Checkpoint, CheckpointError, Every, Goal, MetricSource, NanPolicy,
-    Progress, Trial, TrialError, TrialSettings,
+    Cadence, CheckedSettings, Checkpoint, CheckpointError, ClassWeights, Every, Goal, MetricSource,
+    NanPolicy, Progress, Trial, TrialError, TrialSettings,
 };
+use attune_trainer::{Loss, ModelSettings};
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -131,6 +131,9 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
         OptimizerKind::Nesterov,
         OptimizerKind::Adam,
         OptimizerKind::AdamW,
+        OptimizerKind::RmsProp,
+        OptimizerKind::Adagrad,
+        OptimizerKind::Lion,
     ];
     let cadences = [
         (MetricSource::TrainLoss, Every::Steps(3)),
@@ -138,8 +141,20 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
         (MetricSource::Objective, Every::Auto),
         (MetricSource::TrainLoss, Every::Epochs(2)),
     ];
+    // Averages, several batches a step of which an epoch's last has fewer, weights of classes and
+    // another loss.
+    let averaged = |settings: TrialSettings| TrialSettings {
+        ema: Some(0.9),
+        batch_size: 7,
+        accumulate: 3,
+        class_weights: ClassWeights::Balanced,
+        loss: Loss::Huber,
+        group_decay: [("biases".to_owned(), 0.02)].into(),
+        ..settings
+    };
     let mut seed = 0;
     for (data, nan_policy) in &tables {
+        let cadences = cadences.into_iter().cycle();
         for (optimizer, (source, every)) in optimizers.into_iter().zip(cadences) {
             for dropout in [0.0, 0.3] {
                 seed += 1;
@@ -152,6 +167,9 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
                     ..settings()
                 };
                 resumes_exactly(&settings, data);
+                if dropout > 0.0 {
+                    resumes_exactly(&averaged(settings), data);
+                }
             }
         }
     }

@@ -5,12 +5,12 @@ mod parameters;
 mod settings;
 
 pub(crate) use parameters::{Group, Kind, NamedTensor, Plan, Start};
-pub use settings::{MlpSettings, ModelSettings};
+pub use settings::{Loss, MlpSettings, ModelSettings};
 
 use crate::data::{Features, Shape, Targets};
-use crate::kernel::{cross_entropy, squared_error};
+use crate::kernel::{cross_entropy, difference_loss, scale};
 use crate::layer::{Backward, Forward, Layer, Sequence};
-use crate::plain::{self, Truth};
+use crate::plain;
 use crate::random::{Purpose, stream};
 use dfdx::prelude::Cpu;
 use rand::rngs::ChaCha8Rng;
@@ -57,13 +57,63 @@ pub(crate) struct Batch<'a> {
     pub(crate) targets: &'a Targets,
 }
 
-/// What a training step's loss is made with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Noise {
+/// What is minimised.
+#[derive(Debug, Clone)]
+pub(crate) struct Aim {
     pub(crate) label_smoothing: f32,
+    /// How much each class counts, where that is not the same.
+    pub(crate) class_weights: Option<Vec<f32>>,
+    pub(crate) loss: Loss,
+}
+
+impl Aim {
+    /// How much rows count together in a mean loss.
+    pub(crate) fn weight(&self, rows: &[u32], targets: &Targets) -> f64 {
+        match (targets, &self.class_weights) {
+            (Targets::Classes(labels), Some(weights)) => {
+                let label = |row: &u32| labels[*row as usize] as usize;
+                rows.iter().map(|row| f64::from(weights[label(row)])).sum()
+            }
+            _ => rows.len() as f64,
+        }
+    }
+}
+
+/// One batch's part in a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
     pub(crate) seed: u64,
-    /// Which step's masks to draw.
-    pub(crate) step: u64,
+    /// Which batch's masks to draw.
+    pub(crate) batch: u64,
+    /// What its mean loss counts in the step's.
+    pub(crate) of_step: f64,
+    /// Whether its gradients are added to those of the batches before.
+    pub(crate) adds: bool,
+}
+
+impl Share {
+    /// What its masks are drawn from.
+    pub(crate) fn noise(&self) -> ChaCha8Rng {
+        stream(self.seed, Purpose::Dropout, self.batch)
+    }
+}
+
+/// What the outputs should be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Truth<'a> {
+    /// A class for each place.
+    Classes(&'a [u32]),
+    Numbers(&'a [f32]),
+}
+
+/// All that a training pass is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Task<'a> {
+    pub(crate) input: &'a [f32],
+    pub(crate) rows: usize,
+    pub(crate) truth: Truth<'a>,
+    pub(crate) aim: &'a Aim,
+    pub(crate) share: Share,
 }
 
 /// A network with its parameters.
@@ -157,38 +207,40 @@ impl Network {
         &self.layers
     }
 
-    /// The mean loss of a batch; its gradients go into one slice a group.
+    /// The mean loss of a batch; its share of the step's gradients goes into one slice a group.
     ///
     /// # Errors
     /// The device's.
     pub(crate) fn learn(
         &mut self,
         batch: Batch<'_>,
-        noise: Noise,
+        aim: &Aim,
+        share: Share,
         gradients: &mut [Vec<f32>],
     ) -> Result<f32, String> {
         let mut gathered = std::mem::take(&mut self.gathered);
         gathered.fill(&batch);
         let truth = match batch.targets {
-            Targets::Classes(_) => Truth::Classes {
-                labels: &gathered.labels,
-                smoothing: noise.label_smoothing,
-            },
+            Targets::Classes(_) => Truth::Classes(&gathered.labels),
             Targets::Numbers(_) => Truth::Numbers(&gathered.numbers),
         };
-        let stream = stream(noise.seed, Purpose::Dropout, noise.step);
-        let (input, rows) = (&gathered.input, batch.rows.len());
+        let task = Task {
+            input: &gathered.input,
+            rows: batch.rows.len(),
+            truth,
+            aim,
+            share,
+        };
         let loss = match &self.engine {
-            Engine::Own => Ok(self.pass(input, rows, truth, stream, gradients)),
+            Engine::Own => Ok(self.pass(&task, gradients)),
             Engine::Dfdx(device) => {
-                let input = (input.as_slice(), self.architecture.outputs);
+                let outputs = self.architecture.outputs;
                 plain::learn(
                     device,
                     &self.layers,
                     &self.groups,
-                    stream,
-                    input,
-                    truth,
+                    outputs,
+                    &task,
                     gradients,
                 )
             }
@@ -198,30 +250,36 @@ impl Network {
     }
 
     /// The same by our own operations.
-    pub(crate) fn pass(
-        &mut self,
-        input: &[f32],
-        rows: usize,
-        truth: Truth<'_>,
-        noise: ChaCha8Rng,
-        gradients: &mut [Vec<f32>],
-    ) -> f32 {
+    pub(crate) fn pass(&mut self, task: &Task<'_>, gradients: &mut [Vec<f32>]) -> f32 {
+        let &Task {
+            input,
+            rows,
+            truth,
+            aim,
+            share,
+        } = task;
         let outputs = &mut self.output;
         outputs.resize(rows * self.architecture.predicted(), 0.0);
         let mut forward = Forward {
             groups: &self.groups,
-            noise: Some(noise),
+            noise: Some(share.noise()),
         };
         self.layers.forward(input, outputs, &mut forward);
         // The last layer has no activation, so its way back needs no outputs; they become slopes.
         let loss = match truth {
-            Truth::Classes { labels, smoothing } => cross_entropy(outputs, labels, smoothing, None),
-            Truth::Numbers(numbers) => squared_error(outputs, numbers),
+            Truth::Classes(labels) => {
+                let weights = aim.class_weights.as_deref();
+                cross_entropy(outputs, labels, aim.label_smoothing, weights)
+            }
+            Truth::Numbers(numbers) => difference_loss(aim.loss, outputs, numbers),
         };
+        if share.of_step != 1.0 {
+            scale(outputs, share.of_step as f32);
+        }
         let mut backward = Backward {
             groups: &self.groups,
             gradients,
-            adds: false,
+            adds: share.adds,
         };
         self.layers
             .backward(input, &[], outputs, None, &mut backward);

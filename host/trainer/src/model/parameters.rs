@@ -18,6 +18,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Kind; 2] = [Kind::Weight, Kind::Bias];
+
     /// The group's name.
     pub(crate) fn group(self) -> &'static str {
         match self {

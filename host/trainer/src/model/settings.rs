@@ -10,6 +10,20 @@ const MAX_LAYERS: usize = 32;
 /// The widest hidden layer.
 const MAX_WIDTH: usize = 16_384;
 
+/// What is minimised where a number is predicted, of the difference in standard deviations of the
+/// training target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Its square.
+    #[default]
+    Squared,
+    /// Half its square up to 1, and from there on straight (Huber 1964): far-off rows pull less.
+    Huber,
+    /// Its magnitude.
+    Absolute,
+}
+
 /// A kind of model with its shape. What comes in and out follows from the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

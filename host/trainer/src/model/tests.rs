@@ -1,4 +1,4 @@
-use super::{Architecture, Batch, MlpSettings, ModelSettings, Network, Noise};
+use super::{Aim, Architecture, Batch, Loss, MlpSettings, ModelSettings, Network, Share};
 use crate::data::{Features, Shape, Targets};
 use crate::kernel::Activation;
 use serde::Deserialize;
@@ -9,15 +9,24 @@ struct Golden {
     activation: Activation,
     outputs: usize,
     smoothing: f32,
+    class_weights: Option<Vec<f32>>,
+    kind: Loss,
     loss: f64,
     weights: Vec<f64>,
     biases: Vec<f64>,
 }
 
-const QUIET: Noise = Noise {
+const PLAIN: Aim = Aim {
     label_smoothing: 0.0,
+    class_weights: None,
+    loss: Loss::Squared,
+};
+
+const WHOLE: Share = Share {
     seed: 0,
-    step: 0,
+    batch: 0,
+    of_step: 1.0,
+    adds: false,
 };
 
 fn network(hidden: &[usize], outputs: usize, activation: Activation) -> Network {
@@ -41,18 +50,38 @@ fn features(rows: usize) -> Features {
     Features::of_rows(4, (0..rows * 4).map(value).collect())
 }
 
-fn learn(network: &mut Network, noise: Noise, targets: &Targets) -> (f32, Vec<Vec<f32>>) {
+fn learn(network: &mut Network, aim: &Aim, targets: &Targets) -> (f32, Vec<Vec<f32>>) {
+    learn_in_batches(network, aim, targets, 6)
+}
+
+/// Six rows in batches of so many.
+fn learn_in_batches(
+    network: &mut Network,
+    aim: &Aim,
+    targets: &Targets,
+    rows: usize,
+) -> (f32, Vec<Vec<f32>>) {
     let mut gradients: Vec<Vec<f32>> = network
         .groups()
         .iter()
         .map(|group| vec![0.0; group.values.len()])
         .collect();
-    let batch = Batch {
-        rows: &[0, 1, 2, 3, 4, 5],
-        features: &features(6),
-        targets,
-    };
-    let loss = network.learn(batch, noise, &mut gradients).unwrap();
+    let all = [0, 1, 2, 3, 4, 5];
+    let mut loss = 0.0;
+    for (batch, rows) in all.chunks(rows).enumerate() {
+        let share = Share {
+            batch: batch as u64,
+            of_step: aim.weight(rows, targets) / aim.weight(&all, targets),
+            adds: batch > 0,
+            ..WHOLE
+        };
+        let batch = Batch {
+            rows,
+            features: &features(6),
+            targets,
+        };
+        loss += share.of_step as f32 * network.learn(batch, aim, share, &mut gradients).unwrap();
+    }
     (loss, gradients)
 }
 
@@ -60,7 +89,7 @@ fn learn(network: &mut Network, noise: Noise, targets: &Targets) -> (f32, Vec<Ve
 fn losses_and_gradients_agree_with_pytorch() {
     let text = include_str!("../../tests/golden/gradients.json");
     let golden: Vec<Golden> = serde_json::from_str(text).unwrap();
-    assert_eq!(golden.len(), 9);
+    assert_eq!(golden.len(), 21);
     for golden in golden {
         let mut network = network(&[5, 3], golden.outputs, golden.activation);
         let weight = |i: usize| (0.9 * (1.3 * i as f64 + 0.2).sin()) as f32;
@@ -73,26 +102,31 @@ fn losses_and_gradients_agree_with_pytorch() {
             1 => Targets::Numbers((0..6).map(|row| 0.2 * row as f32 - 0.5).collect()),
             classes => Targets::Classes((0..6).map(|row| row % classes as u32).collect()),
         };
-        let noise = Noise {
+        let aim = Aim {
             label_smoothing: golden.smoothing,
-            ..QUIET
+            class_weights: golden.class_weights,
+            loss: golden.kind,
         };
-        let (loss, gradients) = learn(&mut network, noise, &targets);
-        assert!(
-            (f64::from(loss) - golden.loss).abs() < 1e-6,
-            "{:?}",
-            golden.activation
-        );
-        for (found, expected) in gradients
-            .concat()
-            .iter()
-            .zip(golden.weights.iter().chain(&golden.biases))
-        {
+        // Accumulated in batches of four and two, it is the same.
+        for rows in [6, 4] {
+            let (loss, gradients) = learn_in_batches(&mut network, &aim, &targets, rows);
             assert!(
-                (f64::from(*found) - expected).abs() < 1e-6,
-                "{:?}: {found} {expected}",
-                golden.activation
+                (f64::from(loss) - golden.loss).abs() < 1e-6,
+                "{:?} {aim:?}: {loss} {}",
+                golden.activation,
+                golden.loss
             );
+            for (found, expected) in gradients
+                .concat()
+                .iter()
+                .zip(golden.weights.iter().chain(&golden.biases))
+            {
+                assert!(
+                    (f64::from(*found) - expected).abs() < 1e-6,
+                    "{:?} {aim:?} by {rows}: {found} {expected}",
+                    golden.activation
+                );
+            }
         }
     }
 }
@@ -102,7 +136,7 @@ fn a_linear_model_has_no_hidden_layer() {
     let mut network = network(&[], 2, Activation::Relu);
     let (_, gradients) = learn(
         &mut network,
-        QUIET,
+        &PLAIN,
         &Targets::Classes(vec![0, 1, 0, 1, 0, 1]),
     );
     assert_eq!(gradients[0].len(), 8);
@@ -114,14 +148,14 @@ fn a_linear_model_has_no_hidden_layer() {
 fn gradients_through_dropout_are_the_slopes_of_the_loss() {
     let mut network = with_dropout(&[5, 3], 3, Activation::Gelu, 0.4);
     let targets = Targets::Classes(vec![0, 1, 2, 0, 1, 2]);
-    let (_, gradients) = learn(&mut network, QUIET, &targets);
+    let (_, gradients) = learn(&mut network, &PLAIN, &targets);
     let weights = network.weights();
     for place in 0..weights[0].len() {
         let mut loss_at = |shift: f32| {
             let mut moved = weights.clone();
             moved[0][place] += shift;
             network.set_weights(&moved);
-            f64::from(learn(&mut network, QUIET, &targets).0)
+            f64::from(learn(&mut network, &PLAIN, &targets).0)
         };
         let slope = (loss_at(0.01) - loss_at(-0.01)) / 0.02;
         let found = f64::from(gradients[0][place]);

@@ -27,6 +27,7 @@ const FORMAT: u32 = 1;
 const KEY: &str = "attune_checkpoint";
 const PARAMETERS: &str = "parameters.";
 const OPTIMIZER: &str = "optimizer.";
+const AVERAGE: &str = "average.";
 const BEST: &str = "best.";
 const SCHEDULER: &str = "scheduler";
 /// The checksum's name comes last among the tensors of bytes, and these come after all others.
@@ -132,6 +133,9 @@ impl Trial {
             tensors.extend(entries(PARAMETERS, group, &group.values));
             for (name, values) in self.optimizer.memory(index) {
                 tensors.extend(entries(&format!("{OPTIMIZER}{name}"), group, values));
+            }
+            if let Some(averages) = &self.averages {
+                tensors.extend(entries(AVERAGE, group, &averages.values()[index]));
             }
             if let Some(weights) = self.best.as_ref().and_then(|best| best.weights.get(index)) {
                 tensors.extend(entries(BEST, group, weights));

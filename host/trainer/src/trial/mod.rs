@@ -18,7 +18,8 @@ pub use error::TrialError;
 pub use nan::NanFilter;
 pub(crate) use settings::require;
 pub use settings::{
-    Cadence, CheckedSettings, Engine, Every, MetricSource, NanPolicy, SettingsError, TrialSettings,
+    Cadence, CheckedSettings, ClassWeights, Engine, Every, MetricSource, NanPolicy, SettingsError,
+    TrialSettings,
 };
 pub use steer::SteerError;
 pub use steering::SteeringStats;
@@ -26,13 +27,14 @@ pub use telemetry::{EpochRecord, PluginCall, StepRecord, Telemetry};
 
 use crate::artifact::Model;
 use crate::data::{Dataset, Part};
-use crate::metrics::{Metric, Scores, score};
-use crate::model::{Batch, Network, Noise};
-use crate::optimizer::{Optimizer, clip};
+use crate::metrics::{Metric, Scores, Wanted, score};
+use crate::model::{Aim, Batch, Network, Share};
+use crate::optimizer::{Averages, Optimizer, clip};
 use crate::random::{Purpose, shuffle, stream};
 use crate::signals::{Moment, Signals};
 use attune_plugin_api::{Clock, Controller, Description, Setup};
 use plan::Cursor;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -84,9 +86,11 @@ pub struct Trial {
     settings: CheckedSettings,
     dataset: Arc<Dataset>,
     objective: Metric,
+    aim: Aim,
     network: Network,
     gradients: Vec<Vec<f32>>,
     optimizer: Optimizer,
+    averages: Option<Averages>,
     signals: Signals,
     steering: Steering,
     order: Vec<u32>,
@@ -116,6 +120,7 @@ impl Trial {
         controller: Box<dyn Controller>,
     ) -> Result<Trial, TrialError> {
         let objective = plan::checked_objective(&settings, &dataset)?;
+        let aim = plan::checked_aim(&settings, &dataset)?;
         let architecture = plan::checked_architecture(&settings, &dataset)?;
         let description = controller.description();
         let setup = Trial::setup(&settings, &dataset);
@@ -131,23 +136,27 @@ impl Trial {
                     .into(),
             }));
         }
-        let sizes = || network.groups().iter().map(|group| group.values.len());
-        let optimizer = Optimizer::new(
-            settings.optimizer,
-            settings.weight_decay,
-            sizes(),
-            Signals::need_direction(&description.signals),
-        );
+        let groups = network.groups();
+        let sized = groups.iter().map(|group| {
+            let decay = settings.decay_of(group.kind.group(), group.decays);
+            (group.values.len(), decay)
+        });
+        let directions = Signals::need_direction(&description.signals);
+        let optimizer = Optimizer::new(settings.optimizer, sized, directions);
+        let averages = settings.ema.map(|decay| Averages::of(decay, groups));
+        let gradients = groups.iter().map(|group| vec![0.0; group.values.len()]);
         let due = plan::due(&settings, &dataset, Cursor::default());
         let steering = Steering::new(controller, &settings, due, setup);
         Ok(Trial {
-            gradients: sizes().map(|size| vec![0.0; size]).collect(),
+            gradients: gradients.collect(),
             order: (0..dataset.part(Part::Train).rows() as u32).collect(),
             settings,
             dataset,
             objective,
+            aim,
             network,
             optimizer,
+            averages,
             signals,
             steering,
             cursor: Cursor::default(),
@@ -230,7 +239,7 @@ impl Trial {
         guarded(step, || {
             let outputs = self.best_network().predict(&samples.features);
             let outputs = outputs.map_err(|error| broken(step, error))?;
-            Ok(score(&outputs, samples, self.dataset.task()))
+            Ok(self.score(&outputs, part, Wanted::All))
         })?
     }
 
@@ -251,9 +260,10 @@ impl Trial {
 
     fn best_network(&self) -> Network {
         let current;
-        let weights = match &self.best {
-            Some(best) => &best.weights,
-            None => {
+        let weights = match (&self.best, &self.averages) {
+            (Some(best), _) => &best.weights,
+            (None, Some(averages)) => averages.values(),
+            (None, None) => {
                 current = self.network.weights();
                 &current
             }
@@ -308,22 +318,11 @@ impl Trial {
     }
 
     fn step(&mut self, telemetry: &mut dyn Telemetry) -> Result<(), TrialError> {
-        let end = (self.cursor.position + self.settings.batch_size).min(self.order.len());
-        let rows = &self.order[self.cursor.position..end];
-        let train = self.dataset.part(Part::Train);
-        let batch = Batch {
-            rows,
-            features: &train.features,
-            targets: &train.targets,
-        };
-        let noise = Noise {
-            label_smoothing: self.settings.label_smoothing as f32,
-            seed: self.settings.seed,
-            step: self.cursor.steps,
-        };
-        let learnt = self.network.learn(batch, noise, &mut self.gradients);
-        let loss = learnt.map_err(|error| broken(self.cursor.steps, error))?;
+        let start = self.cursor.position;
+        let end = start.saturating_add(self.settings.step_rows());
+        let rows = start..end.min(self.order.len());
         let count = rows.len();
+        let loss = self.learn(rows)?;
         if !loss.is_finite() {
             self.report(loss, telemetry);
             return Err(TrialError::Diverged {
@@ -352,6 +351,9 @@ impl Trial {
             self.steering.rates(),
             self.steering.momenta(),
         );
+        if let Some(averages) = &mut self.averages {
+            averages.take(self.network.groups(), self.optimizer.steps());
+        }
         self.report(loss, telemetry);
 
         self.cursor.steps += 1;
@@ -367,6 +369,46 @@ impl Trial {
             self.tell_metric(metric, telemetry)?;
         }
         Ok(())
+    }
+
+    /// The mean loss of these places in the order, batch after batch; its gradients are put where
+    /// they belong.
+    fn learn(&mut self, rows: Range<usize>) -> Result<f32, TrialError> {
+        let step = self.cursor.steps;
+        let told = |error| broken(step, error);
+        let train = self.dataset.part(Part::Train);
+        let rows = &self.order[rows];
+        let batch_of = |rows| Batch {
+            rows,
+            features: &train.features,
+            targets: &train.targets,
+        };
+        let first = self.cursor.steps * self.settings.accumulate as u64;
+        let mut share = Share {
+            seed: self.settings.seed,
+            batch: first,
+            of_step: 1.0,
+            adds: false,
+        };
+        if rows.len() <= self.settings.batch_size {
+            let gradients = &mut self.gradients;
+            let learnt = self
+                .network
+                .learn(batch_of(rows), &self.aim, share, gradients);
+            return learnt.map_err(told);
+        }
+        let all = self.aim.weight(rows, &train.targets);
+        let mut loss = 0.0;
+        for rows in rows.chunks(self.settings.batch_size) {
+            share.of_step = self.aim.weight(rows, &train.targets) / all;
+            let gradients = &mut self.gradients;
+            let batch = batch_of(rows);
+            let mean = self.network.learn(batch, &self.aim, share, gradients);
+            loss += share.of_step * f64::from(mean.map_err(told)?);
+            share.batch += 1;
+            share.adds = true;
+        }
+        Ok(loss as f32)
     }
 
     fn end_epoch(
@@ -389,7 +431,10 @@ impl Trial {
                 step: self.cursor.steps,
                 objective,
                 valid: valid.clone(),
-                weights: self.network.weights(),
+                weights: match &self.averages {
+                    Some(averages) => averages.values().to_vec(),
+                    None => self.network.weights(),
+                },
             });
         }
         let record = EpochRecord {
@@ -432,10 +477,31 @@ impl Trial {
     }
 
     fn validate(&mut self) -> Result<Scores, TrialError> {
+        if let Some(averages) = &mut self.averages {
+            averages.exchange(self.network.groups_mut());
+        }
         let valid = self.dataset.part(Part::Valid);
         let outputs = self.network.predict(&valid.features);
+        if let Some(averages) = &mut self.averages {
+            averages.exchange(self.network.groups_mut());
+        }
         let outputs = outputs.map_err(|error| broken(self.cursor.steps, error))?;
-        Ok(score(&outputs, valid, self.dataset.task()))
+        let wanted = Wanted::Cheap {
+            objective: self.objective,
+            others: &self.settings.measure,
+        };
+        Ok(self.score(&outputs, Part::Valid, wanted))
+    }
+
+    fn score(&self, outputs: &[f32], part: Part, wanted: Wanted<'_>) -> Scores {
+        let samples = self.dataset.part(part);
+        score(
+            outputs,
+            samples,
+            self.dataset.task(),
+            self.settings.loss,
+            wanted,
+        )
     }
 
     /// Weights whose loss is not finite may still guess some classes right, but are no model.

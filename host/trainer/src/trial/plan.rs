@@ -1,11 +1,11 @@
 //! What follows from settings and data before a scheduler takes the wheel.
 
 use super::error::TrialError;
-use super::settings::{CheckedSettings, MetricSource, SettingsError, TrialSettings};
+use super::settings::{CheckedSettings, ClassWeights, MetricSource, SettingsError, TrialSettings};
 use super::steering::Due;
-use crate::data::{Dataset, Part};
+use crate::data::{Dataset, Part, Targets, Task};
 use crate::metrics::Metric;
-use crate::model::Architecture;
+use crate::model::{Aim, Architecture};
 use attune_plugin_api::scheduler::Group;
 use attune_plugin_api::{Clock, Setup};
 
@@ -39,7 +39,7 @@ impl Cursor {
 pub(super) fn setup(settings: &CheckedSettings, dataset: &Dataset) -> Setup {
     let start = Cursor::default();
     let due = due(settings, dataset, start);
-    let (rates, momenta) = ([settings.lr; 2], [settings.momentum; 2]);
+    let (rates, momenta) = ([settings.lr; 2], [settings.start_momentum(); 2]);
     setup_at(settings, dataset, start, due, &rates, &momenta)
 }
 
@@ -63,7 +63,7 @@ pub(super) fn setup_at(
             .map(|((kind, size), (&lr, &momentum))| Group {
                 name: kind.group().into(),
                 lr,
-                momentum: (settings.momentum > 0.0).then_some(momentum),
+                momentum: (settings.start_momentum() > 0.0).then_some(momentum),
                 size: size as u64,
                 tags: vec![kind.tag().into()],
             })
@@ -93,12 +93,68 @@ pub(super) fn checked_objective(
 ) -> Result<Metric, TrialError> {
     let objective = objective(settings, dataset);
     let known = Metric::of(dataset.task().kind());
-    if known.contains(&objective) {
-        return Ok(objective);
+    let measured = settings.measure.iter().map(|&metric| ("measure", metric));
+    for (setting, metric) in std::iter::once(("objective", objective)).chain(measured) {
+        if !known.contains(&metric) {
+            let names: Vec<&str> = known.iter().map(|metric| metric.name()).collect();
+            let expected = format!("one of {} for this target", names.join(", "));
+            return Err(refuse(setting, metric.to_string(), expected));
+        }
     }
-    let names: Vec<&str> = known.iter().map(|metric| metric.name()).collect();
-    let expected = format!("one of {} for this target", names.join(", "));
-    Err(refuse("objective", objective.to_string(), expected))
+    Ok(objective)
+}
+
+/// What is minimised, where the class weights are of classes that there are.
+pub(super) fn checked_aim(settings: &TrialSettings, dataset: &Dataset) -> Result<Aim, TrialError> {
+    let weights = match (dataset.task(), &settings.class_weights) {
+        (Task::Classification { classes }, ClassWeights::Given(given)) => {
+            let unknown = given.keys().find(|label| !classes.contains(label));
+            if let Some(label) = unknown {
+                let labels = classes.join(", ");
+                return Err(refuse(
+                    "class_weights",
+                    format!("for `{label}`"),
+                    format!("for classes of the target: {labels}"),
+                ));
+            }
+            let weight = |label| given.get(label).map_or(1.0, |&weight| weight as f32);
+            Some(classes.iter().map(weight).collect())
+        }
+        (Task::Regression { .. }, ClassWeights::Given(_)) => {
+            return Err(refuse(
+                "class_weights",
+                "given".into(),
+                "left out: this target is a number".into(),
+            ));
+        }
+        (Task::Classification { classes }, ClassWeights::Balanced) => {
+            let rows = &dataset.part(Part::Train).targets;
+            Some(balanced(rows, classes.len()))
+        }
+        (_, ClassWeights::Even) | (Task::Regression { .. }, _) => None,
+    };
+    Ok(Aim {
+        label_smoothing: settings.label_smoothing as f32,
+        class_weights: weights,
+        loss: settings.loss,
+    })
+}
+
+/// Weights under which all classes count the same, and all rows together as much as before, as
+/// scikit-learn makes them. A class that does not occur counts 1.
+fn balanced(targets: &Targets, classes: usize) -> Vec<f32> {
+    let mut counts = vec![0_u64; classes];
+    if let Targets::Classes(labels) = targets {
+        for &label in labels {
+            counts[label as usize] += 1;
+        }
+    }
+    let rows = counts.iter().sum::<u64>() as f64;
+    let weight = |count| match count {
+        0 => 1.0,
+        count => (rows / (classes as f64 * count as f64)) as f32,
+    };
+    counts.into_iter().map(weight).collect()
 }
 
 /// The network, where it is of reasonable size.
@@ -131,7 +187,7 @@ fn remaining_steps(settings: &TrialSettings, dataset: &Dataset, cursor: Cursor) 
         .max_epochs
         .saturating_sub(cursor.epochs)
         .saturating_sub(begun);
-    left.div_ceil(settings.batch_size) as u64
+    left.div_ceil(settings.step_rows()) as u64
         + u64::from(untouched) * steps_per_epoch(settings, dataset)
 }
 
@@ -139,7 +195,7 @@ fn steps_per_epoch(settings: &TrialSettings, dataset: &Dataset) -> u64 {
     dataset
         .part(Part::Train)
         .rows()
-        .div_ceil(settings.batch_size) as u64
+        .div_ceil(settings.step_rows()) as u64
 }
 
 fn architecture(settings: &TrialSettings, dataset: &Dataset) -> Architecture {

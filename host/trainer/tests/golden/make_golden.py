@@ -1,5 +1,5 @@
 """Reference values from PyTorch (torch 2.15, CPU, float64) for the update rules and for the
-gradients of small networks. Writes optimizers.json and gradients.json beside itself."""
+gradients of small networks. Lion, which PyTorch lacks, follows its paper's algorithm. Writes optimizers.json and gradients.json beside itself."""
 
 import json
 import math
@@ -32,12 +32,37 @@ def rates(step):
     return [0.05 * (1 + 0.5 * math.sin(step)), 0.02 * (1 + 0.1 * step)]
 
 
-def run(kind, weight_decay, momentum, clip=None, moving=False):
+class Lion(torch.optim.Optimizer):
+    """Chen et al. 2023, algorithm 2, in its own letters."""
+
+    def __init__(self, groups, lr, betas):
+        super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            eta, lam = group["lr"], group["weight_decay"]
+            beta1, beta2 = group["betas"]
+            for theta in group["params"]:
+                g = theta.grad
+                m = self.state[theta].setdefault("m", torch.zeros_like(theta))
+                c = beta1 * m + (1 - beta1) * g
+                theta -= eta * (torch.sign(c) + lam * theta)
+                m.copy_(beta2 * m + (1 - beta2) * g)
+
+
+def run(kind, weight_decay, momentum, clip=None, moving=False, bias_decay=0.0):
     w = start(WEIGHTS, 0.0).requires_grad_()
     b = start(BIASES, 0.5).requires_grad_()
-    groups = [{"params": [w], "weight_decay": weight_decay}, {"params": [b], "weight_decay": 0.0}]
+    groups = [{"params": [w], "weight_decay": weight_decay}, {"params": [b], "weight_decay": bias_decay}]
     if kind in ("sgd", "nesterov"):
         optimizer = torch.optim.SGD(groups, lr=0.1, momentum=momentum, nesterov=kind == "nesterov")
+    elif kind == "rms_prop":
+        optimizer = torch.optim.RMSprop(groups, lr=0.1, alpha=0.99, eps=1e-8, momentum=momentum)
+    elif kind == "adagrad":
+        optimizer = torch.optim.Adagrad(groups, lr=0.1, eps=1e-10)
+    elif kind == "lion":
+        optimizer = Lion(groups, lr=0.1, betas=(momentum, 0.99))
     else:
         rule = {"adam": torch.optim.Adam, "adam_w": torch.optim.AdamW}[kind]
         optimizer = rule(groups, lr=0.1, betas=(momentum, 0.999), eps=1e-8)
@@ -48,8 +73,8 @@ def run(kind, weight_decay, momentum, clip=None, moving=False):
         for group, lr in zip(optimizer.param_groups, rates(step)):
             group["lr"] = lr
             if "betas" in group:
-                group["betas"] = (now, 0.999)
-            else:
+                group["betas"] = (now, group["betas"][1])
+            elif "momentum" in group:
                 group["momentum"] = now
         w.grad = gradient(w.detach(), step)
         b.grad = gradient(b.detach(), step)
@@ -60,6 +85,7 @@ def run(kind, weight_decay, momentum, clip=None, moving=False):
     return {
         "kind": kind,
         "weight_decay": weight_decay,
+        "bias_decay": bias_decay,
         "clip": clip,
         "rates": [rates(step) for step in range(STEPS)],
         "momenta": momenta,
@@ -77,12 +103,21 @@ optimizers = {
     "adam with decay": run("adam", 0.1, 0.9),
     "adam, moving": run("adam", 0.0, 0.95, moving=True),
     "adamw": run("adam_w", 0.1, 0.9),
+    "decay of its own for biases": run("adam_w", 0.1, 0.9, bias_decay=0.3),
+    "rmsprop": run("rms_prop", 0.0, 0.0),
+    "rmsprop with momentum and decay": run("rms_prop", 0.1, 0.9),
+    "rmsprop, moving": run("rms_prop", 0.0, 0.95, moving=True),
+    "adagrad": run("adagrad", 0.0, 0.0),
+    "adagrad with decay": run("adagrad", 0.1, 0.0),
+    "lion": run("lion", 0.0, 0.9),
+    "lion with decay": run("lion", 0.1, 0.9),
+    "lion, moving": run("lion", 0.0, 0.95, moving=True),
     "clipped": run("sgd", 0.0, 0.9, clip=0.5),
 }
 (HERE / "optimizers.json").write_text(json.dumps(optimizers, indent=1) + "\n")
 
 
-def network(activation, outputs, smoothing):
+def network(activation, outputs, smoothing, class_weights=None, kind="squared"):
     widths = [4, 5, 3, outputs]
     shapes = list(zip(widths, widths[1:]))
     count = sum(i * o for i, o in shapes)
@@ -103,14 +138,24 @@ def network(activation, outputs, smoothing):
             x = apply(x)
     if outputs > 1:
         labels = torch.tensor([r % outputs for r in range(6)])
-        loss = torch.nn.functional.cross_entropy(x, labels, label_smoothing=smoothing)
+        balance = class_weights and torch.tensor(class_weights)
+        loss = torch.nn.functional.cross_entropy(
+            x, labels, weight=balance, label_smoothing=smoothing
+        )
     else:
-        loss = ((x[:, 0] - torch.tensor([0.2 * r - 0.5 for r in range(6)])) ** 2).mean()
+        of = {
+            "squared": torch.nn.functional.mse_loss,
+            "huber": torch.nn.functional.huber_loss,
+            "absolute": torch.nn.functional.l1_loss,
+        }[kind]
+        loss = of(x[:, 0], torch.tensor([0.2 * r - 0.5 for r in range(6)]))
     loss.backward()
     return {
         "activation": activation,
         "outputs": outputs,
         "smoothing": smoothing,
+        "class_weights": class_weights,
+        "kind": kind,
         "loss": loss.item(),
         "weights": weights.grad.tolist(),
         "biases": biases.grad.tolist(),
@@ -118,8 +163,16 @@ def network(activation, outputs, smoothing):
 
 
 gradients = [
-    network(activation, outputs, smoothing)
+    network(activation, outputs, smoothing, *more)
     for activation in ("relu", "gelu", "tanh")
-    for outputs, smoothing in ((3, 0.0), (3, 0.1), (1, 0.0))
+    for outputs, smoothing, *more in (
+        (3, 0.0),
+        (3, 0.1),
+        (1, 0.0),
+        (3, 0.0, [0.5, 2.0, 1.25]),
+        (3, 0.1, [0.5, 2.0, 1.25]),
+        (1, 0.0, None, "huber"),
+        (1, 0.0, None, "absolute"),
+    )
 ]
 (HERE / "gradients.json").write_text(json.dumps(gradients, indent=1) + "\n")

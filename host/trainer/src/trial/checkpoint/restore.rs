@@ -1,8 +1,9 @@
 //! A trial that goes on as if it had never stopped.
 
 use super::card::{Card, DataMark};
-use super::{BEST, CheckpointError, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
+use super::{AVERAGE, BEST, CheckpointError, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
 use crate::data::Dataset;
+use crate::optimizer::Averages;
 use crate::tensor_file::TensorFile;
 use crate::trial::{CheckedSettings, Snapshot, Trial, TrialSettings, broken, panic_message};
 use attune_plugin_api::Controller;
@@ -70,6 +71,14 @@ impl Trial {
                 file.read(&format!("{OPTIMIZER}{name}"), &groups[group])
             })
             .map_err(damaged)?;
+        if let Some(decay) = self.settings.ema {
+            let mut averages = Averages::of(decay, groups);
+            if card.averaged {
+                let values = groups.iter().map(|group| file.read(AVERAGE, group));
+                averages.resume(values.collect::<Result<_, _>>().map_err(damaged)?);
+            }
+            self.averages = Some(averages);
+        }
         self.best = match &card.best {
             None => None,
             Some(best) => {

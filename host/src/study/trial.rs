@@ -54,6 +54,7 @@ impl Common {
                     "tanh" => Activation::Tanh,
                     other => bail!("`{}` is unknown as an activation", other),
                 },
+                ..MlpSettings::default()
             }),
             dropout: float(config, name::DROPOUT)?,
             optimizer: match text(config, name::OPTIMIZER)? {

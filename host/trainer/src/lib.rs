@@ -74,5 +74,6 @@ mod threads;
 pub mod trial;
 
 pub use kernel::Activation;
-pub use model::{MlpSettings, ModelSettings};
+pub use layer::Pooling;
+pub use model::{CnnSettings, MlpSettings, ModelSettings, NormKind, TabularResnetSettings};
 pub use threads::{ThreadsError, use_one_thread, use_threads};

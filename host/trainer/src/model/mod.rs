@@ -1,11 +1,13 @@
 //! Networks whose shape is chosen at run time.
 
+mod cnn;
 mod mlp;
 mod parameters;
 mod settings;
+mod tabular_resnet;
 
-pub(crate) use parameters::{Group, Kind, NamedTensor, Plan, Start};
-pub use settings::{MlpSettings, ModelSettings};
+pub(crate) use parameters::{Buffers, Group, Kind, NamedTensor, Plan, Start};
+pub use settings::{CnnSettings, MlpSettings, ModelSettings, NormKind, TabularResnetSettings};
 
 use crate::data::{Features, Shape, Targets};
 use crate::kernel::{cross_entropy, squared_error};
@@ -31,6 +33,10 @@ impl Architecture {
         let mut plan = Plan::default();
         let layers = match &self.model {
             ModelSettings::Mlp(settings) => mlp::layers(settings, self, dropout, &mut plan),
+            ModelSettings::Cnn(settings) => cnn::layers(settings, self, dropout, &mut plan),
+            ModelSettings::TabularResnet(settings) => {
+                tabular_resnet::layers(settings, self, dropout, &mut plan)
+            }
         };
         (plan, layers)
     }
@@ -69,6 +75,7 @@ pub(crate) struct Network {
     architecture: Architecture,
     layers: Sequence,
     groups: Vec<Group>,
+    buffers: Buffers,
     input: Vec<f32>,
     output: Vec<f32>,
     labels: Vec<u32>,
@@ -83,6 +90,7 @@ impl Network {
         Network {
             architecture,
             layers,
+            buffers: plan.buffers().clone(),
             groups: plan.draw(seed),
             input: Vec::new(),
             output: Vec::new(),
@@ -104,6 +112,16 @@ impl Network {
         &mut self.groups
     }
 
+    /// What is no parameter.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
+    /// The same, to change their values.
+    pub(crate) fn buffers_mut(&mut self) -> &mut Buffers {
+        &mut self.buffers
+    }
+
     /// The mean loss of a batch; its gradients go into one slice a group.
     pub(crate) fn learn(
         &mut self,
@@ -120,6 +138,7 @@ impl Network {
         self.output.resize(outputs, 0.0);
         let mut forward = Forward {
             groups: &self.groups,
+            buffers: &mut self.buffers.values,
             noise: Some(stream(noise.seed, Purpose::Dropout, noise.step)),
         };
         self.layers
@@ -158,6 +177,7 @@ impl Network {
         let rows = (EVALUATION_NUMBERS / kept).max(1);
         let mut forward = Forward {
             groups: &self.groups,
+            buffers: &mut self.buffers.values,
             noise: None,
         };
         let batches = features.data().chunks(rows * inputs);
@@ -167,16 +187,17 @@ impl Network {
         predicted
     }
 
-    /// All parameters, group after group.
+    /// All parameters, group after group, and last what is no parameter.
     pub(crate) fn weights(&self) -> Vec<Vec<f32>> {
-        let groups = self.groups.iter();
-        groups.map(|group| group.values.clone()).collect()
+        let groups = self.groups.iter().map(|group| &group.values);
+        groups.chain([&self.buffers.values]).cloned().collect()
     }
 
-    /// Puts parameters of the same sizes in place of the current ones.
+    /// Puts numbers of the same sizes in place of the current ones.
     pub(crate) fn set_weights(&mut self, weights: &[Vec<f32>]) {
-        for (group, values) in self.groups.iter_mut().zip(weights) {
-            group.values.copy_from_slice(values);
+        let groups = self.groups.iter_mut().map(|group| &mut group.values);
+        for (place, values) in groups.chain([&mut self.buffers.values]).zip(weights) {
+            place.copy_from_slice(values);
         }
     }
 }

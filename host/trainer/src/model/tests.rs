@@ -29,6 +29,7 @@ fn with_dropout(hidden: &[usize], outputs: usize, activation: Activation, dropou
         model: ModelSettings::Mlp(MlpSettings {
             hidden: hidden.to_vec(),
             activation,
+            ..MlpSettings::default()
         }),
         inputs: Shape::Row(4),
         outputs,
@@ -139,6 +140,7 @@ fn initial_weights_lie_within_their_bounds_and_depend_on_the_seed() {
             model: ModelSettings::Mlp(MlpSettings {
                 hidden: vec![100],
                 activation,
+                ..MlpSettings::default()
             }),
             inputs: Shape::Row(50),
             outputs: 1,

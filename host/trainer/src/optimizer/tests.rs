@@ -23,6 +23,7 @@ fn groups() -> Network {
         model: ModelSettings::Mlp(MlpSettings {
             hidden: vec![],
             activation: Activation::Relu,
+            ..MlpSettings::default()
         }),
         inputs: Shape::Row(2),
         outputs: 3,

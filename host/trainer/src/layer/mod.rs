@@ -99,3 +99,6 @@ pub(crate) trait Layer: Debug + Send {
         pass: &mut Backward<'_>,
     );
 }
+
+#[cfg(test)]
+mod tests;

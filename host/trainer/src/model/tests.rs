@@ -1,7 +1,8 @@
-use super::{Architecture, Batch, MlpSettings, ModelSettings, Network, Noise};
+use super::{Architecture, Batch, Kind, MlpSettings, ModelSettings, Network, Noise};
 use crate::data::{Features, Shape, Targets};
 use crate::kernel::Activation;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Gradients made by PyTorch; `tests/golden/make_golden.py` says how.
 #[derive(Deserialize)]
@@ -43,6 +44,15 @@ fn features(rows: usize) -> Features {
 }
 
 fn learn(network: &mut Network, noise: Noise, targets: &Targets) -> (f32, Vec<Vec<f32>>) {
+    learn_from(network, &features(6), noise, targets)
+}
+
+fn learn_from(
+    network: &mut Network,
+    features: &Features,
+    noise: Noise,
+    targets: &Targets,
+) -> (f32, Vec<Vec<f32>>) {
     let mut gradients: Vec<Vec<f32>> = network
         .groups()
         .iter()
@@ -50,7 +60,7 @@ fn learn(network: &mut Network, noise: Noise, targets: &Targets) -> (f32, Vec<Ve
         .collect();
     let batch = Batch {
         rows: &[0, 1, 2, 3, 4, 5],
-        features: &features(6),
+        features,
         targets,
     };
     let loss = network.learn(batch, noise, &mut gradients);
@@ -95,6 +105,73 @@ fn losses_and_gradients_agree_with_pytorch() {
                 golden.activation
             );
         }
+    }
+}
+
+/// A whole model's gradients made by PyTorch.
+#[derive(Deserialize)]
+struct GoldenModel {
+    shape: Vec<usize>,
+    settings: ModelSettings,
+    loss: f64,
+    gradients: BTreeMap<String, Vec<f64>>,
+    buffers: Vec<f64>,
+}
+
+#[test]
+fn models_agree_with_pytorch() {
+    let text = include_str!("../../tests/golden/models.json");
+    let golden: Vec<GoldenModel> = serde_json::from_str(text).unwrap();
+    assert_eq!(golden.len(), 10);
+    for golden in golden {
+        let settings = golden.settings.clone();
+        let inputs = match *golden.shape.as_slice() {
+            [height, width, channels] => Shape::Image {
+                height,
+                width,
+                channels,
+            },
+            _ => Shape::Row(golden.shape[0]),
+        };
+        settings.check().unwrap();
+        settings.fits(inputs).unwrap();
+        let architecture = Architecture {
+            model: settings,
+            inputs,
+            outputs: 3,
+        };
+        let mut network = Network::new(architecture, 0.0, 1);
+        for group in network.groups_mut() {
+            let start = |i: f64| match group.kind {
+                Kind::Weight => 0.6 * (1.3 * i + 0.2).sin(),
+                Kind::Bias => 0.3 * (0.7 * i).cos(),
+                Kind::Norm => 0.8 + 0.3 * (0.5 * i).sin(),
+            };
+            let values = (0..group.values.len()).map(|i| start(i as f64) as f32);
+            group.values = values.collect();
+        }
+        let width = inputs.numbers();
+        let value = |i: usize| (0.9 * (i / width) as f64 + 1.1 * (i % width) as f64).sin() as f32;
+        let features = Features::of_rows(width, (0..6 * width).map(value).collect());
+        let targets = Targets::Classes(vec![0, 1, 2, 0, 1, 2]);
+        let (loss, gradients) = learn_from(&mut network, &features, QUIET, &targets);
+        let what = format!("{:?}", golden.settings);
+        close(&[loss], &[golden.loss], &what);
+        for (group, found) in network.groups().iter().zip(&gradients) {
+            close(found, &golden.gradients[group.kind.group()], &what);
+        }
+        assert_eq!(gradients.len(), golden.gradients.len(), "{what}");
+        close(&network.buffers().values, &golden.buffers, &what);
+    }
+}
+
+/// Within a hundred thousandth of the largest.
+fn close(found: &[f32], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let size = expected.iter().fold(0.0_f64, |size, x| size.max(x.abs()));
+    for (found, expected) in found.iter().zip(expected) {
+        let off = (f64::from(*found) - expected).abs();
+        assert!(off <= 1e-5 * size, "{what}: {found} {expected}");
     }
 }
 

@@ -57,6 +57,7 @@ impl Common {
                     "tanh" => Activation::Tanh,
                     other => bail!("`{}` is unknown as an activation", other),
                 },
+                ..MlpSettings::default()
             }),
             engine: Engine::Own,
             dropout: float(config, name::DROPOUT)?,

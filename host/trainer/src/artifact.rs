@@ -5,10 +5,10 @@
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
 //! order of their names, which is all that follows the file's header, and at its end its own.
 
-use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Shape, Table, Task};
+use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
 use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
-use crate::model::{Architecture, Network};
+use crate::model::{Architecture, NamedTensor, Network};
 use crate::tensor_file::{TensorFile, encode, entries, read_file, write_aside};
 use crate::trial::{Trial, TrialSettings};
 use serde::{Deserialize, Serialize};
@@ -233,12 +233,12 @@ impl Model {
 
     fn to_bytes(&self) -> Result<Vec<u8>, String> {
         let card = seal(&serde_json::to_string(&self.card).map_err(|error| error.to_string())?);
-        let groups = self.network.groups().iter();
+        let tensors = stored(&self.network);
         encode(
             KEY,
             card,
-            groups
-                .flat_map(|group| entries("", group, &group.values))
+            tensors
+                .flat_map(|(tensors, values)| entries("", tensors, values))
                 .collect(),
         )
     }
@@ -318,16 +318,22 @@ fn is_sealed(card: &str) -> bool {
         .is_some_and(|(entries, _)| seal(entries) == card)
 }
 
+/// Everything that a network was trained to: parameters, and what else it remembers.
+fn stored(network: &Network) -> impl Iterator<Item = (&[NamedTensor], &[f32])> {
+    let groups = network.groups().iter();
+    let buffers = network.buffers();
+    groups
+        .map(|group| (group.tensors.as_slice(), group.values.as_slice()))
+        .chain([(buffers.tensors.as_slice(), buffers.values.as_slice())])
+}
+
 /// The checksum of the tensors as they stand in a file, where they are ordered by name.
 fn weights_crc32(network: &Network) -> u32 {
-    let tensors: BTreeMap<&str, &[f32]> = network
-        .groups()
-        .iter()
-        .flat_map(|group| {
-            group
-                .tensors
+    let tensors: BTreeMap<&str, &[f32]> = stored(network)
+        .flat_map(|(tensors, values)| {
+            tensors
                 .iter()
-                .map(|tensor| (tensor.name.as_str(), &group.values[tensor.range.clone()]))
+                .map(|tensor| (tensor.name.as_str(), &values[tensor.range.clone()]))
         })
         .collect();
     let mut hasher = crc32fast::Hasher::new();
@@ -346,9 +352,13 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
         .map_err(|error| error.to_string())?;
     let architecture = Architecture {
         model: settings.model.clone(),
-        inputs: Shape::Row(card.preprocessor.width()),
+        inputs: card.preprocessor.shape(),
         outputs: card.task.outputs(),
     };
+    architecture
+        .model
+        .fits(architecture.inputs)
+        .map_err(|error| error.to_string())?;
     let fits = architecture
         .plan()
         .parameters()
@@ -358,9 +368,13 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
     }
     let mut network = Network::new(architecture, 0.0, 0);
     for group in network.groups_mut() {
-        group.values = file.read("", group)?;
-        for tensor in &group.tensors {
-            let values = &group.values[tensor.range.clone()];
+        group.values = file.read("", &group.tensors)?;
+    }
+    let buffers = network.buffers_mut();
+    buffers.values = file.read("", &buffers.tensors)?;
+    for (tensors, values) in stored(&network) {
+        for tensor in tensors {
+            let values = &values[tensor.range.clone()];
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(format!(
                     "tensor `{}` has numbers that are not finite",

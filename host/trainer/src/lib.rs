@@ -75,5 +75,6 @@ mod threads;
 pub mod trial;
 
 pub use kernel::Activation;
-pub use model::{Loss, MlpSettings, ModelSettings};
+pub use layer::Pooling;
+pub use model::{CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings};
 pub use threads::{ThreadsError, use_one_thread, use_threads};

@@ -239,7 +239,7 @@ mod tests {
         ) {
             let activation = [Activation::Relu, Activation::Gelu, Activation::Tanh][kind];
             let architecture = Architecture {
-                model: ModelSettings::Mlp(MlpSettings { hidden, activation }),
+                model: ModelSettings::Mlp(MlpSettings { hidden, activation, ..MlpSettings::default() }),
                 inputs: Shape::Row(inputs),
                 outputs,
             };

@@ -3,17 +3,18 @@
 mod support;
 
 use attune_plugin_api::prelude::*;
-use attune_trainer::ModelSettings;
 use attune_trainer::data::{Dataset, Part};
 use attune_trainer::metrics::Metric;
 use attune_trainer::trial::{
     Cadence, ClassWeights, EpochRecord, Every, MetricSource, Progress, StepRecord, Telemetry,
     Trial, TrialError, TrialSettings,
 };
+use attune_trainer::{CnnSettings, ModelSettings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{
-    Constant, History, NoParams, Refusing, blossoms, controller, dataset, flowers, hills, trial,
+    Constant, History, NoParams, Refusing, blossoms, controller, dataset, flowers, hills, stripes,
+    trial,
 };
 
 static GO: AtomicBool = AtomicBool::new(false);
@@ -439,6 +440,36 @@ fn a_scheduler_that_refuses_ends_its_trial() {
     let mut trial = trial::<Refusing>(settings(), &data);
     let message = trial.run_until(6, &mut (), &GO).unwrap_err().to_string();
     assert_eq!(message, "scheduler `refusing` failed at step 2: no more");
+}
+
+#[test]
+fn a_network_of_pictures_needs_pictures_that_are_large_enough() {
+    let refusal = |channels: Vec<usize>, data: Arc<Dataset>| {
+        let cnn = CnnSettings {
+            channels,
+            ..CnnSettings::default()
+        };
+        let settings = TrialSettings {
+            model: ModelSettings::Cnn(cnn),
+            ..settings()
+        };
+        let settings = settings.check().unwrap();
+        let controller = controller::<Constant>(&settings, &data);
+        Trial::new(settings, data, controller)
+            .err()
+            .map(|error| error.to_string())
+    };
+    assert_eq!(
+        refusal(vec![4], blossoms()).unwrap(),
+        "`model` is cnn, but it must be a kind for data without pictures, or the data needs \
+         `image = [height, width, channels]`"
+    );
+    assert_eq!(
+        refusal(vec![4; 3], stripes(60)).unwrap(),
+        "`channels` is [4, 4, 4], but it must be at most 2 stages for pictures of 6 by 5: each \
+         halves them"
+    );
+    assert_eq!(refusal(vec![4; 2], stripes(60)), None);
 }
 
 #[test]

@@ -11,9 +11,12 @@ pub(crate) struct Case {
 
 pub(crate) enum Model {
     Mlp(&'static [usize]),
+    /// Pictures of one channel with this side; channels of each stage, of which each is a
+    /// convolution of 3 by 3 and pooling of 2 by 2; ten classes.
+    Cnn(usize, &'static [usize]),
 }
 
-pub(crate) const CASES: [Case; 4] = [
+pub(crate) const CASES: [Case; 6] = [
     Case {
         name: "mlp 64-256-256-10, batch 128",
         model: Model::Mlp(&[64, 256, 256, 10]),
@@ -38,7 +41,22 @@ pub(crate) const CASES: [Case; 4] = [
         batch: 256,
         goals: [1.0, 1.15],
     },
+    Case {
+        name: "cnn 28x28, channels 8-16, batch 64",
+        model: Model::Cnn(28, &[8, 16]),
+        batch: 64,
+        goals: [0.40, 0.60],
+    },
+    Case {
+        name: "cnn 28x28, channels 32-64, batch 64",
+        model: Model::Cnn(28, &[32, 64]),
+        batch: 64,
+        goals: [1.0, 1.15],
+    },
 ];
+
+/// How many classes pictures are told apart by.
+const CLASSES: usize = 10;
 
 impl Case {
     /// The same as PyTorch's side is told it.
@@ -46,6 +64,9 @@ impl Case {
         match self.model {
             Model::Mlp(widths) => {
                 serde_json::json!({"model": "mlp", "widths": widths, "batch": self.batch})
+            }
+            Model::Cnn(side, channels) => {
+                serde_json::json!({"model": "cnn", "side": side, "channels": channels, "batch": self.batch})
             }
         }
     }
@@ -60,6 +81,19 @@ impl Case {
                     .map(|pair| 2.0 * (self.batch * pair[0] * pair[1]) as f64);
                 let first = layers.clone().next().unwrap_or(0.0);
                 3.0 * layers.sum::<f64>() - first
+            }
+            Model::Cnn(side, channels) => {
+                let (mut side, mut inputs, mut first, mut all) = (side, 1, 0.0, 0.0);
+                for &outputs in channels {
+                    let flops = 2.0 * (self.batch * side * side * 9 * inputs * outputs) as f64;
+                    if inputs == 1 {
+                        first = flops;
+                    }
+                    all += flops;
+                    (side, inputs) = (side / 2, outputs);
+                }
+                all += 2.0 * (self.batch * side * side * inputs * CLASSES) as f64;
+                3.0 * all - first
             }
         }
     }

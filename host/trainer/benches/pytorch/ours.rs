@@ -11,7 +11,7 @@ use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
 use attune_trainer::data::{DataOptions, Dataset, Table};
 use attune_trainer::trial::{EpochRecord, Goal, StepRecord, Telemetry, Trial, TrialSettings};
-use attune_trainer::{ModelSettings, use_threads};
+use attune_trainer::{CnnSettings, ModelSettings, use_threads};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::io::{BufRead, stdin};
@@ -83,12 +83,27 @@ pub(crate) fn answer(threads: usize) -> Result<(), Failure> {
 }
 
 fn trial(case: &Case) -> Result<Trial, Failure> {
-    let Model::Mlp(widths) = case.model;
-    let [inputs, hidden @ .., _] = widths else {
-        return Err("a network has two layers of units at least".into());
+    let (model, inputs, image) = match case.model {
+        Model::Mlp(widths) => {
+            let [inputs, hidden @ .., _] = widths else {
+                return Err("a network has two layers of units at least".into());
+            };
+            (ModelSettings::mlp(hidden), *inputs, None)
+        }
+        Model::Cnn(side, channels) => {
+            let settings = CnnSettings {
+                channels: channels.to_vec(),
+                ..CnnSettings::default()
+            };
+            (
+                ModelSettings::Cnn(settings),
+                side * side,
+                Some([side, side, 1]),
+            )
+        }
     };
     let settings = TrialSettings {
-        model: ModelSettings::mlp(hidden),
+        model,
         optimizer: OptimizerKind::Sgd,
         batch_size: case.batch,
         max_epochs: 1_000_000,
@@ -97,14 +112,14 @@ fn trial(case: &Case) -> Result<Trial, Failure> {
         ..TrialSettings::default()
     };
     let settings = settings.check()?;
-    let data = Arc::new(rows(*inputs)?);
+    let data = Arc::new(rows(inputs, image)?);
     let setup = Trial::setup(&settings, &data);
     let controller = InProcess::<Constant>::configure(&BTreeMap::new(), &setup)?;
     Ok(Trial::new(settings, data, Box::new(controller))?)
 }
 
 /// So many numbers a row, and ten classes.
-fn rows(inputs: usize) -> Result<Dataset, Failure> {
+fn rows(inputs: usize, image: Option<[usize; 3]>) -> Result<Dataset, Failure> {
     let mut text: String = (0..inputs).map(|column| format!("p{column},")).collect();
     text.push_str("digit\n");
     for row in 0..4096_usize {
@@ -116,7 +131,11 @@ fn rows(inputs: usize) -> Result<Dataset, Failure> {
         let _ = writeln!(text, "{}", row % 10);
     }
     let table = Table::parse("rows.csv", text.as_bytes())?;
-    Ok(Dataset::prepare(&table, &DataOptions::of_target("digit"))?)
+    let options = DataOptions {
+        image,
+        ..DataOptions::of_target("digit")
+    };
+    Ok(Dataset::prepare(&table, &options)?)
 }
 
 /// What one thread of this machine does at best, in GFLOP/s: that of a product that stays in the

@@ -27,8 +27,29 @@ def mlp(widths):
     return Mlp(widths), torch.rand(4096, widths[0]), torch.randint(widths[-1], (4096,))
 
 
+class Cnn(nn.Module):
+    def __init__(self, side, channels):
+        super().__init__()
+        pairs = zip([1, *channels], channels)
+        self.stages = nn.ModuleList(nn.Conv2d(i, o, 3, padding=1) for i, o in pairs)
+        side //= 2 ** len(channels)
+        self.output = nn.Linear(channels[-1] * side * side, 10)
+
+    def forward(self, x):
+        for stage in self.stages:
+            x = F.max_pool2d(torch.relu(stage(x)), 2)
+        return self.output(x.flatten(1))
+
+
+def cnn(side, channels):
+    return Cnn(side, channels), torch.rand(4096, 1, side, side), torch.randint(10, (4096,))
+
+
 def trainer(case):
-    model, rows, labels = {"mlp": lambda: mlp(case["widths"])}[case["model"]]()
+    model, rows, labels = {
+        "mlp": lambda: mlp(case["widths"]),
+        "cnn": lambda: cnn(case["side"], case["channels"]),
+    }[case["model"]]()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
     batch = case["batch"]
 

@@ -29,7 +29,7 @@ pub(crate) struct Inputs {
 impl Inputs {
     /// He et al. 2015 (§2.2) before a rectifier and its smooth kin, Glorot and Bengio 2010 (eq. 16)
     /// before tanh and at the output; both uniform.
-    fn bound(self) -> f64 {
+    pub(super) fn bound(self) -> f64 {
         let rectified = self
             .before
             .is_some_and(|activation| activation != Activation::Tanh);

@@ -112,6 +112,7 @@ mod tests {
             let mut out = vec![0.0; 10_000];
             let mut pass = Forward {
                 groups: &[],
+                buffers: &mut [],
                 noise: step.map(|step| stream(0, Purpose::Dropout, step)),
             };
             dropout.forward(&[1.0; 10_000], &mut out, &mut pass);

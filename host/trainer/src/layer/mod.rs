@@ -4,12 +4,25 @@
 //! is told to: buffers belong to the [`Sequence`] that holds it and are used again at every step. It
 //! keeps what its backward pass needs and cannot be had from its input and output.
 
+mod activate;
+mod batch_norm;
+mod conv;
 mod dense;
 mod dropout;
+mod picture;
+mod pool;
+mod residual;
 mod sequence;
 
+pub(crate) use activate::Activate;
+pub(crate) use batch_norm::BatchNorm;
+pub(crate) use conv::{Conv, Window};
 pub(crate) use dense::{Dense, Inputs};
 pub(crate) use dropout::Dropout;
+pub(crate) use picture::Picture;
+pub use pool::Pooling;
+pub(crate) use pool::{GlobalAverage, Pool};
+pub(crate) use residual::Residual;
 pub(crate) use sequence::Sequence;
 
 use crate::model::Group;
@@ -34,6 +47,8 @@ impl Slot {
 /// One pass over a batch.
 pub(crate) struct Forward<'a> {
     pub(crate) groups: &'a [Group],
+    /// What layers remember from one batch to the next: a training pass may change it.
+    pub(crate) buffers: &'a mut [f32],
     /// Where masks are drawn from in a training step; none where predictions are made.
     pub(crate) noise: Option<ChaCha8Rng>,
 }
@@ -70,6 +85,11 @@ pub(crate) trait Layer: Debug + Send {
     /// How many numbers come out for as many of one row.
     fn width(&self, inputs: usize) -> usize;
 
+    /// How many numbers it keeps and gives out for as many of one row.
+    fn kept(&self, inputs: usize) -> usize {
+        self.width(inputs)
+    }
+
     /// Writes every number of `y`.
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>);
 
@@ -85,3 +105,6 @@ pub(crate) trait Layer: Debug + Send {
         pass: &mut Backward<'_>,
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,15 @@
 //! Networks whose shape is chosen at run time.
 
+mod cnn;
 mod mlp;
 mod parameters;
 mod settings;
+mod tabular_resnet;
 
-pub(crate) use parameters::{Group, Kind, NamedTensor, Plan, Start};
-pub use settings::{Loss, MlpSettings, ModelSettings};
+pub(crate) use parameters::{Buffers, Group, Kind, NamedTensor, Plan, Start};
+pub use settings::{
+    CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
+};
 
 use crate::data::{Features, Shape, Targets};
 use crate::kernel::{cross_entropy, difference_loss, scale};
@@ -34,6 +38,10 @@ impl Architecture {
         let mut plan = Plan::default();
         let layers = match &self.model {
             ModelSettings::Mlp(settings) => mlp::layers(settings, self, dropout, &mut plan),
+            ModelSettings::Cnn(settings) => cnn::layers(settings, self, dropout, &mut plan),
+            ModelSettings::TabularResnet(settings) => {
+                tabular_resnet::layers(settings, self, dropout, &mut plan)
+            }
         };
         (plan, layers)
     }
@@ -122,6 +130,7 @@ pub(crate) struct Network {
     architecture: Architecture,
     layers: Sequence,
     groups: Vec<Group>,
+    buffers: Buffers,
     engine: Engine,
     gathered: Gathered,
     output: Vec<f32>,
@@ -173,6 +182,7 @@ impl Network {
         Network {
             architecture,
             layers,
+            buffers: plan.buffers().clone(),
             groups: plan.draw(seed),
             engine: Engine::Own,
             gathered: Gathered::default(),
@@ -201,6 +211,16 @@ impl Network {
     /// The groups, to change their values.
     pub(crate) fn groups_mut(&mut self) -> &mut [Group] {
         &mut self.groups
+    }
+
+    /// What is no parameter.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
+    /// The same, to change their values.
+    pub(crate) fn buffers_mut(&mut self) -> &mut Buffers {
+        &mut self.buffers
     }
 
     pub(crate) fn layers(&self) -> &dyn Layer {
@@ -262,6 +282,7 @@ impl Network {
         outputs.resize(rows * self.architecture.predicted(), 0.0);
         let mut forward = Forward {
             groups: &self.groups,
+            buffers: &mut self.buffers.values,
             noise: Some(share.noise()),
         };
         self.layers.forward(input, outputs, &mut forward);
@@ -310,22 +331,24 @@ impl Network {
         let mut outputs = vec![0.0; rows * self.architecture.predicted()];
         let mut forward = Forward {
             groups: &self.groups,
+            buffers: &mut self.buffers.values,
             noise: None,
         };
         self.layers.forward(input, &mut outputs, &mut forward);
         outputs
     }
 
-    /// All parameters, group after group.
+    /// All parameters, group after group, and last what is no parameter.
     pub(crate) fn weights(&self) -> Vec<Vec<f32>> {
-        let groups = self.groups.iter();
-        groups.map(|group| group.values.clone()).collect()
+        let groups = self.groups.iter().map(|group| &group.values);
+        groups.chain([&self.buffers.values]).cloned().collect()
     }
 
-    /// Puts parameters of the same sizes in place of the current ones.
+    /// Puts numbers of the same sizes in place of the current ones.
     pub(crate) fn set_weights(&mut self, weights: &[Vec<f32>]) {
-        for (group, values) in self.groups.iter_mut().zip(weights) {
-            group.values.copy_from_slice(values);
+        let groups = self.groups.iter_mut().map(|group| &mut group.values);
+        for (place, values) in groups.chain([&mut self.buffers.values]).zip(weights) {
+            place.copy_from_slice(values);
         }
     }
 }

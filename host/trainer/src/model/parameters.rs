@@ -15,6 +15,8 @@ pub(crate) enum Kind {
     Weight,
     /// What is added.
     Bias,
+    /// Scales and shifts of normalised numbers.
+    Norm,
 }
 
 impl Kind {
@@ -26,6 +28,7 @@ impl Kind {
         match self {
             Kind::Weight => "weights",
             Kind::Bias => "biases",
+            Kind::Norm => "norms",
         }
     }
 
@@ -34,6 +37,7 @@ impl Kind {
         match self {
             Kind::Weight => "weight",
             Kind::Bias => "bias",
+            Kind::Norm => "norm",
         }
     }
 
@@ -58,7 +62,16 @@ pub(crate) struct Plan {
     groups: Vec<PlannedGroup>,
     /// How many tensors are drawn at random: the next one's stream.
     drawn: u64,
+    buffers: Buffers,
     overflowed: bool,
+}
+
+/// What a network remembers from one batch to the next and does not learn by gradients.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Buffers {
+    /// All their numbers.
+    pub(crate) values: Vec<f32>,
+    pub(crate) tensors: Vec<NamedTensor>,
 }
 
 #[derive(Debug)]
@@ -118,6 +131,24 @@ impl Plan {
         self.drawn += u64::from(matches!(start, Start::Uniform(_)));
         planned.tensors.push((tensor, start, stream));
         Slot { group, range }
+    }
+
+    /// Plans a tensor that is no parameter, all at this number, and says where its numbers will be.
+    pub(crate) fn buffer(&mut self, name: String, shape: &[usize], start: f32) -> Range<usize> {
+        let from = self.buffers.values.len();
+        let range = from..from + shape.iter().product::<usize>();
+        self.buffers.values.resize(range.end, start);
+        self.buffers.tensors.push(NamedTensor {
+            name,
+            shape: shape.to_vec(),
+            range: range.clone(),
+        });
+        range
+    }
+
+    /// What the network is to remember.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// The groups' kinds and sizes.

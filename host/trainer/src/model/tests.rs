@@ -1,7 +1,8 @@
-use super::{Aim, Architecture, Batch, Loss, MlpSettings, ModelSettings, Network, Share};
+use super::{Aim, Architecture, Batch, Kind, Loss, MlpSettings, ModelSettings, Network, Share};
 use crate::data::{Features, Shape, Targets};
 use crate::kernel::Activation;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// Gradients made by PyTorch; `tests/golden/make_golden.py` says how.
 #[derive(Deserialize)]
@@ -38,6 +39,7 @@ fn with_dropout(hidden: &[usize], outputs: usize, activation: Activation, dropou
         model: ModelSettings::Mlp(MlpSettings {
             hidden: hidden.to_vec(),
             activation,
+            ..MlpSettings::default()
         }),
         inputs: Shape::Row(4),
         outputs,
@@ -51,12 +53,22 @@ fn features(rows: usize) -> Features {
 }
 
 fn learn(network: &mut Network, aim: &Aim, targets: &Targets) -> (f32, Vec<Vec<f32>>) {
-    learn_in_batches(network, aim, targets, 6)
+    learn_from(network, &features(6), aim, targets)
+}
+
+fn learn_from(
+    network: &mut Network,
+    features: &Features,
+    aim: &Aim,
+    targets: &Targets,
+) -> (f32, Vec<Vec<f32>>) {
+    learn_in_batches(network, features, aim, targets, 6)
 }
 
 /// Six rows in batches of so many.
 fn learn_in_batches(
     network: &mut Network,
+    features: &Features,
     aim: &Aim,
     targets: &Targets,
     rows: usize,
@@ -77,7 +89,7 @@ fn learn_in_batches(
         };
         let batch = Batch {
             rows,
-            features: &features(6),
+            features,
             targets,
         };
         loss += share.of_step as f32 * network.learn(batch, aim, share, &mut gradients).unwrap();
@@ -109,7 +121,8 @@ fn losses_and_gradients_agree_with_pytorch() {
         };
         // Accumulated in batches of four and two, it is the same.
         for rows in [6, 4] {
-            let (loss, gradients) = learn_in_batches(&mut network, &aim, &targets, rows);
+            let (loss, gradients) =
+                learn_in_batches(&mut network, &features(6), &aim, &targets, rows);
             assert!(
                 (f64::from(loss) - golden.loss).abs() < 1e-6,
                 "{:?} {aim:?}: {loss} {}",
@@ -128,6 +141,73 @@ fn losses_and_gradients_agree_with_pytorch() {
                 );
             }
         }
+    }
+}
+
+/// A whole model's gradients made by PyTorch.
+#[derive(Deserialize)]
+struct GoldenModel {
+    shape: Vec<usize>,
+    settings: ModelSettings,
+    loss: f64,
+    gradients: BTreeMap<String, Vec<f64>>,
+    buffers: Vec<f64>,
+}
+
+#[test]
+fn models_agree_with_pytorch() {
+    let text = include_str!("../../tests/golden/models.json");
+    let golden: Vec<GoldenModel> = serde_json::from_str(text).unwrap();
+    assert_eq!(golden.len(), 10);
+    for golden in golden {
+        let settings = golden.settings.clone();
+        let inputs = match *golden.shape.as_slice() {
+            [height, width, channels] => Shape::Image {
+                height,
+                width,
+                channels,
+            },
+            _ => Shape::Row(golden.shape[0]),
+        };
+        settings.check().unwrap();
+        settings.fits(inputs).unwrap();
+        let architecture = Architecture {
+            model: settings,
+            inputs,
+            outputs: 3,
+        };
+        let mut network = Network::new(architecture, 0.0, 1);
+        for group in network.groups_mut() {
+            let start = |i: f64| match group.kind {
+                Kind::Weight => 0.6 * (1.3 * i + 0.2).sin(),
+                Kind::Bias => 0.3 * (0.7 * i).cos(),
+                Kind::Norm => 0.8 + 0.3 * (0.5 * i).sin(),
+            };
+            let values = (0..group.values.len()).map(|i| start(i as f64) as f32);
+            group.values = values.collect();
+        }
+        let width = inputs.numbers();
+        let value = |i: usize| (0.9 * (i / width) as f64 + 1.1 * (i % width) as f64).sin() as f32;
+        let features = Features::of_rows(width, (0..6 * width).map(value).collect());
+        let targets = Targets::Classes(vec![0, 1, 2, 0, 1, 2]);
+        let (loss, gradients) = learn_from(&mut network, &features, &PLAIN, &targets);
+        let what = format!("{:?}", golden.settings);
+        close(&[loss], &[golden.loss], &what);
+        for (group, found) in network.groups().iter().zip(&gradients) {
+            close(found, &golden.gradients[group.kind.group()], &what);
+        }
+        assert_eq!(gradients.len(), golden.gradients.len(), "{what}");
+        close(&network.buffers().values, &golden.buffers, &what);
+    }
+}
+
+/// Within a hundred thousandth of the largest.
+fn close(found: &[f32], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let size = expected.iter().fold(0.0_f64, |size, x| size.max(x.abs()));
+    for (found, expected) in found.iter().zip(expected) {
+        let off = (f64::from(*found) - expected).abs();
+        assert!(off <= 1e-5 * size, "{what}: {found} {expected}");
     }
 }
 
@@ -173,6 +253,7 @@ fn initial_weights_lie_within_their_bounds_and_depend_on_the_seed() {
             model: ModelSettings::Mlp(MlpSettings {
                 hidden: vec![100],
                 activation,
+                ..MlpSettings::default()
             }),
             inputs: Shape::Row(50),
             outputs: 1,

@@ -24,6 +24,7 @@ fn groups() -> Network {
         model: ModelSettings::Mlp(MlpSettings {
             hidden: vec![],
             activation: Activation::Relu,
+            ..MlpSettings::default()
         }),
         inputs: Shape::Row(2),
         outputs: 3,
@@ -141,7 +142,8 @@ fn averages_forget_where_they_started_and_follow() {
         }
     }
     averages.exchange(network.groups_mut());
-    assert_eq!(averages.values(), moved);
+    // What is no parameter has no average.
+    assert_eq!(averages.values(), &moved[..2]);
 }
 
 #[test]

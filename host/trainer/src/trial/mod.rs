@@ -260,17 +260,26 @@ impl Trial {
 
     fn best_network(&self) -> Network {
         let current;
-        let weights = match (&self.best, &self.averages) {
-            (Some(best), _) => &best.weights,
-            (None, Some(averages)) => averages.values(),
-            (None, None) => {
-                current = self.network.weights();
+        let weights = match &self.best {
+            Some(best) => &best.weights,
+            None => {
+                current = self.weights();
                 &current
             }
         };
         let mut network = Network::new(self.network.architecture().clone(), 0.0, 0);
         network.set_weights(weights);
         network
+    }
+
+    /// What would be kept now: the network's weights, or in their place the averages.
+    fn weights(&self) -> Vec<Vec<f32>> {
+        let mut weights = self.network.weights();
+        let averages = self.averages.iter().flat_map(Averages::values);
+        for (place, average) in weights.iter_mut().zip(averages) {
+            place.copy_from_slice(average);
+        }
+        weights
     }
 
     fn advance(
@@ -431,10 +440,7 @@ impl Trial {
                 step: self.cursor.steps,
                 objective,
                 valid: valid.clone(),
-                weights: match &self.averages {
-                    Some(averages) => averages.values().to_vec(),
-                    None => self.network.weights(),
-                },
+                weights: self.weights(),
             });
         }
         let record = EpochRecord {

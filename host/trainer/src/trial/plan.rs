@@ -39,7 +39,9 @@ impl Cursor {
 pub(super) fn setup(settings: &CheckedSettings, dataset: &Dataset) -> Setup {
     let start = Cursor::default();
     let due = due(settings, dataset, start);
-    let (rates, momenta) = ([settings.lr; 2], [settings.start_momentum(); 2]);
+    let groups = architecture(settings, dataset).plan().groups().count();
+    let rates = vec![settings.lr; groups];
+    let momenta = vec![settings.start_momentum(); groups];
     setup_at(settings, dataset, start, due, &rates, &momenta)
 }
 
@@ -163,6 +165,7 @@ pub(super) fn checked_architecture(
     dataset: &Dataset,
 ) -> Result<Architecture, TrialError> {
     let architecture = architecture(settings, dataset);
+    architecture.model.fits(architecture.inputs)?;
     let parameters = architecture.plan().parameters().unwrap_or(usize::MAX);
     if parameters <= MAX_PARAMETERS {
         return Ok(architecture);

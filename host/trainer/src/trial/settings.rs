@@ -341,14 +341,42 @@ pub(crate) fn require(
 #[cfg(test)]
 mod tests {
     use super::{Cadence, ClassWeights, Every, ModelSettings, TrialSettings};
+    use crate::model::{CnnSettings, TabularResnetSettings};
 
     #[test]
     fn settings_outside_their_range_are_named() {
         type Change = fn(&mut TrialSettings);
-        let table: [(Change, &str); 13] = [
+        let table: [(Change, &str); 16] = [
             (
                 |s| s.model = ModelSettings::mlp([8, 0]),
                 "`hidden` is [8, 0], but it must be",
+            ),
+            (
+                |s| {
+                    s.model = ModelSettings::Cnn(CnnSettings {
+                        kernel: 4,
+                        ..CnnSettings::default()
+                    });
+                },
+                "`kernel` is 4, but it must be an odd number from 1 to 15",
+            ),
+            (
+                |s| {
+                    s.model = ModelSettings::Cnn(CnnSettings {
+                        channels: Vec::new(),
+                        ..CnnSettings::default()
+                    });
+                },
+                "`channels` is [], but it must be 1 to 32 widths",
+            ),
+            (
+                |s| {
+                    s.model = ModelSettings::TabularResnet(TabularResnetSettings {
+                        blocks: 0,
+                        ..TabularResnetSettings::default()
+                    });
+                },
+                "`blocks` is 0, but it must be from 1 to 32",
             ),
             (
                 |s| s.dropout = 1.0,

@@ -1,5 +1,6 @@
 """Reference values from PyTorch (torch 2.15, CPU, float64) for the update rules and for the
-gradients of small networks. Lion, which PyTorch lacks, follows its paper's algorithm. Writes optimizers.json and gradients.json beside itself."""
+gradients of small networks. Lion, which PyTorch lacks, follows its paper's algorithm. Writes
+optimizers.json, gradients.json and models.json beside itself."""
 
 import json
 import math
@@ -176,3 +177,156 @@ gradients = [
     )
 ]
 (HERE / "gradients.json").write_text(json.dumps(gradients, indent=1) + "\n")
+
+
+F = torch.nn.functional
+ACTIVATIONS = {"relu": torch.relu, "gelu": lambda z: F.gelu(z, approximate="tanh"), "tanh": torch.tanh}
+
+
+class Numbers:
+    """Parameters in the order in which our networks plan them, from a formula for each group."""
+
+    START = {
+        "weights": lambda i: 0.6 * math.sin(1.3 * i + 0.2),
+        "biases": lambda i: 0.3 * math.cos(0.7 * i),
+        "norms": lambda i: 0.8 + 0.3 * math.sin(0.5 * i),
+    }
+
+    def __init__(self):
+        self.taken = {group: [] for group in self.START}
+        self.sizes = dict.fromkeys(self.START, 0)
+        self.buffers = []
+
+    def take(self, group, *shape):
+        count, at = math.prod(shape), self.sizes[group]
+        self.sizes[group] += count
+        values = torch.tensor([self.START[group](i) for i in range(at, at + count)])
+        values.requires_grad_()
+        self.taken[group].append(values)
+        return values.reshape(shape)
+
+    def dense(self, x, outputs, bias=True):
+        y = x @ self.take("weights", x.shape[-1], outputs)
+        return y + self.take("biases", outputs) if bias else y
+
+    def norm(self, x):
+        """Of the last dimension; notes the running statistics after one batch."""
+        width = x.shape[-1]
+        mean, variance = torch.zeros(width), torch.ones(width)
+        scale, shift = self.take("norms", width), self.take("norms", width)
+        y = F.batch_norm(x.reshape(-1, width), mean, variance, scale, shift, training=True)
+        self.buffers += mean.tolist() + variance.tolist()
+        return y.reshape(x.shape)
+
+    def conv(self, x, outputs, kernel, bias):
+        """Of pictures whose channels come last, with weights of (kernel, kernel, in, out)."""
+        w = self.take("weights", kernel, kernel, x.shape[-1], outputs).permute(3, 2, 0, 1)
+        b = self.take("biases", outputs) if bias else None
+        return F.conv2d(x.permute(0, 3, 1, 2), w, b, padding=kernel // 2).permute(0, 2, 3, 1)
+
+    def gradients(self):
+        return {
+            group: torch.cat([values.grad for values in taken]).tolist()
+            for group, taken in self.taken.items()
+            if taken
+        }
+
+
+def mlp(numbers, x, settings, outputs):
+    f = ACTIVATIONS[settings["activation"]]
+    for width in settings["hidden"]:
+        normed = settings["norm"] == "batch"
+        y = numbers.dense(x, width, bias=not normed)
+        y = f(numbers.norm(y) if normed else y)
+        if settings["residual"]:
+            y = y + (numbers.dense(x, width, bias=False) if x.shape[-1] != width else x)
+        x = y
+    return numbers.dense(x, outputs)
+
+
+def tabular_resnet(numbers, x, settings, outputs):
+    f = ACTIVATIONS[settings["activation"]]
+    x = numbers.dense(x, settings["width"])
+    for _ in range(settings["blocks"]):
+        y = f(numbers.dense(numbers.norm(x), settings["hidden"]))
+        x = x + numbers.dense(y, settings["width"])
+    return numbers.dense(f(numbers.norm(x)), outputs)
+
+
+def cnn(numbers, x, settings, outputs):
+    f, kernel, norm = ACTIVATIONS[settings["activation"]], settings["kernel"], settings["norm"]
+
+    def conv(x, width):
+        y = numbers.conv(x, width, kernel, bias=not norm)
+        return numbers.norm(y) if norm else y
+
+    pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[settings["pooling"]]
+    for width in settings["channels"]:
+        y = conv(x, width)
+        if settings["residual"]:
+            y = conv(f(y), width)
+            y = y + (numbers.dense(x, width, bias=False) if x.shape[-1] != width else x)
+        x = pool(f(y).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+    x = x.mean((1, 2)) if settings["global_average"] else x.flatten(1)
+    if settings["hidden"] is not None:
+        x = f(numbers.dense(x, settings["hidden"]))
+    return numbers.dense(x, outputs)
+
+
+def model(shape, settings, rows=6, classes=3):
+    """One batch of rows of this shape, whose classes take turns."""
+    numbers = Numbers()
+    width = math.prod(shape)
+    x = [[math.sin(0.9 * r + 1.1 * c) for c in range(width)] for r in range(rows)]
+    make = {"mlp": mlp, "cnn": cnn, "tabular_resnet": tabular_resnet}[settings["kind"]]
+    logits = make(numbers, torch.tensor(x).reshape(rows, *shape), settings, classes)
+    loss = F.cross_entropy(logits, torch.tensor([r % classes for r in range(rows)]))
+    loss.backward()
+    return {
+        "shape": list(shape),
+        "settings": settings,
+        "loss": loss.item(),
+        "gradients": numbers.gradients(),
+        "buffers": numbers.buffers,
+    }
+
+
+def cnn_settings(activation, norm, residual, kernel=3, pooling="max", average=False, hidden=None):
+    return {
+        "kind": "cnn",
+        "channels": [3, 4],
+        "kernel": kernel,
+        "norm": norm,
+        "residual": residual,
+        "activation": activation,
+        "pooling": pooling,
+        "global_average": average,
+        "hidden": hidden,
+    }
+
+
+def mlp_settings(activation, norm, residual):
+    hidden = {"hidden": [5, 5, 3], "activation": activation}
+    return {"kind": "mlp", **hidden, "norm": norm, "residual": residual}
+
+
+PICTURE = (9, 6, 2)
+models = [
+    model((4,), mlp_settings("gelu", "batch", False)),
+    model((4,), mlp_settings("relu", "none", True)),
+    model((4,), mlp_settings("tanh", "batch", True)),
+    model(PICTURE, cnn_settings("relu", False, False)),
+    model(PICTURE, cnn_settings("gelu", False, False, kernel=5, pooling="average", hidden=5)),
+    model(PICTURE, cnn_settings("relu", True, False, average=True)),
+    model(PICTURE, cnn_settings("tanh", False, True, kernel=1)),
+    model(PICTURE, cnn_settings("gelu", True, True, average=True, hidden=5)),
+    model(
+        (4,),
+        {"kind": "tabular_resnet", "blocks": 2, "width": 5, "hidden": 6, "activation": "gelu"},
+    ),
+    model(
+        (4,),
+        {"kind": "tabular_resnet", "blocks": 1, "width": 4, "hidden": 3, "activation": "relu"},
+    ),
+]
+(HERE / "models.json").write_text(json.dumps(models) + "\n")

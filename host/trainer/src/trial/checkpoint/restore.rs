@@ -63,18 +63,22 @@ impl Trial {
             return Err(damaged("its parameter groups are not the network's".into()));
         }
         for group in self.network.groups_mut() {
-            group.values = file.read(PARAMETERS, group).map_err(damaged)?;
+            group.values = file.read(PARAMETERS, &group.tensors).map_err(damaged)?;
         }
+        let buffers = self.network.buffers_mut();
+        buffers.values = file.read(PARAMETERS, &buffers.tensors).map_err(damaged)?;
         let groups = self.network.groups();
         self.optimizer
             .resume(card.optimizer_steps, card.directed, |name, group| {
-                file.read(&format!("{OPTIMIZER}{name}"), &groups[group])
+                file.read(&format!("{OPTIMIZER}{name}"), &groups[group].tensors)
             })
             .map_err(damaged)?;
         if let Some(decay) = self.settings.ema {
             let mut averages = Averages::of(decay, groups);
             if card.averaged {
-                let values = groups.iter().map(|group| file.read(AVERAGE, group));
+                let values = groups
+                    .iter()
+                    .map(|group| file.read(AVERAGE, &group.tensors));
                 averages.resume(values.collect::<Result<_, _>>().map_err(damaged)?);
             }
             self.averages = Some(averages);
@@ -82,8 +86,10 @@ impl Trial {
         self.best = match &card.best {
             None => None,
             Some(best) => {
+                let tensors = groups.iter().map(|group| &group.tensors);
+                let tensors = tensors.chain([&self.network.buffers().tensors]);
                 let weights: Result<_, _> =
-                    groups.iter().map(|group| file.read(BEST, group)).collect();
+                    tensors.map(|tensors| file.read(BEST, tensors)).collect();
                 Some(Snapshot {
                     epoch: best.epoch,
                     step: best.step,

@@ -5,7 +5,7 @@
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
 //! order of their names, which is all that follows the file's header, and at its end its own.
 
-use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Shape, Table, Task};
+use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
 use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
 use crate::model::{Architecture, Network};
@@ -346,7 +346,7 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
         .map_err(|error| error.to_string())?;
     let architecture = Architecture {
         model: settings.model.clone(),
-        inputs: Shape::Row(card.preprocessor.width()),
+        inputs: card.preprocessor.shape(),
         outputs: card.task.outputs(),
     };
     let fits = architecture

@@ -8,7 +8,10 @@ mod cell;
 mod column;
 mod date;
 mod error;
+mod group;
+mod images;
 mod look;
+mod place;
 mod preprocess;
 mod shape;
 mod split;
@@ -17,14 +20,16 @@ mod target;
 
 pub use column::{ColumnAction, ColumnKind, ColumnReport};
 pub use error::DataError;
+pub use images::{Pictures, Size};
 pub use look::ColumnLook;
 pub use preprocess::{Features, Preprocessor};
 pub use shape::Shape;
-pub use split::Shares;
+pub use split::{Fold, Shares};
 pub use table::Table;
 pub use target::{Task, TaskKind};
 
 use column::mean_and_scale;
+use place::Places;
 use preprocess::Unread;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,6 +53,16 @@ pub struct DataOptions {
     /// Columns to leave out.
     #[serde(default)]
     pub ignore: Vec<String>,
+    /// One of several folds instead of the share for validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
+    /// The column whose equal cells keep their rows in one part. It is not learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The column of numbers or dates by which the earliest rows train and the latest test. It is not
+    /// learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
 }
 
 impl DataOptions {
@@ -59,6 +74,9 @@ impl DataOptions {
             shares: Shares::default(),
             seed: 0,
             ignore: Vec::new(),
+            fold: None,
+            group: None,
+            time: None,
         }
     }
 }
@@ -131,7 +149,16 @@ impl Dataset {
             left_out.push(table.column(name)?);
         }
         let target = Target::read(table, target_column, options.task)?;
-        let split = split::split(&target.strata(), options.shares, options.seed, table.name())?;
+        let places = Places::read(table, options, &target.rows)?;
+        left_out.extend(places.column());
+        let split = split::split(
+            &target.strata(),
+            options.shares,
+            options.fold,
+            places.rule(table),
+            options.seed,
+            table.name(),
+        )?;
         let rows_of = |places: &[usize]| -> Vec<usize> {
             places.iter().map(|&place| target.rows[place]).collect()
         };
@@ -146,6 +173,7 @@ impl Dataset {
                 dropped: columns.len(),
             });
         }
+        report.extend(places.report(table, &rows_of(&split.train)));
         report.push(target.report.clone());
 
         let task = task_of(&target, &split.train);
@@ -217,7 +245,7 @@ impl Dataset {
 
     /// What the numbers of its rows are.
     pub fn shape(&self) -> Shape {
-        Shape::Row(self.preprocessor.width())
+        self.preprocessor.shape()
     }
 
     /// One part's rows.

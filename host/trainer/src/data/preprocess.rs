@@ -3,6 +3,7 @@
 use super::cell::{is_missing, number, truth};
 use super::column::{ColumnReport, Encoding, infer};
 use super::error::DataError;
+use super::shape::Shape;
 use super::table::Table;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
@@ -11,7 +12,7 @@ use std::fmt;
 /// Standardised numbers stay within this many deviations.
 const FARTHEST: f64 = 3.0;
 /// The most numbers that a part of the data may have: four GiB of them.
-const MAX_NUMBERS: u64 = 1 << 30;
+pub(crate) const MAX_NUMBERS: u64 = 1 << 30;
 
 /// Rows of finite numbers.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -22,8 +23,7 @@ pub struct Features {
 }
 
 impl Features {
-    /// Rows that are already numbers.
-    #[cfg(test)]
+    /// Rows that are already numbers; a row has one at least.
     pub(crate) fn of_rows(width: usize, data: Vec<f32>) -> Self {
         Features {
             width,
@@ -61,6 +61,63 @@ impl Features {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Preprocessor {
     columns: Vec<Column>,
+    /// Of pictures, which have no other columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    points: Option<Points>,
+}
+
+/// How the points of pictures become features: all alike, and not bent. In a table, they are the
+/// columns `point_1`, `point_2` and so on, line after line.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Points {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    pub(crate) mean: f64,
+    pub(crate) scale: f64,
+}
+
+impl Points {
+    pub(crate) fn shape(&self) -> Shape {
+        let &Points {
+            height,
+            width,
+            channels,
+            ..
+        } = self;
+        Shape::Image {
+            height,
+            width,
+            channels,
+        }
+    }
+
+    pub(crate) fn scaled(&self, value: f64) -> f32 {
+        ((value - self.mean) / self.scale) as f32
+    }
+
+    /// Fills the rows from the columns of a table.
+    fn apply(&self, table: &Table, rows: &[usize], data: &mut [f32]) -> Result<(), DataError> {
+        let numbers = self.shape().numbers();
+        for point in 0..numbers {
+            let name = format!("point_{}", point + 1);
+            let place = table.find(&name).ok_or_else(|| DataError::MissingColumn {
+                file: table.name().into(),
+                column: name.clone(),
+            })?;
+            for (index, &row) in rows.iter().enumerate() {
+                let cell = table.cell(row, place);
+                let value = number(cell).ok_or_else(|| DataError::NoPoint {
+                    file: table.name().into(),
+                    line: table.line(row),
+                    column: name.clone(),
+                    cell: cell.trim().into(),
+                })?;
+                data[index * numbers + point] = self.scaled(value);
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -115,12 +172,32 @@ impl Preprocessor {
                 });
             }
         }
-        (Preprocessor { columns: fitted }, reports)
+        let fitted = Preprocessor {
+            columns: fitted,
+            points: None,
+        };
+        (fitted, reports)
+    }
+
+    /// For pictures.
+    pub(crate) fn of_points(points: Points) -> Self {
+        Preprocessor {
+            columns: Vec::new(),
+            points: Some(points),
+        }
     }
 
     /// How many features a row becomes.
     pub fn width(&self) -> usize {
-        self.columns.iter().map(Column::width).sum()
+        self.shape().numbers()
+    }
+
+    /// What the features of a row are.
+    pub fn shape(&self) -> Shape {
+        match &self.points {
+            Some(points) => points.shape(),
+            None => Shape::Row(self.columns.iter().map(Column::width).sum()),
+        }
     }
 
     /// The columns that it reads, by name.
@@ -150,6 +227,9 @@ impl Preprocessor {
             });
         }
         let mut data = vec![0.0; width * rows.len()];
+        if let Some(points) = &self.points {
+            points.apply(table, rows, &mut data)?;
+        }
         let mut unread = Vec::new();
         let mut offset = 0;
         for column in &self.columns {

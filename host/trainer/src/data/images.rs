@@ -6,8 +6,9 @@ mod idx;
 use super::column::{ColumnAction, ColumnKind, ColumnReport};
 use super::error::DataError;
 use super::look::ColumnLook;
-use super::preprocess::{Features, MAX_NUMBERS, Points, Preprocessor};
+use super::preprocess::{Features, MAX_NUMBERS, Points, Preprocessor, point_name};
 use super::split::{self, Rule};
+use super::table::Table;
 use super::target::{Task, TaskKind};
 use super::{DataOptions, Dataset, Samples, Targets, fingerprint};
 use image::imageops::FilterType;
@@ -147,11 +148,20 @@ impl Pictures {
         }]
     }
 
-    fn name_of(&self, picture: usize) -> &str {
-        match &self.form {
-            Form::Raw { .. } => &self.name,
-            Form::Files(files) => &files[picture].0,
+    /// A column for each point and one for the class, for pictures that are to be predicted.
+    pub(crate) fn to_table(&self) -> Result<Table, DataError> {
+        let (size, channels, points) = self.points(None)?;
+        let numbers = size.height as usize * size.width as usize * channels;
+        let mut headers: Vec<String> = (1..=numbers).map(point_name).collect();
+        headers.push(TARGET.into());
+        let mut table = Table::of_columns(&self.name, &headers, self.rows() as u64)?;
+        for (picture, &label) in points.chunks_exact(numbers).zip(&self.labels) {
+            for point in picture {
+                table.push_cell(format_args!("{point}"))?;
+            }
+            table.push_cell(format_args!("{}", self.classes[label as usize]))?;
         }
+        Ok(table)
     }
 
     /// All pictures in one size: their points, and how many numbers a point has.

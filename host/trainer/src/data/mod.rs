@@ -1,9 +1,10 @@
-//! From a CSV file to rows of numbers, ready to train on.
+//! From a file to rows of numbers, ready to train on.
 //!
-//! [`Table`] reads the file and interprets nothing; the target decides the task; rows are split by
+//! [`Source`] reads whatever kind of file it is; a [`Table`] of it interprets nothing; the target decides the task; rows are split by
 //! seed; and [`Preprocessor`] is fitted on the training rows only. What was done to each column is
 //! told in [`ColumnReport`]s.
 
+mod cache;
 mod cell;
 mod column;
 mod date;
@@ -11,9 +12,12 @@ mod error;
 mod group;
 mod images;
 mod look;
+mod npy;
+mod parquet;
 mod place;
 mod preprocess;
 mod shape;
+mod source;
 mod split;
 mod table;
 mod target;
@@ -24,6 +28,7 @@ pub use images::{Pictures, Size};
 pub use look::ColumnLook;
 pub use preprocess::{Features, Preprocessor};
 pub use shape::Shape;
+pub use source::Source;
 pub use split::{Fold, Shares};
 pub use table::Table;
 pub use target::{Task, TaskKind};

@@ -1,5 +1,6 @@
 //! From text cells to finite numbers: fitted on training rows, applied to any table.
 
+use super::cache::Mapped;
 use super::cell::{is_missing, number, truth};
 use super::column::{ColumnReport, Encoding, infer};
 use super::error::DataError;
@@ -15,11 +16,11 @@ const FARTHEST: f64 = 3.0;
 pub(crate) const MAX_NUMBERS: u64 = 1 << 30;
 
 /// Rows of finite numbers.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Features {
     width: usize,
     rows: usize,
-    data: Vec<f32>,
+    data: Numbers,
 }
 
 impl Features {
@@ -28,7 +29,16 @@ impl Features {
         Features {
             width,
             rows: data.len() / width,
-            data,
+            data: Numbers::Own(data),
+        }
+    }
+
+    /// Rows that lie in a file, which other workers share.
+    pub(crate) fn of_mapped(width: usize, rows: usize, data: Mapped) -> Self {
+        Features {
+            width,
+            rows,
+            data: Numbers::Shared(data),
         }
     }
 
@@ -44,13 +54,40 @@ impl Features {
 
     /// Rows of `width` numbers, one after another.
     pub fn data(&self) -> &[f32] {
-        &self.data
+        match &self.data {
+            Numbers::Own(data) => data,
+            Numbers::Shared(data) => data.numbers(),
+        }
     }
 
     /// One row.
     pub(crate) fn row(&self, row: usize) -> &[f32] {
-        &self.data[row * self.width..(row + 1) * self.width]
+        &self.data()[row * self.width..(row + 1) * self.width]
     }
+}
+
+/// Where the numbers of rows lie.
+#[derive(Debug, Clone)]
+enum Numbers {
+    Own(Vec<f32>),
+    Shared(Mapped),
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Numbers::Own(Vec::new())
+    }
+}
+
+impl PartialEq for Features {
+    fn eq(&self, other: &Self) -> bool {
+        (self.width, self.rows, self.data()) == (other.width, other.rows, other.data())
+    }
+}
+
+/// The column of a point of pictures, counted from 1.
+pub(crate) fn point_name(point: usize) -> String {
+    format!("point_{point}")
 }
 
 /// Turns a table's columns into features, always the same way. Numbers are standardised with their
@@ -100,7 +137,7 @@ impl Points {
     fn apply(&self, table: &Table, rows: &[usize], data: &mut [f32]) -> Result<(), DataError> {
         let numbers = self.shape().numbers();
         for point in 0..numbers {
-            let name = format!("point_{}", point + 1);
+            let name = point_name(point + 1);
             let place = table.find(&name).ok_or_else(|| DataError::MissingColumn {
                 file: table.name().into(),
                 column: name.clone(),
@@ -205,6 +242,14 @@ impl Preprocessor {
         self.columns.iter().map(|column| column.name.as_str())
     }
 
+    /// Whether a column holds a point of the pictures that it is for.
+    pub(crate) fn is_point(&self, column: &str) -> bool {
+        let place = column
+            .strip_prefix("point_")
+            .and_then(|n| n.parse::<usize>().ok());
+        self.points.is_some() && place.is_some_and(|n| (1..=self.width()).contains(&n))
+    }
+
     /// Turns these rows into features, and counts what could not be read in each column that has
     /// such. The table's columns may come in any order; those that were not there in training are
     /// ignored.
@@ -256,7 +301,7 @@ impl Preprocessor {
         let features = Features {
             width,
             rows: rows.len(),
-            data,
+            data: Numbers::Own(data),
         };
         Ok((features, unread))
     }

@@ -279,6 +279,7 @@ impl Model {
     fn ignored(&self, table: &Table) -> Option<String> {
         let known = |header: &String| {
             *header == self.card.target
+                || self.card.preprocessor.is_point(header)
                 || self
                     .card
                     .report

@@ -247,6 +247,20 @@ proptest! {
         });
     }
 
+    /// Sizes at which a convolution takes the way without products.
+    #[test]
+    fn direct_convolutions_are_those_of_the_definition(
+        height in 1_usize..4, width in 7_usize..10, outputs in prop_oneof![Just(8_usize), Just(16)],
+        channels in prop_oneof![Just(1_usize), Just(8)], has_bias: bool,
+    ) {
+        let picture = Picture { height, width, channels };
+        let window = Window { picture, outputs, kernel: 3, before: None };
+        let mut bench = Bench::new(|plan| Conv::new(plan, "conv", window, has_bias, None));
+        prop_assert!(super::direct::Direct::new(picture, 3, outputs).is_some());
+        let x = numbers(2 * picture.numbers(), 1);
+        bench.compare(&x, |parameters, x| convolved(window, has_bias, parameters, x));
+    }
+
     #[test]
     fn pooling_is_that_of_the_definition(picture in any_picture(2), count in 1_usize..3) {
         let x = numbers(count * picture.numbers(), 1);

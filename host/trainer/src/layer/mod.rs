@@ -8,6 +8,7 @@ mod activate;
 mod batch_norm;
 mod conv;
 mod dense;
+mod direct;
 mod dropout;
 mod picture;
 mod pool;

@@ -146,8 +146,8 @@ fn applied(activation: Activation, x: f64) -> f64 {
     }
 }
 
-/// The convolution of the definition. The parameters are weights and then biases.
-fn convolved(window: Window, has_bias: bool, parameters: &[f64], x: &[f64]) -> Vec<f64> {
+/// The convolution of the definition. The parameters are weights and then biases, if any.
+fn convolved(window: Window, parameters: &[f64], x: &[f64]) -> Vec<f64> {
     let Window {
         picture,
         outputs,
@@ -164,7 +164,7 @@ fn convolved(window: Window, has_bias: bool, parameters: &[f64], x: &[f64]) -> V
     for x in x.chunks(picture.numbers()) {
         for place in 0..picture.points() {
             for output in 0..outputs {
-                let mut sum = if has_bias { biases[output] } else { 0.0 };
+                let mut sum = biases.get(output).copied().unwrap_or(0.0);
                 for square in 0..kernel * kernel {
                     let line = (place / width + square / kernel).wrapping_sub(kernel / 2);
                     let point = (place % width + square % kernel).wrapping_sub(kernel / 2);
@@ -239,12 +239,26 @@ proptest! {
             Bench::new(|plan| Conv::new(plan, "conv", window, has_bias, activation));
         let x = numbers(count * picture.numbers(), 1);
         bench.compare(&x, |parameters, x| {
-            let mut y = convolved(window, has_bias, parameters, x);
+            let mut y = convolved(window, parameters, x);
             if let Some(activation) = activation {
                 y.iter_mut().for_each(|y| *y = applied(activation, *y));
             }
             y
         });
+    }
+
+    /// Sizes at which a convolution takes the way without products.
+    #[test]
+    fn direct_convolutions_are_those_of_the_definition(
+        height in 1_usize..4, width in 7_usize..10, outputs in prop_oneof![Just(8_usize), Just(16)],
+        channels in prop_oneof![Just(1_usize), Just(8)], has_bias: bool,
+    ) {
+        let picture = Picture { height, width, channels };
+        let window = Window { picture, outputs, kernel: 3, before: None };
+        let mut bench = Bench::new(|plan| Conv::new(plan, "conv", window, has_bias, None));
+        prop_assert!(super::direct::Direct::new(picture, 3, outputs).is_some());
+        let x = numbers(2 * picture.numbers(), 1);
+        bench.compare(&x, |parameters, x| convolved(window, parameters, x));
     }
 
     #[test]

@@ -104,6 +104,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
         #[test]
         fn reductions_agree_with_the_naive_ones_on_every_level(
             pairs in prop::collection::vec((-1e3_f32..1e3, -1e3_f32..1e3), 0..9000),

@@ -45,9 +45,9 @@ fn narrow_dot(a: &[f32], b: &[f32]) -> f64 {
             let mut sums = [0.0_f64; LANES];
             for (a, b) in a_fours.iter().zip(b_fours) {
                 let of = |four: usize, lane: usize| a[four * LANES + lane] * b[four * LANES + lane];
-                for lane in 0..LANES {
+                for (lane, sum) in sums.iter_mut().enumerate() {
                     let four = (of(0, lane) + of(1, lane)) + (of(2, lane) + of(3, lane));
-                    sums[lane] += f64::from(four);
+                    *sum += f64::from(four);
                 }
             }
             sums

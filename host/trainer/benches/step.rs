@@ -59,6 +59,9 @@ impl Telemetry for Stopwatch {
     fn epoch(&mut self, _: &EpochRecord) {}
 }
 
+/// Pairs of trials with and without signals.
+const PAIRS: usize = 20;
+
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
@@ -82,19 +85,61 @@ fn main() -> Result<(), Failure> {
         ("with dropout .2", with(|s| s.dropout = 0.2)),
         ("with GELU", with(|s| s.model = activated(Activation::Gelu))),
         ("with tanh", with(|s| s.model = activated(Activation::Tanh))),
+        (
+            "with RMSprop",
+            with(|s| (s.optimizer, s.lr) = (OptimizerKind::RmsProp, 1e-3)),
+        ),
+        (
+            "with Lion",
+            with(|s| (s.optimizer, s.lr) = (OptimizerKind::Lion, 1e-4)),
+        ),
+        ("with averages", with(|s| s.ema = Some(0.99))),
+        (
+            "in two batches",
+            with(|s| (s.batch_size, s.accumulate) = (64, 2)),
+        ),
         ("with AdamW", with(|s| s.optimizer = OptimizerKind::AdamW)),
         ("with clipping", with(|s| s.clip_norm = Some(1.0))),
     ];
     for (name, settings) in cases {
         report(name, measure::<Constant>(&settings, &data)?);
     }
-    report("with every signal", measure::<Watching>(&base, &data)?);
+    signals(&base, &data)?;
     let beside = std::thread::scope(|scope| {
         let other = scope.spawn(|| measure::<Constant>(&base, &data));
         (measure::<Constant>(&base, &data), other.join())
     });
     report("beside another trial", beside.0?);
     checkpoints(with(|s| s.optimizer = OptimizerKind::AdamW), &data)
+}
+
+/// What it costs to measure every signal: pairs of trials, of which either goes first as often.
+fn signals(settings: &TrialSettings, data: &Arc<Dataset>) -> Result<(), Failure> {
+    let mut more = Vec::new();
+    let mut watching = Vec::new();
+    for pair in 0..PAIRS {
+        let (without, with) = if pair % 2 == 0 {
+            let without = measure::<Constant>(settings, data)?;
+            (without, measure::<Watching>(settings, data)?)
+        } else {
+            let with = measure::<Watching>(settings, data)?;
+            (measure::<Constant>(settings, data)?, with)
+        };
+        watching.push(with);
+        more.push(100.0 * (with / without - 1.0));
+    }
+    for values in [&mut watching, &mut more] {
+        values.sort_by(f64::total_cmp);
+    }
+    report("with every signal", watching[PAIRS / 2]);
+    println!(
+        "{:<28} {:+.2}% (quartiles {:+.2}%, {:+.2}%)",
+        "which is more by",
+        more[PAIRS / 2],
+        more[PAIRS / 4],
+        more[3 * PAIRS / 4]
+    );
+    Ok(())
 }
 
 /// What it costs to put such a trial aside and to take it up again, both in memory.

@@ -6,7 +6,7 @@
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
 //! order of their names, which is all that follows the file's header, and at its end its own.
 
-use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
+use crate::data::{ColumnReport, DataError, Dataset, Features, Preprocessor, Table, Task};
 use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
 use crate::model::{Architecture, NamedTensor, Network};
@@ -203,6 +203,15 @@ impl Model {
             ),
         };
         Ok(Predictions { answers, notes })
+    }
+
+    /// A table's rows as the network sees them, for whoever computes with its weights elsewhere.
+    ///
+    /// # Errors
+    /// As [`predict`](Model::predict).
+    pub fn features(&self, table: &Table) -> Result<Features, ModelError> {
+        let rows: Vec<usize> = (0..table.rows()).collect();
+        Ok(self.card.preprocessor.apply(table, &rows)?.0)
     }
 
     /// Writes the model beside the path, syncs it, and renames it into place, so that the path

@@ -9,8 +9,8 @@ use crate::optimizer::Optimizer;
 use attune_plugin_api::Signal;
 use attune_plugin_api::signal::Layout;
 
-/// So many numbers of a group at once: those of gradients, values and directions together fill two
-/// thirds of a common first-level cache.
+/// So many numbers of a group at once: those of gradients, values and directions together fill half
+/// of a common first-level cache.
 const PIECE: usize = 2048;
 
 /// Measures the declared signals into one flat slice.
@@ -64,6 +64,9 @@ impl Signals {
 
     /// Measures them anew.
     pub(crate) fn measure(&mut self, moment: &Moment<'_>) {
+        if self.layout.is_empty() {
+            return;
+        }
         for signal in self.layout.signals() {
             if let Some(range) = self.layout.range(signal) {
                 let start = match signal {

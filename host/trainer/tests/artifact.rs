@@ -13,6 +13,7 @@ use attune_trainer::metrics::Metric;
 use attune_trainer::trial::TrialSettings;
 use attune_trainer::{CnnSettings, ModelSettings};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::AtomicBool;
 use support::{Constant, dataset, flowers, hills, stripes, stripes_table, trial};
 
@@ -90,6 +91,75 @@ fn a_loaded_network_of_pictures_sees_what_the_saved_one_saw() {
         panic!("it predicts classes")
     };
     assert!(probabilities.iter().any(|&p| p > 0.9));
+}
+
+/// What the reader of a model in Python does, with numpy; the file is read by the safetensors
+/// package where it is there, and by hand where it is not.
+const READER: &str = r#"
+import sys
+import numpy as np
+try:
+    from safetensors.numpy import load_file
+except ImportError:
+    import json, struct
+    def load_file(path):
+        data = open(path, "rb").read()
+        start = 8 + struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:start])
+        header.pop("__metadata__")
+        def tensor(entry):
+            begin, end = entry["data_offsets"]
+            values = np.frombuffer(data[start + begin:start + end], "<f4")
+            return values.reshape(entry["shape"])
+        return {name: tensor(entry) for name, entry in header.items()}
+
+x = np.array(eval(sys.argv[2]), dtype=np.float32)
+
+layers = load_file(sys.argv[1])
+depth = len(layers) // 2
+for i in range(depth):
+    x = x @ layers[f"layers.{i}.weight"] + layers[f"layers.{i}.bias"]
+    x = np.maximum(x, 0) if i + 1 < depth else x
+
+chances = np.exp(x - x.max(axis=1, keepdims=True))
+chances /= chances.sum(axis=1, keepdims=True)
+print(*chances.ravel())
+"#;
+
+#[test]
+fn a_model_is_read_from_python_in_five_lines() {
+    let has_numpy = Command::new("python3")
+        .args(["-c", "import numpy"])
+        .output();
+    if !has_numpy.is_ok_and(|output| output.status.success()) {
+        eprintln!("SKIPPED: python3 has no numpy, so no model is read from Python");
+        return;
+    }
+    let table = flowers(60);
+    let mut saved = model(&table, "kind");
+    let folder = folder();
+    let path = folder.path().join("best.safetensors");
+    saved.save(&path).unwrap();
+    let features = saved.features(&table).unwrap();
+    let rows: Vec<&[f32]> = features.data().chunks(features.width()).collect();
+    let output = Command::new("python3")
+        .args(["-c", READER, path.to_str().unwrap(), &format!("{rows:?}")])
+        .output()
+        .unwrap();
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{error}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let found: Vec<f32> = text
+        .split_whitespace()
+        .map(|x| x.parse().unwrap())
+        .collect();
+    let Answers::Classes { probabilities, .. } = saved.predict(&table).unwrap().answers else {
+        panic!("classes are predicted");
+    };
+    assert_eq!(found.len(), probabilities.len());
+    for (found, expected) in found.iter().zip(&probabilities) {
+        assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+    }
 }
 
 /// The tenth layer's name comes before the second's, in the file and in its checksum.

@@ -32,7 +32,7 @@ pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
 pub(crate) fn scale(values: &mut [f32], factor: f32) {
     wide(
         #[inline(always)]
-        || values.iter_mut().for_each(|value| *value *= factor),
+        move || values.iter_mut().for_each(|value| *value *= factor),
     );
 }
 
@@ -41,7 +41,7 @@ pub(crate) fn approach(means: &mut [f32], values: &[f32], share: f32) {
     let each = means.iter_mut().zip(values);
     wide(
         #[inline(always)]
-        || each.for_each(|(mean, value)| *mean += share * (value - *mean)),
+        move || each.for_each(|(mean, value)| *mean += share * (value - *mean)),
     );
 }
 

@@ -18,6 +18,8 @@ pub(crate) struct Optimizer {
     /// Each group's weight decay.
     decays: Vec<f64>,
     steps: u64,
+    /// Whether somebody wants to know the directions of updates.
+    remembers: bool,
     /// Whether the remembered directions are those of an update that was made.
     directed: bool,
     states: Vec<State>,
@@ -30,7 +32,8 @@ struct State {
     first: Vec<f32>,
     /// The second moment, of those that have one.
     second: Vec<f32>,
-    /// The direction u of the last update, x ← x − lr·u, where somebody wants to know it.
+    /// The direction u of the last update, x ← x − lr·u, where somebody wants to know it and it is
+    /// not the velocity itself.
     direction: Option<Vec<f32>>,
 }
 
@@ -50,30 +53,39 @@ impl Optimizer {
             states.push(State {
                 first: zeros(memory.has_first(), size),
                 second: zeros(memory.has_second(), size),
-                direction: remembers_direction.then(|| vec![0.0; size]),
+                direction: None,
             });
         }
-        Optimizer {
+        let mut optimizer = Optimizer {
             kind,
             decays,
             steps: 0,
+            remembers: false,
             directed: false,
             states,
-        }
+        };
+        optimizer.remember_directions(remembers_direction);
+        optimizer
     }
 
     /// The direction of a group's last update, once there was one and where it is remembered.
     pub(crate) fn direction(&self, group: usize) -> Option<&[f32]> {
-        let direction = self.states.get(group)?.direction.as_deref();
+        let state = self.states.get(group)?;
+        let direction = if moves_by_velocity(self.kind) {
+            Some(state.first.as_slice())
+        } else {
+            state.direction.as_deref()
+        };
         direction.filter(|_| self.directed)
     }
 
     /// Remembers directions from the next update on, or no more. Those that it remembers already
     /// stay.
     pub(crate) fn remember_directions(&mut self, wanted: bool) {
+        self.remembers = wanted;
         self.directed &= wanted;
         for state in &mut self.states {
-            if !wanted {
+            if !wanted || moves_by_velocity(self.kind) {
                 state.direction = None;
             } else if state.direction.is_none() {
                 state.direction = Some(vec![0.0; state.first.len().max(state.second.len())]);
@@ -124,7 +136,7 @@ impl Optimizer {
             }
         }
         self.steps = steps;
-        self.directed = directed && self.states.iter().any(|state| state.direction.is_some());
+        self.directed = directed && self.remembers;
         Ok(())
     }
 
@@ -137,7 +149,7 @@ impl Optimizer {
         momenta: &[f64],
     ) {
         self.steps += 1;
-        self.directed = self.states.iter().all(|state| state.direction.is_some());
+        self.directed = self.remembers;
         for (index, (group, state)) in groups.iter_mut().zip(&mut self.states).enumerate() {
             let step = Step {
                 rate: rates[index],
@@ -184,6 +196,11 @@ impl Memory {
     fn has_second(self) -> bool {
         matches!(self, Memory::Moments | Memory::Scaled | Memory::Squares)
     }
+}
+
+/// Whether each update's direction is the velocity as it is afterwards, and needs no other place.
+pub(crate) fn moves_by_velocity(kind: OptimizerKind) -> bool {
+    kind == OptimizerKind::Sgd
 }
 
 /// The momentum that such a rule starts with, where the settings say this: Adagrad has none.

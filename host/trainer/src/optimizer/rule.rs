@@ -48,7 +48,7 @@ pub(super) fn update(
                 gradients,
                 state,
                 #[inline(always)]
-                |value, gradient, velocity, square| {
+                move |value, gradient, velocity, square| {
                     let gradient = gradient + decay * *value;
                     *square = keep * *square + rest * gradient * gradient;
                     *velocity = momentum * *velocity + gradient / (square.sqrt() + EPSILON);
@@ -64,7 +64,7 @@ pub(super) fn update(
             &mut state.second,
             &mut state.direction,
             #[inline(always)]
-            |value, gradient, sum| {
+            move |value, gradient, sum| {
                 let gradient = gradient + decay * *value;
                 *sum += gradient * gradient;
                 let direction = gradient / (sum.sqrt() + ADAGRAD_EPSILON);
@@ -83,7 +83,7 @@ pub(super) fn update(
                 &mut state.first,
                 &mut state.direction,
                 #[inline(always)]
-                |value, gradient, velocity| {
+                move |value, gradient, velocity| {
                     let between = momentum * *velocity + rest1 * gradient;
                     let direction = sign(between);
                     *velocity = keep * *velocity + rest * gradient;
@@ -98,7 +98,7 @@ pub(super) fn update(
             &mut state.first,
             &mut state.direction,
             #[inline(always)]
-            |value, gradient, velocity| {
+            move |value, gradient, velocity| {
                 let gradient = gradient + decay * *value;
                 *velocity = momentum * *velocity + gradient;
                 let direction = gradient + momentum * *velocity;
@@ -113,7 +113,7 @@ pub(super) fn update(
             &mut state.first,
             &mut state.direction,
             #[inline(always)]
-            |value, gradient, velocity| {
+            move |value, gradient, velocity| {
                 let gradient = gradient + decay * *value;
                 *velocity = momentum * *velocity + gradient;
                 *value -= rate * *velocity;
@@ -146,7 +146,7 @@ fn adam(
         gradients,
         state,
         #[inline(always)]
-        |value, gradient, first, second| {
+        move |value, gradient, first, second| {
             let gradient = gradient + coupled * *value;
             *first = keep1 * *first + rest1 * gradient;
             *second = keep * *second + rest * gradient * gradient;
@@ -172,20 +172,21 @@ fn sign(x: f32) -> f32 {
     }
 }
 
-/// Goes through a group whose numbers remember one number each. `advance` gives the direction.
+/// Goes through a group whose numbers remember one number each. `advance` gives the direction; what it
+/// knows it must own, because a loop is not vectorised around what is borrowed.
 #[inline(always)]
 fn with_one(
     values: &mut [f32],
     gradients: &[f32],
     memory: &mut [f32],
     directions: &mut Option<Vec<f32>>,
-    advance: impl Fn(&mut f32, f32, &mut f32) -> f32,
+    advance: impl Copy + Fn(&mut f32, f32, &mut f32) -> f32,
 ) {
     let each = values.iter_mut().zip(gradients).zip(memory);
     match directions {
         None => wide(
             #[inline(always)]
-            || {
+            move || {
                 for ((value, &gradient), memory) in each {
                     advance(value, gradient, memory);
                 }
@@ -193,7 +194,7 @@ fn with_one(
         ),
         Some(directions) => wide(
             #[inline(always)]
-            || {
+            move || {
                 for (((value, &gradient), memory), direction) in each.zip(directions) {
                     *direction = advance(value, gradient, memory);
                 }
@@ -208,14 +209,14 @@ fn with_two(
     values: &mut [f32],
     gradients: &[f32],
     state: &mut State,
-    advance: impl Fn(&mut f32, f32, &mut f32, &mut f32) -> f32,
+    advance: impl Copy + Fn(&mut f32, f32, &mut f32, &mut f32) -> f32,
 ) {
     let memory = state.first.iter_mut().zip(&mut state.second);
     let each = values.iter_mut().zip(gradients).zip(memory);
     match &mut state.direction {
         None => wide(
             #[inline(always)]
-            || {
+            move || {
                 for ((value, &gradient), (first, second)) in each {
                     advance(value, gradient, first, second);
                 }
@@ -223,7 +224,7 @@ fn with_two(
         ),
         Some(directions) => wide(
             #[inline(always)]
-            || {
+            move || {
                 for (((value, &gradient), (first, second)), direction) in each.zip(directions) {
                     *direction = advance(value, gradient, first, second);
                 }

@@ -3,7 +3,7 @@
 use super::card::{Card, DataMark};
 use super::{AVERAGE, BEST, CheckpointError, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
 use crate::data::Dataset;
-use crate::optimizer::Averages;
+use crate::optimizer::{Averages, moves_by_velocity};
 use crate::tensor_file::TensorFile;
 use crate::trial::{CheckedSettings, Snapshot, Trial, TrialSettings, broken, panic_message};
 use attune_plugin_api::Controller;
@@ -68,8 +68,11 @@ impl Trial {
         let buffers = self.network.buffers_mut();
         buffers.values = file.read(PARAMETERS, &buffers.tensors).map_err(damaged)?;
         let groups = self.network.groups();
+        // A fork's velocity is not the direction that another rule moved in.
+        let (before, now) = (card.settings.optimizer, self.settings.optimizer);
+        let directed = card.directed && (before == now || !moves_by_velocity(now));
         self.optimizer
-            .resume(card.optimizer_steps, card.directed, |name, group| {
+            .resume(card.optimizer_steps, directed, |name, group| {
                 file.read(&format!("{OPTIMIZER}{name}"), &groups[group].tensors)
             })
             .map_err(damaged)?;

@@ -239,6 +239,6 @@ fn a_study_splits_by_fold_group_or_time() {
         "s.toml",
         "[data]\npath = 't.tsv'\ntarget = 'y'\ngroup = 'whom'\n",
     );
-    let error = home.run(&["run", "s.toml"]).failed(2);
+    let error = home.run(&["run", "s.toml"]).failed(1);
     assert!(error.contains("`whom`; did you mean `who`?"), "{error}");
 }

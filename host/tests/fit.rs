@@ -145,3 +145,100 @@ fn numbers_are_regressed_in_their_own_units() {
     assert_eq!(studies[0]["best_value"], studies[1]["best_value"]);
     assert_eq!(studies[0]["metric"], "rmse");
 }
+
+/// An array of bytes as NumPy writes it.
+fn npy(rows: usize, columns: usize, content: &[u8]) -> Vec<u8> {
+    let header =
+        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({rows}, {columns}), }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.bytes());
+    bytes.extend(content);
+    bytes
+}
+
+/// An IDX file, as MNIST comes in.
+fn idx(lengths: &[u32], content: &[u8]) -> Vec<u8> {
+    let mut bytes = (0x0800 + lengths.len() as u32).to_be_bytes().to_vec();
+    for length in lengths {
+        bytes.extend(length.to_be_bytes());
+    }
+    bytes.extend(content);
+    bytes
+}
+
+#[test]
+fn arrays_and_pictures_are_fitted_and_predicted_as_tables_are() {
+    let home = Home::new();
+    let (mut array, mut points, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    for row in 0..240_u32 {
+        let class = (row % 2) as u8;
+        array.extend([(row * 37 % 251) as u8, class * 90 + (row % 7) as u8, class]);
+        points.extend((0..4).map(|at| class * 120 + (row * (at + 3) % 90) as u8));
+        labels.push(class + 3);
+    }
+    home.file("two.npy", npy(240, 3, &array));
+    home.file("small-images-idx3-ubyte", idx(&[240, 2, 2], &points));
+    home.file("small-labels-idx1-ubyte", idx(&[240], &labels));
+    for (data, target, out, classes) in [
+        ("two.npy", "y", "two.safetensors", ["0", "1"]),
+        (
+            "small-images-idx3-ubyte",
+            "label",
+            "small.safetensors",
+            ["3", "4"],
+        ),
+    ] {
+        let fit = [
+            "fit", data, "--target", target, "--trials", "4", "--out", out,
+        ];
+        home.run(&fit).ok();
+        let predicted = rows(&home.run(&["predict", out, data]).ok());
+        assert_eq!(predicted.len(), 241);
+        for (row, answer) in predicted[1..].iter().enumerate() {
+            assert_eq!(answer[0], classes[row % 2], "{data}, row {row}");
+        }
+    }
+    home.file("more-images-idx3-ubyte", idx(&[240, 2, 2], &points));
+    home.file("more-labels-idx1-ubyte", idx(&[239], &labels[..239]));
+    let fit = ["fit", "more-images-idx3-ubyte", "--target", "label"];
+    let error = home.run(&fit).failed(1);
+    assert!(error.contains("it has 239 labels, but"), "{error}");
+}
+
+#[test]
+fn a_study_splits_by_fold_group_or_time() {
+    let home = Home::new();
+    let mut table = String::from("day\twho\tx\ty\n");
+    for row in 0..200 {
+        let x = row * 37 % 100;
+        let day = format!("2024-{:02}-{:02}", row / 20 + 1, row % 20 + 1);
+        let _ = writeln!(
+            table,
+            "{day}\tperson {}\t{x}\t{}",
+            row % 17,
+            ["no", "up"][x / 50]
+        );
+    }
+    home.file("t.tsv", table);
+    for (rule, told) in [
+        ("group = 'who'", "equal ones stay together"),
+        ("time = 'day'", "later ones validate and test"),
+        ("group = 'who'\nfold = [2, 5]", "equal ones stay together"),
+        ("fold = [5, 5]", "classes"),
+    ] {
+        let study = format!(
+            "trials = 2\n[data]\npath = 't.tsv'\ntarget = 'y'\n{rule}\n[fidelity]\nmax_epochs = 3\n"
+        );
+        home.file("s.toml", study);
+        let finished = home.run(&["run", "s.toml"]);
+        assert!(finished.err.contains(told), "{rule}: {}", finished.err);
+        finished.ok();
+    }
+    home.file(
+        "s.toml",
+        "[data]\npath = 't.tsv'\ntarget = 'y'\ngroup = 'whom'\n",
+    );
+    let error = home.run(&["run", "s.toml"]).failed(1);
+    assert!(error.contains("`whom`; did you mean `who`?"), "{error}");
+}

@@ -186,7 +186,9 @@ fn inside_the_host_each_module_keeps_to_its_task() {
 }
 
 #[test]
-fn unsafe_code_lives_in_the_plugin_api_and_the_loader_alone() {
+fn unsafe_code_lives_in_the_plugin_api_the_loader_and_one_file_of_the_trainer_alone() {
+    /// Maps prepared datasets into memory.
+    const MAPS: &str = "host/trainer/src/data/cache.rs";
     let metadata = metadata();
     for package in &metadata.packages {
         let name = package.name.as_str();
@@ -209,6 +211,9 @@ fn unsafe_code_lives_in_the_plugin_api_and_the_loader_alone() {
             .parent()
             .expect("a manifest lies in a folder");
         for file in rust_files(&folder.join("src").into_std_path_buf()) {
+            if file.ends_with(MAPS) {
+                continue;
+            }
             let text = std::fs::read_to_string(&file).expect("a source file");
             assert!(
                 !text.contains("unsafe_code"),

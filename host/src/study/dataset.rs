@@ -168,6 +168,7 @@ pub(crate) fn of_data_alone(spec: &StudySpec) -> String {
     let task = data.task.map(|task| match task {
         TaskKind::Classification => "classification",
         TaskKind::Regression => "regression",
+        TaskKind::Text => "text",
     });
     about.extend(task.map(|task| ("task".to_owned(), task.into())));
     let mut table = toml::Table::from_iter([("data".to_owned(), about.into())]);

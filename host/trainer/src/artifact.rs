@@ -5,7 +5,7 @@
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
 //! order of their names, which is all that follows the file's header, and at its end its own.
 
-use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Shape, Table, Task};
+use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
 use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
 use crate::model::{Architecture, Network};
@@ -125,6 +125,9 @@ pub enum ModelError {
     /// The table does not fit the model.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A table was given to a model of text.
+    #[error("the model reads text, not tables; ask it how a text goes on")]
+    Text,
     /// A tensor operation failed: a mistake in Attune.
     #[error("prediction failed: {0}; please report this")]
     Broken(String),
@@ -175,6 +178,9 @@ impl Model {
     /// # Errors
     /// A column that the model was trained on is missing.
     pub fn predict(&mut self, table: &Table) -> Result<Predictions, ModelError> {
+        if let Task::Text { .. } = self.card.task {
+            return Err(ModelError::Text);
+        }
         let rows: Vec<usize> = (0..table.rows()).collect();
         let (features, unread) = self.card.preprocessor.apply(table, &rows)?;
         let mut notes: Vec<String> = unread.iter().map(ToString::to_string).collect();
@@ -191,6 +197,7 @@ impl Model {
                     probabilities: outputs,
                 }
             }
+            Task::Text { .. } => return Err(ModelError::Text),
             Task::Regression { mean, scale } => Answers::Numbers(
                 outputs
                     .iter()
@@ -343,7 +350,7 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
         .map_err(|error| error.to_string())?;
     let architecture = Architecture {
         model: settings.model.clone(),
-        inputs: Shape::Row(card.preprocessor.width()),
+        inputs: card.task.shape(card.preprocessor.width()),
         outputs: card.task.outputs(),
     };
     let fits = architecture

@@ -74,5 +74,5 @@ mod threads;
 pub mod trial;
 
 pub use kernel::Activation;
-pub use model::{MlpSettings, ModelSettings};
+pub use model::{MlpSettings, ModelSettings, TransformerSettings};
 pub use threads::{ThreadsError, use_one_thread, use_threads};

@@ -14,6 +14,7 @@ mod shape;
 mod split;
 mod table;
 mod target;
+mod text;
 
 pub use column::{ColumnAction, ColumnKind, ColumnReport};
 pub use error::DataError;
@@ -23,6 +24,7 @@ pub use shape::Shape;
 pub use split::Shares;
 pub use table::Table;
 pub use target::{Task, TaskKind};
+pub use text::{Text, TextLevel, TextOptions, Vocabulary};
 
 use column::mean_and_scale;
 use preprocess::Unread;
@@ -103,6 +105,8 @@ pub(crate) enum Targets {
     Classes(Vec<u32>),
     /// Numbers, standardised.
     Numbers(Vec<f32>),
+    /// Of each token of a row the one that follows it in the text.
+    Following,
 }
 
 impl Samples {
@@ -183,7 +187,33 @@ impl Dataset {
         })
     }
 
-    /// The column that is predicted.
+    /// Cuts a text into parts by position, the training part first, and its parts into windows.
+    ///
+    /// # Errors
+    /// A context or shares that cannot be used, or a part that is shorter than a window.
+    pub fn prepare_text(text: &Text, options: &TextOptions) -> Result<Dataset, DataError> {
+        let text::Read { vocabulary, parts } = text::read(text, options)?;
+        let [train, valid, test] = parts.map(|features| Samples {
+            features,
+            targets: Targets::Following,
+        });
+        Ok(Dataset {
+            target: "next token".into(),
+            task: Task::Text {
+                vocabulary,
+                context: options.context,
+            },
+            preprocessor: Preprocessor::default(),
+            report: Vec::new(),
+            notes: Vec::new(),
+            fingerprint: fingerprint([&train, &valid, &test]),
+            train,
+            valid,
+            test,
+        })
+    }
+
+    /// The column that is predicted, or `next token`.
     pub fn target(&self) -> &str {
         &self.target
     }
@@ -217,7 +247,7 @@ impl Dataset {
 
     /// What the numbers of its rows are.
     pub fn shape(&self) -> Shape {
-        Shape::Row(self.preprocessor.width())
+        self.task.shape(self.preprocessor.width())
     }
 
     /// One part's rows.
@@ -245,6 +275,8 @@ fn fingerprint(parts: [&Samples; 3]) -> u32 {
             Targets::Numbers(numbers) => numbers
                 .iter()
                 .for_each(|number| hasher.update(&number.to_le_bytes())),
+            // They are among the features.
+            Targets::Following => {}
         }
     }
     hasher.finalize()
@@ -274,6 +306,6 @@ fn targets_of(target: &Target, task: &Task, places: &[usize]) -> Targets {
         (Values::Classes { ids, .. }, _) => {
             Targets::Classes(places.iter().map(|&place| ids[place]).collect())
         }
-        (Values::Numbers(_), Task::Classification { .. }) => Targets::Numbers(Vec::new()),
+        (Values::Numbers(_), _) => Targets::Numbers(Vec::new()),
     }
 }

@@ -36,19 +36,8 @@ impl Table {
     /// A file that is missing, larger than 1 GiB, empty, without rows, not UTF-8, or that has a row
     /// with too few or too many cells.
     pub fn read(path: &Path) -> Result<Table, DataError> {
-        let name = path.display().to_string();
-        let unreadable = |error: std::io::Error| DataError::Unreadable {
-            file: name.clone(),
-            reason: error.to_string(),
-        };
-        let file = std::fs::File::open(path).map_err(unreadable)?;
-        let size = file.metadata().map_err(unreadable)?.len();
-        cap(&name, size, "bytes", MAX_BYTES)?;
-        let mut bytes = Vec::with_capacity(size as usize);
-        // A pipe has no size, and a file may grow while it is read.
-        let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
-        cap(&name, read.map_err(unreadable)? as u64, "bytes", MAX_BYTES)?;
-        Table::parse(&name, &bytes)
+        let bytes = read_file(path)?;
+        Table::parse(&path.display().to_string(), &bytes)
     }
 
     /// Reads CSV text; `name` is what messages call it.
@@ -57,6 +46,9 @@ impl Table {
     /// As for [`Table::read`].
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Table, DataError> {
         let text = decode(name, bytes)?;
+        if text.trim().is_empty() {
+            return Err(DataError::Empty { file: name.into() });
+        }
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(sniff_delimiter(text))
             .has_headers(false)
@@ -209,6 +201,23 @@ impl Table {
     }
 }
 
+/// All bytes of a file that is not too large.
+pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+    let name = path.display().to_string();
+    let unreadable = |error: std::io::Error| DataError::Unreadable {
+        file: name.clone(),
+        reason: error.to_string(),
+    };
+    let file = std::fs::File::open(path).map_err(unreadable)?;
+    let size = file.metadata().map_err(unreadable)?.len();
+    cap(&name, size, "bytes", MAX_BYTES)?;
+    let mut bytes = Vec::with_capacity(size as usize);
+    // A pipe has no size, and a file may grow while it is read.
+    let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    cap(&name, read.map_err(unreadable)? as u64, "bytes", MAX_BYTES)?;
+    Ok(bytes)
+}
+
 fn cap(file: &str, found: u64, unit: &'static str, cap: u64) -> Result<(), DataError> {
     if found <= cap {
         return Ok(());
@@ -222,7 +231,7 @@ fn cap(file: &str, found: u64, unit: &'static str, cap: u64) -> Result<(), DataE
 }
 
 /// The text without its byte order mark.
-fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
+pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let hint = match bytes {
@@ -235,11 +244,7 @@ fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
             hint,
         }
     })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim().is_empty() {
-        return Err(DataError::Empty { file: name.into() });
-    }
-    Ok(text)
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 /// The delimiter that occurs most often outside quotes in the header line. A file of one column

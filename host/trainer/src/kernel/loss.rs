@@ -60,7 +60,7 @@ pub(crate) fn cross_entropy(
 
 /// exp(x - highest) in place of each x; returns the highest and the sum.
 #[inline(always)]
-pub(super) fn soft(row: &mut [f32]) -> (f32, f32) {
+pub(crate) fn soft(row: &mut [f32]) -> (f32, f32) {
     let highest = highest(row);
     let (lanes, rest) = row.as_chunks_mut::<16>();
     let mut sums = [0.0_f32; 16];

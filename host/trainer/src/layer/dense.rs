@@ -49,10 +49,20 @@ impl Dense {
         has_bias: bool,
         activation: Option<Activation>,
     ) -> Self {
-        let Inputs {
-            inputs, outputs, ..
-        } = shape;
         let start = Start::Uniform(shape.bound());
+        let shape = [shape.inputs, shape.outputs];
+        Dense::starting(plan, name, shape, start, has_bias, activation)
+    }
+
+    /// The same with weights of another start.
+    pub(crate) fn starting(
+        plan: &mut Plan,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        start: Start,
+        has_bias: bool,
+        activation: Option<Activation>,
+    ) -> Self {
         let weight = plan.add(
             Kind::Weight,
             format!("{name}.weight"),

@@ -4,12 +4,20 @@
 //! is told to: buffers belong to the [`Sequence`] that holds it and are used again at every step. It
 //! keeps what its backward pass needs and cannot be had from its input and output.
 
+mod attention;
 mod dense;
 mod dropout;
+mod embedding;
+mod layer_norm;
+mod residual;
 mod sequence;
 
+pub(crate) use attention::{Attention, Heads};
 pub(crate) use dense::{Dense, Inputs};
 pub(crate) use dropout::Dropout;
+pub(crate) use embedding::Embedding;
+pub(crate) use layer_norm::LayerNorm;
+pub(crate) use residual::Residual;
 pub(crate) use sequence::Sequence;
 
 use crate::model::Group;

@@ -3,9 +3,10 @@
 mod mlp;
 mod parameters;
 mod settings;
+mod transformer;
 
 pub(crate) use parameters::{Group, Kind, NamedTensor, Plan, Start};
-pub use settings::{MlpSettings, ModelSettings};
+pub use settings::{MlpSettings, ModelSettings, TransformerSettings};
 
 use crate::data::{Features, Shape, Targets};
 use crate::kernel::{cross_entropy, squared_error};
@@ -31,6 +32,9 @@ impl Architecture {
         let mut plan = Plan::default();
         let layers = match &self.model {
             ModelSettings::Mlp(settings) => mlp::layers(settings, self, dropout, &mut plan),
+            ModelSettings::Transformer(settings) => {
+                transformer::layers(settings, self, dropout, &mut plan)
+            }
         };
         (plan, layers)
     }
@@ -133,6 +137,14 @@ impl Network {
                     .extend(batch.rows.iter().map(|&row| labels[row as usize]));
                 cross_entropy(outputs, &self.labels, noise.label_smoothing, None)
             }
+            Targets::Following => {
+                self.labels.clear();
+                for &row in batch.rows {
+                    let tokens = batch.features.following(row as usize).iter();
+                    self.labels.extend(tokens.map(|&token| token as u32));
+                }
+                cross_entropy(outputs, &self.labels, noise.label_smoothing, None)
+            }
             Targets::Numbers(numbers) => {
                 self.numbers.clear();
                 self.numbers
@@ -160,7 +172,8 @@ impl Network {
             groups: &self.groups,
             noise: None,
         };
-        let batches = features.data().chunks(rows * inputs);
+        let numbers = &features.data()[..features.rows() * inputs];
+        let batches = numbers.chunks(rows * inputs);
         for (rows, out) in batches.zip(predicted.chunks_mut(rows * outputs)) {
             self.layers.forward(rows, out, &mut forward);
         }

@@ -3,9 +3,9 @@
 use super::error::TrialError;
 use super::settings::{CheckedSettings, MetricSource, SettingsError, TrialSettings};
 use super::steering::Due;
-use crate::data::{Dataset, Part};
+use crate::data::{Dataset, Part, Shape};
 use crate::metrics::Metric;
-use crate::model::Architecture;
+use crate::model::{Architecture, ModelSettings};
 use attune_plugin_api::scheduler::Group;
 use attune_plugin_api::{Clock, Setup};
 
@@ -107,6 +107,17 @@ pub(super) fn checked_architecture(
     dataset: &Dataset,
 ) -> Result<Architecture, TrialError> {
     let architecture = architecture(settings, dataset);
+    // A number of a row stands for nothing, and a token is no quantity.
+    let reads_text = matches!(settings.model, ModelSettings::Transformer(_));
+    let expected = match (architecture.inputs, reads_text) {
+        (Shape::Text { .. }, false) => Some("transformer, which reads text"),
+        (Shape::Row(_) | Shape::Image { .. }, true) => Some("one that reads rows"),
+        _ => None,
+    };
+    if let Some(expected) = expected {
+        let found = format!("of {}", settings.model.told());
+        return Err(refuse("model", found, expected.into()));
+    }
     let parameters = architecture.plan().parameters().unwrap_or(usize::MAX);
     if parameters <= MAX_PARAMETERS {
         return Ok(architecture);

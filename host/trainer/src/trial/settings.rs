@@ -237,14 +237,24 @@ pub(crate) fn require(
 #[cfg(test)]
 mod tests {
     use super::{Cadence, Every, ModelSettings, TrialSettings};
+    use crate::model::TransformerSettings;
 
     #[test]
     fn settings_outside_their_range_are_named() {
         type Change = fn(&mut TrialSettings);
-        let table: [(Change, &str); 8] = [
+        let table: [(Change, &str); 9] = [
             (
                 |s| s.model = ModelSettings::mlp([8, 0]),
                 "`hidden` is [8, 0], but it must be",
+            ),
+            (
+                |s| {
+                    s.model = ModelSettings::Transformer(TransformerSettings {
+                        heads: 5,
+                        ..TransformerSettings::default()
+                    });
+                },
+                "`width` is 64, but it must be a multiple of `heads` (5)",
             ),
             (
                 |s| s.dropout = 1.0,

@@ -1,0 +1,36 @@
+//! Sums over a short row, in 32 bits and in a fixed order: sixteen interleaved lanes. To be called
+//! within [`wide`](super::wide).
+
+/// The sum of a row.
+#[inline(always)]
+pub(crate) fn row_sum(a: &[f32]) -> f32 {
+    let (lanes, rest) = a.as_chunks::<16>();
+    let mut sums = [0.0_f32; 16];
+    for lane in lanes {
+        sums.iter_mut().zip(lane).for_each(|(sum, a)| *sum += a);
+    }
+    folded(sums) + rest.iter().sum::<f32>()
+}
+
+/// a·b.
+#[inline(always)]
+pub(crate) fn row_dot(a: &[f32], b: &[f32]) -> f32 {
+    let ((a_lanes, a_rest), (b_lanes, b_rest)) = (a.as_chunks::<16>(), b.as_chunks::<16>());
+    let mut sums = [0.0_f32; 16];
+    for (a, b) in a_lanes.iter().zip(b_lanes) {
+        for lane in 0..16 {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    folded(sums) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+}
+
+/// The lanes' sum, by halves.
+#[inline(always)]
+fn folded(mut sums: [f32; 16]) -> f32 {
+    for half in [8, 4, 2, 1] {
+        let (low, high) = sums.split_at_mut(half);
+        low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
+    }
+    sums[0]
+}

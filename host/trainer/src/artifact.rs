@@ -5,7 +5,7 @@
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
 //! order of their names, which is all that follows the file's header, and at its end its own.
 
-use crate::data::{ColumnReport, DataError, Dataset, Preprocessor, Table, Task};
+use crate::data::{ColumnReport, DataError, Dataset, Features, Preprocessor, Table, Task};
 use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
 use crate::model::{Architecture, Network};
@@ -26,7 +26,7 @@ const SEAL: &str = ",\"card_crc32\":";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
     format: u32,
-    /// The column that it predicts.
+    /// The column that it predicts, or `next token`.
     pub target: String,
     /// What it predicts.
     pub task: Task,
@@ -128,6 +128,12 @@ pub enum ModelError {
     /// A table was given to a model of text.
     #[error("the model reads text, not tables; ask it how a text goes on")]
     Text,
+    /// A text was given to a model of tables.
+    #[error("the model reads tables, not text; give it a table")]
+    NoText,
+    /// There is nothing that anything could follow.
+    #[error("the text is empty; give at least one character")]
+    EmptyText,
     /// A tensor operation failed: a mistake in Attune.
     #[error("prediction failed: {0}; please report this")]
     Broken(String),
@@ -206,6 +212,34 @@ impl Model {
             ),
         };
         Ok(Predictions { answers, notes })
+    }
+
+    /// The probability of every token to follow a text, in the vocabulary's order. Only its end is
+    /// read, as far as the model sees.
+    ///
+    /// # Errors
+    /// A model of something else than text, or an empty text.
+    pub fn following(&mut self, text: &str) -> Result<Vec<f32>, ModelError> {
+        let Task::Text {
+            vocabulary,
+            context,
+        } = &self.card.task
+        else {
+            return Err(ModelError::NoText);
+        };
+        let tokens = vocabulary.tokens(text);
+        let seen = &tokens[tokens.len().saturating_sub(*context)..];
+        let Some(last) = seen.len().checked_sub(1) else {
+            return Err(ModelError::EmptyText);
+        };
+        // What stands behind the text is not seen from within it.
+        let mut row = seen.to_vec();
+        row.resize(*context, 0.0);
+        let outputs = self.network.predict(&Features::of_text(*context, 1, row));
+        let size = vocabulary.size();
+        let mut probabilities = outputs[last * size..][..size].to_vec();
+        softmax(&mut probabilities);
+        Ok(probabilities)
     }
 
     /// Writes the model beside the path, syncs it, and renames it into place, so that the path

@@ -108,7 +108,11 @@ mod tests {
         let drawn: Vec<f64> = (0..10_000).map(|_| normal(&mut rng)).collect();
         let moment = |power| drawn.iter().map(|x| x.powi(power)).sum::<f64>() / 10_000.0;
         let found = [1, 2, 3, 4].map(moment);
-        for ((found, expected), within) in found.iter().zip([0.0, 1.0, 0.0, 3.0]).zip([0.04, 0.05, 0.13, 0.35]) {
+        for ((found, expected), within) in found
+            .iter()
+            .zip([0.0, 1.0, 0.0, 3.0])
+            .zip([0.04, 0.05, 0.13, 0.35])
+        {
             assert!((found - expected).abs() < within, "{found} {expected}");
         }
     }

@@ -11,9 +11,16 @@ pub(crate) struct Case {
 
 pub(crate) enum Model {
     Mlp(&'static [usize]),
+    Transformer {
+        layers: usize,
+        heads: usize,
+        width: usize,
+        context: usize,
+        vocabulary: usize,
+    },
 }
 
-pub(crate) const CASES: [Case; 4] = [
+pub(crate) const CASES: [Case; 5] = [
     Case {
         name: "mlp 64-256-256-10, batch 128",
         model: Model::Mlp(&[64, 256, 256, 10]),
@@ -38,6 +45,18 @@ pub(crate) const CASES: [Case; 4] = [
         batch: 256,
         goals: [1.0, 1.15],
     },
+    Case {
+        name: "transformer 64, 4 heads, 2 layers, context 64, batch 16",
+        model: Model::Transformer {
+            layers: 2,
+            heads: 4,
+            width: 64,
+            context: 64,
+            vocabulary: 96,
+        },
+        batch: 16,
+        goals: [0.90, 1.10],
+    },
 ];
 
 impl Case {
@@ -47,6 +66,21 @@ impl Case {
             Model::Mlp(widths) => {
                 serde_json::json!({"model": "mlp", "widths": widths, "batch": self.batch})
             }
+            Model::Transformer {
+                layers,
+                heads,
+                width,
+                context,
+                vocabulary,
+            } => serde_json::json!({
+                "model": "transformer",
+                "layers": layers,
+                "heads": heads,
+                "width": width,
+                "context": context,
+                "vocabulary": vocabulary,
+                "batch": self.batch,
+            }),
         }
     }
 
@@ -60,6 +94,19 @@ impl Case {
                     .map(|pair| 2.0 * (self.batch * pair[0] * pair[1]) as f64);
                 let first = layers.clone().next().unwrap_or(0.0);
                 3.0 * layers.sum::<f64>() - first
+            }
+            Model::Transformer {
+                layers,
+                width,
+                context,
+                vocabulary,
+                ..
+            } => {
+                // Four products of width² for attention, eight for the dense pair, and of each
+                // place with the visible half of the others: scores and mixtures.
+                let of_place = layers * (12 * width * width + width * (context + 1));
+                let head = width * vocabulary;
+                3.0 * 2.0 * (self.batch * context * (of_place + head)) as f64
             }
         }
     }

@@ -9,9 +9,9 @@ use crate::case::{CASES, Case, Model};
 use crate::side::Failure;
 use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
-use attune_trainer::data::{DataOptions, Dataset, Table};
+use attune_trainer::data::{DataOptions, Dataset, Table, Text, TextOptions};
 use attune_trainer::trial::{EpochRecord, Goal, StepRecord, Telemetry, Trial, TrialSettings};
-use attune_trainer::{ModelSettings, use_threads};
+use attune_trainer::{ModelSettings, TransformerSettings, use_threads};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::io::{BufRead, stdin};
@@ -83,12 +83,28 @@ pub(crate) fn answer(threads: usize) -> Result<(), Failure> {
 }
 
 fn trial(case: &Case) -> Result<Trial, Failure> {
-    let Model::Mlp(widths) = case.model;
-    let [inputs, hidden @ .., _] = widths else {
-        return Err("a network has two layers of units at least".into());
+    let (model, data) = match case.model {
+        Model::Mlp([inputs, hidden @ .., _]) => (ModelSettings::mlp(hidden), rows(*inputs)?),
+        Model::Mlp(_) => return Err("a network has two layers of units at least".into()),
+        Model::Transformer {
+            layers,
+            heads,
+            width,
+            context,
+            vocabulary,
+        } => {
+            let model = TransformerSettings {
+                layers,
+                heads,
+                width,
+                ..TransformerSettings::default()
+            };
+            let data = text(context, vocabulary)?;
+            (ModelSettings::Transformer(model), data)
+        }
     };
     let settings = TrialSettings {
-        model: ModelSettings::mlp(hidden),
+        model,
         optimizer: OptimizerKind::Sgd,
         batch_size: case.batch,
         max_epochs: 1_000_000,
@@ -97,7 +113,7 @@ fn trial(case: &Case) -> Result<Trial, Failure> {
         ..TrialSettings::default()
     };
     let settings = settings.check()?;
-    let data = Arc::new(rows(*inputs)?);
+    let data = Arc::new(data);
     let setup = Trial::setup(&settings, &data);
     let controller = InProcess::<Constant>::configure(&BTreeMap::new(), &setup)?;
     Ok(Trial::new(settings, data, Box::new(controller))?)
@@ -117,6 +133,23 @@ fn rows(inputs: usize) -> Result<Dataset, Failure> {
     }
     let table = Table::parse("rows.csv", text.as_bytes())?;
     Ok(Dataset::prepare(&table, &DataOptions::of_target("digit"))?)
+}
+
+/// A text of so many different characters, one of which stands for the unknown.
+fn text(context: usize, vocabulary: usize) -> Result<Dataset, Failure> {
+    let characters: Vec<char> = (' '..).take(vocabulary - 1).collect();
+    let letters = (0..600 * context).map(|i| characters[(i * i / 7 + i) % characters.len()]);
+    let text: String = characters.iter().copied().chain(letters).collect();
+    let text = Text::parse("text.txt", text.as_bytes())?;
+    let options = TextOptions {
+        context,
+        ..TextOptions::default()
+    };
+    let data = Dataset::prepare_text(&text, &options)?;
+    match data.task().outputs() == vocabulary {
+        true => Ok(data),
+        false => Err("the text lacks characters".into()),
+    }
 }
 
 /// What one thread of this machine does at best, in GFLOP/s: that of a product that stays in the

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The most tokens that are seen at once.
-const MAX_CONTEXT: usize = 4096;
+const MAX_CONTEXT: usize = 1024;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -70,7 +70,10 @@ impl Vocabulary {
     /// The text of a token: a byte that is no ASCII and an unknown character are U+FFFD.
     pub fn told(&self, token: usize) -> char {
         let known = match self {
-            Vocabulary::Byte => u8::try_from(token).ok().filter(u8::is_ascii).map(char::from),
+            Vocabulary::Byte => u8::try_from(token)
+                .ok()
+                .filter(u8::is_ascii)
+                .map(char::from),
             Vocabulary::Char { characters } => characters.chars().nth(token),
         };
         known.unwrap_or(char::REPLACEMENT_CHARACTER)
@@ -236,6 +239,25 @@ mod tests {
     }
 
     #[test]
+    fn an_epoch_sees_a_text_once_and_cuts_it_elsewhere_than_the_last() {
+        let found = read(&text(&"abcdefg".repeat(40)), &options(TextLevel::Char, 9)).unwrap();
+        let train = &found.parts[0];
+        let mut cuts = std::collections::BTreeSet::new();
+        for epoch in 0..50 {
+            let mut order = train.order(3, epoch);
+            assert_eq!(order.len(), train.rows());
+            assert_ne!(order, train.order(3, epoch + 1));
+            order.sort_unstable();
+            cuts.insert(order[0]);
+            assert!(order[0] < 9 && order.windows(2).all(|pair| pair[1] == pair[0] + 9));
+            // What follows the last row's last token exists too.
+            let last = *order.last().unwrap() as usize;
+            assert_eq!(train.following(last).len(), 9);
+        }
+        assert_eq!(cuts.len(), 9);
+    }
+
+    #[test]
     fn short_texts_and_odd_contexts_are_refused() {
         let told = |letters: &str, context| {
             let error = read(&text(letters), &options(TextLevel::Char, context));
@@ -243,6 +265,7 @@ mod tests {
         };
         assert!(told("abcdefgh", 3).starts_with("a.txt: its training part has 4 tokens, but"));
         assert!(told("abcdefgh", 2).starts_with("a.txt: its validation part has 2 tokens, but"));
+        assert!(told("", 2).starts_with("a.txt: its training part has 0 tokens, but"));
         assert!(told("abcdefgh", 0).starts_with("`context` is 0, but"));
         let not_text = Text::parse("a.txt", &[b'a', 0xff]).unwrap_err();
         assert!(not_text.to_string().contains("not UTF-8"));

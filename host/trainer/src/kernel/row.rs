@@ -30,7 +30,9 @@ pub(crate) fn row_dot(a: &[f32], b: &[f32]) -> f32 {
 fn folded(mut sums: [f32; 16]) -> f32 {
     for half in [8, 4, 2, 1] {
         let (low, high) = sums.split_at_mut(half);
-        low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
+        low.iter_mut()
+            .zip(high)
+            .for_each(|(low, high)| *low += *high);
     }
     sums[0]
 }

@@ -74,6 +74,49 @@ impl Attention {
         }
     }
 
+    /// Both ways between `seen` and `mixed`.
+    #[cfg(test)]
+    pub(super) fn of_seen(&mut self, seen: &[f32], by_mixed: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        self.seen = seen.to_vec();
+        self.mix(by_mixed.len(), true);
+        self.by_mixed = by_mixed.to_vec();
+        self.unmix();
+        (self.mixed.clone(), self.by_seen.clone())
+    }
+
+    /// From `seen` to so many numbers of `mixed`.
+    fn mix(&mut self, numbers: usize, is_training: bool) {
+        self.mixed.resize(numbers, 0.0);
+        let of_head = self.context * self.context;
+        // Only the way back needs the shares of all heads.
+        let kept = match is_training {
+            true => numbers / (self.context * self.width) * self.heads,
+            false => 1,
+        };
+        self.shares.resize(kept * of_head, 0.0);
+        for (index, head) in self.each_head(numbers).enumerate() {
+            let shares = &mut self.shares[index % kept * of_head..][..of_head];
+            head.forward(&self.seen, shares, &mut self.mixed);
+        }
+    }
+
+    /// From `by_mixed` to `by_seen`.
+    fn unmix(&mut self) {
+        let numbers = self.by_mixed.len();
+        self.by_seen.resize(3 * numbers, 0.0);
+        let of_head = self.context * self.context;
+        self.by_shares.resize(of_head, 0.0);
+        for (index, head) in self.each_head(numbers).enumerate() {
+            head.backward(
+                &self.seen,
+                &self.shares[index * of_head..][..of_head],
+                &self.by_mixed,
+                &mut self.by_shares,
+                &mut self.by_seen,
+            );
+        }
+    }
+
     fn each_head(&self, numbers: usize) -> impl Iterator<Item = Head> + use<> {
         let head = Head {
             context: self.context,
@@ -283,19 +326,7 @@ impl Layer for Attention {
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         self.seen.resize(3 * x.len(), 0.0);
         self.inward.forward(x, &mut self.seen, pass);
-        self.mixed.resize(x.len(), 0.0);
-        let of_head = self.context * self.context;
-        let heads = self.each_head(x.len());
-        // Only the way back needs those of all heads.
-        let kept = match pass.is_training() {
-            true => x.len() / (self.context * self.width) * self.heads,
-            false => 1,
-        };
-        self.shares.resize(kept * of_head, 0.0);
-        for (index, head) in heads.enumerate() {
-            let shares = &mut self.shares[index % kept * of_head..][..of_head];
-            head.forward(&self.seen, shares, &mut self.mixed);
-        }
+        self.mix(x.len(), pass.is_training());
         self.outward.forward(&self.mixed, y, pass);
     }
 
@@ -310,21 +341,7 @@ impl Layer for Attention {
         self.by_mixed.resize(x.len(), 0.0);
         let by_mixed = Some(self.by_mixed.as_mut_slice());
         self.outward.backward(&self.mixed, &[], dy, by_mixed, pass);
-        self.by_seen.resize(3 * x.len(), 0.0);
-        let of_head = self.context * self.context;
-        self.by_shares.resize(of_head, 0.0);
-        for (index, head) in self.each_head(x.len()).enumerate() {
-            head.backward(
-                &self.seen,
-                &self.shares[index * of_head..][..of_head],
-                &self.by_mixed,
-                &mut self.by_shares,
-                &mut self.by_seen,
-            );
-        }
+        self.unmix();
         self.inward.backward(x, &[], &mut self.by_seen, dx, pass);
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -87,3 +87,6 @@ pub(crate) trait Layer: Debug + Send {
         pass: &mut Backward<'_>,
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,7 +39,8 @@ impl Cursor {
 pub(super) fn setup(settings: &CheckedSettings, dataset: &Dataset) -> Setup {
     let start = Cursor::default();
     let due = due(settings, dataset, start);
-    let (rates, momenta) = ([settings.lr; 2], [settings.momentum; 2]);
+    let groups = architecture(settings, dataset).plan().groups().count();
+    let (rates, momenta) = (vec![settings.lr; groups], vec![settings.momentum; groups]);
     setup_at(settings, dataset, start, due, &rates, &momenta)
 }
 

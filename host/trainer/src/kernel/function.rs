@@ -127,7 +127,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     // Adding and taking away 1.5·2²³ rounds to the nearest whole number without a call.
     const ROUNDER: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 87.0);
-    let k = (x * std::f32::consts::LOG2_E + ROUNDER) - ROUNDER;
+    let rounded = x * std::f32::consts::LOG2_E + ROUNDER;
+    let k = rounded - ROUNDER;
     let r = (x - k * LN_2_HIGH) - k * LN_2_LOW;
     let series = 1.0 / 5040.0;
     let series = series * r + 1.0 / 720.0;
@@ -137,7 +138,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     let series = series * r + 0.5;
     let series = series * r + 1.0;
     let series = series * r + 1.0;
-    series * f32::from_bits(((k as i32 + 127) as u32) << 23)
+    // The last bits of the rounded number are those of k.
+    series * f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23))
 }
 
 #[cfg(test)]

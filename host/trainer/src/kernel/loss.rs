@@ -1,5 +1,6 @@
 //! Losses, with the slopes that the backward pass begins from.
 
+use super::row::folded;
 use super::{exp, wide};
 
 /// The mean over rows of the cross entropy in nats between softmax(logits) and the labels, with a
@@ -70,7 +71,7 @@ pub(crate) fn soft(row: &mut [f32]) -> (f32, f32) {
             *sum += *x;
         }
     }
-    let mut sum: f32 = sums.iter().sum();
+    let mut sum = folded(sums, |a, b| a + b);
     for x in rest {
         *x = exp(*x - highest);
         sum += *x;
@@ -87,10 +88,8 @@ fn highest(row: &[f32]) -> f32 {
             *most = if *x > *most { *x } else { *most };
         }
     }
-    most.iter()
-        .chain(rest)
-        .copied()
-        .fold(f32::NEG_INFINITY, f32::max)
+    let higher = |a: f32, b: f32| if b > a { b } else { a };
+    rest.iter().copied().fold(folded(most, higher), higher)
 }
 
 /// The mean over rows of the squared difference; its slopes take the outputs' place.

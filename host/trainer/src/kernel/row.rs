@@ -9,7 +9,7 @@ pub(crate) fn row_sum(a: &[f32]) -> f32 {
     for lane in lanes {
         sums.iter_mut().zip(lane).for_each(|(sum, a)| *sum += a);
     }
-    folded(sums) + rest.iter().sum::<f32>()
+    folded(sums, add) + rest.iter().sum::<f32>()
 }
 
 /// a·b.
@@ -22,17 +22,18 @@ pub(crate) fn row_dot(a: &[f32], b: &[f32]) -> f32 {
             sums[lane] += a[lane] * b[lane];
         }
     }
-    folded(sums) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+    folded(sums, add) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
 }
 
-/// The lanes' sum, by halves.
 #[inline(always)]
-fn folded(mut sums: [f32; 16]) -> f32 {
-    for half in [8, 4, 2, 1] {
-        let (low, high) = sums.split_at_mut(half);
-        low.iter_mut()
-            .zip(high)
-            .for_each(|(low, high)| *low += *high);
-    }
-    sums[0]
+fn add(a: f32, b: f32) -> f32 {
+    a + b
+}
+
+/// Sixteen lanes made one, by halves.
+#[inline(always)]
+pub(super) fn folded(lanes: [f32; 16], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let lanes: [f32; 8] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 8]));
+    let lanes: [f32; 4] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 4]));
+    join(join(lanes[0], lanes[2]), join(lanes[1], lanes[3]))
 }

@@ -160,8 +160,8 @@ pub(crate) struct FitArgs {
     /// What kind of task it is; found out from the target column where not given.
     #[arg(long, value_enum)]
     pub(crate) task: Option<TaskArg>,
-    /// The metric to optimise: accuracy, balanced_accuracy, error or loss; for regression rmse, mae,
-    /// r2 or loss. accuracy or rmse where not given.
+    /// The metric to optimise: accuracy, balanced_accuracy, f1, auc, calibration_error, error or
+    /// loss; for regression rmse, mae, r2 or loss. accuracy or rmse where not given.
     #[arg(long)]
     pub(crate) metric: Option<String>,
     /// The schedulers to try, separated by commas.
@@ -469,6 +469,10 @@ pub(crate) enum OptimizerArg {
     Adam,
     #[value(name = "adamw")]
     AdamW,
+    #[value(name = "rmsprop")]
+    RmsProp,
+    Adagrad,
+    Lion,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -78,6 +78,7 @@ pub struct Setup {
     /// Whether the session's metric is better when lower.
     pub metric_minimized: bool,
     /// The optimizer whose rate is steered.
+    #[serde(flatten, with = "told")]
     pub optimizer: OptimizerKind,
     /// A seed of this run's own, for schedulers that draw random numbers.
     pub seed: u64,
@@ -156,6 +157,57 @@ pub enum OptimizerKind {
     Adam,
     /// Adam with decoupled weight decay.
     AdamW,
+    /// RMSprop, with momentum where a group has one.
+    RmsProp,
+    /// Adagrad, which has no momentum.
+    Adagrad,
+    /// Lion: steps of one length, with decoupled weight decay.
+    Lion,
+}
+
+impl OptimizerKind {
+    /// The one of the first four that is steered most like this one.
+    fn kin(self) -> OptimizerKind {
+        match self {
+            OptimizerKind::RmsProp | OptimizerKind::Adagrad => OptimizerKind::Adam,
+            OptimizerKind::Lion => OptimizerKind::AdamW,
+            known => known,
+        }
+    }
+}
+
+/// How a [`Setup`] tells the optimizer: plugins that were built when there were four know no other
+/// words, so a later kind stands under a key of its own, beside the one of the four that it is kin
+/// to.
+mod told {
+    use super::OptimizerKind;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct Told {
+        optimizer: OptimizerKind,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        update_rule: Option<OptimizerKind>,
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        kind: &OptimizerKind,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let optimizer = kind.kin();
+        let told = Told {
+            optimizer,
+            update_rule: (optimizer != *kind).then_some(*kind),
+        };
+        told.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<OptimizerKind, D::Error> {
+        let told = Told::deserialize(deserializer)?;
+        Ok(told.update_rule.unwrap_or(told.optimizer))
+    }
 }
 
 /// What a scheduler sees at a step or a metric.
@@ -266,3 +318,33 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::{OptimizerKind, Setup};
+
+    /// A plugin of earlier days reads `optimizer` and ignores what it does not know.
+    #[test]
+    fn earlier_plugins_are_told_an_optimizer_that_they_know() {
+        use OptimizerKind::{Adagrad, Adam, AdamW, Lion, Nesterov, RmsProp, Sgd};
+        let kinds = [
+            (Sgd, "sgd", None),
+            (Nesterov, "nesterov", None),
+            (Adam, "adam", None),
+            (AdamW, "adam_w", None),
+            (RmsProp, "adam", Some("rms_prop")),
+            (Adagrad, "adam", Some("adagrad")),
+            (Lion, "adam_w", Some("lion")),
+        ];
+        for (optimizer, word, rule) in kinds {
+            let mut setup = Setup::of_rates(&[0.1, 1e-300]);
+            setup.optimizer = optimizer;
+            setup.seed = u64::MAX;
+            let json = serde_json::to_string(&setup).unwrap();
+            let told: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(told["optimizer"], word);
+            assert_eq!(told.get("update_rule").and_then(|rule| rule.as_str()), rule);
+            assert_eq!(serde_json::from_str::<Setup>(&json).unwrap(), setup);
+        }
+    }
+}

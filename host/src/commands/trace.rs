@@ -254,6 +254,9 @@ impl From<OptimizerArg> for OptimizerKind {
             OptimizerArg::Nesterov => OptimizerKind::Nesterov,
             OptimizerArg::Adam => OptimizerKind::Adam,
             OptimizerArg::AdamW => OptimizerKind::AdamW,
+            OptimizerArg::RmsProp => OptimizerKind::RmsProp,
+            OptimizerArg::Adagrad => OptimizerKind::Adagrad,
+            OptimizerArg::Lion => OptimizerKind::Lion,
         }
     }
 }

@@ -10,14 +10,28 @@ pub(crate) mod name {
     pub(crate) const OPTIMIZER: &str = "optimizer";
     pub(crate) const MOMENTUM: &str = "momentum";
     pub(crate) const WEIGHT_DECAY: &str = "weight_decay";
+    pub(crate) const BIAS_DECAY: &str = "bias_decay";
     pub(crate) const CLIP_NORM: &str = "clip_norm";
     pub(crate) const BATCH_SIZE: &str = "batch_size";
+    pub(crate) const ACCUMULATE: &str = "accumulate";
+    pub(crate) const EMA: &str = "ema";
     pub(crate) const LAYERS: &str = "layers";
     pub(crate) const WIDTH: &str = "width";
     pub(crate) const ACTIVATION: &str = "activation";
     pub(crate) const DROPOUT: &str = "dropout";
     pub(crate) const LABEL_SMOOTHING: &str = "label_smoothing";
+    pub(crate) const CLASS_WEIGHTS: &str = "class_weights";
+    pub(crate) const LOSS: &str = "loss";
 }
+
+/// Settings that configurations from before them lack; they then are as where nothing is said.
+pub(crate) const LATER: [&str; 5] = [
+    name::BIAS_DECAY,
+    name::ACCUMULATE,
+    name::EMA,
+    name::CLASS_WEIGHTS,
+    name::LOSS,
+];
 
 /// Every setting of a trial but its scheduler, in the order of help texts and tables.
 pub(crate) fn all() -> Vec<Param> {
@@ -28,18 +42,31 @@ pub(crate) fn all() -> Vec<Param> {
             .at_most(1e3)
             .search_log(0.01, 0.3)
             .doc("The starting learning rate; what a schedule calls its base or peak."),
-        Param::choice(OPTIMIZER, &["sgd", "nesterov", "adam", "adamw"], "nesterov")
-            .doc("What makes the update."),
+        Param::choice(
+            OPTIMIZER,
+            &[
+                "sgd", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "lion",
+            ],
+            "nesterov",
+        )
+        .doc("What makes the update."),
         Param::float(MOMENTUM, 0.9)
             .at_least(0.0)
             .below(1.0)
             .search(0.8, 0.98)
-            .doc("Momentum of sgd and nesterov, beta1 of adam and adamw."),
+            .doc(
+                "Momentum of sgd, nesterov and rmsprop, beta1 of adam, adamw and lion; adagrad has \
+                 none.",
+            ),
         Param::float(WEIGHT_DECAY, 1e-4)
             .at_least(0.0)
             .at_most(10.0)
             .search_log(1e-6, 1e-2)
-            .doc("Weight decay; biases are left out."),
+            .doc("Weight decay; biases have their own."),
+        Param::float(BIAS_DECAY, 0.0)
+            .at_least(0.0)
+            .at_most(10.0)
+            .doc("Weight decay of biases, which do as well without."),
         Param::float(CLIP_NORM, 0.0)
             .at_least(0.0)
             .at_most(1e6)
@@ -48,7 +75,15 @@ pub(crate) fn all() -> Vec<Param> {
             .at_least(1)
             .at_most(65536)
             .search_log(16, 256)
-            .doc("Rows a step."),
+            .doc("Rows at once: those of a step, unless `accumulate` takes several such batches."),
+        Param::int(ACCUMULATE, 1)
+            .at_least(1)
+            .at_most(4096)
+            .doc("Batches a step: large steps in the memory of small ones."),
+        Param::float(EMA, 0.0).at_least(0.0).below(1.0).doc(
+            "The decay of a moving average of the weights, which is then validated and saved in \
+             their place, such as 0.99; 0 keeps none.",
+        ),
         Param::int(LAYERS, 2)
             .at_most(16)
             .search(1, 3)
@@ -71,6 +106,10 @@ pub(crate) fn all() -> Vec<Param> {
             .below(1.0)
             .search(0.0, 0.2)
             .doc("For classification: the share of a label given to all classes alike."),
+        Param::choice(CLASS_WEIGHTS, &["even", "balanced"], "even")
+            .doc("For classification: balanced makes all classes count the same, rare or not."),
+        Param::choice(LOSS, &["squared", "huber", "absolute"], "squared")
+            .doc("For regression: what is minimised; huber and absolute mind outliers less."),
     ]
 }
 

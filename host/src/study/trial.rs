@@ -1,6 +1,6 @@
 //! Turns a configuration into what the trainer and the loader take.
 
-use super::settings::name;
+use super::settings::{self, name};
 use super::space::FullConfig;
 use super::spec::StudySpec;
 use anyhow::{Context, bail};
@@ -8,8 +8,8 @@ use attune_plugin_api::OptimizerKind;
 use attune_plugin_api::param::Value;
 use attune_store::Direction;
 use attune_trainer::metrics::Metric;
-use attune_trainer::trial::{CheckedSettings, TrialSettings};
-use attune_trainer::{Activation, MlpSettings, ModelSettings};
+use attune_trainer::trial::{CheckedSettings, ClassWeights, Engine, TrialSettings};
+use attune_trainer::{Activation, Loss, MlpSettings, ModelSettings};
 use std::collections::BTreeMap;
 
 /// What steers a trial.
@@ -42,9 +42,12 @@ impl Common {
         config: &FullConfig,
         seed: u64,
     ) -> anyhow::Result<CheckedSettings> {
+        let config = &up_to_date(config);
         let width = usize::try_from(int(config, name::WIDTH)?)?;
         let layers = usize::try_from(int(config, name::LAYERS)?)?;
         let clip_norm = float(config, name::CLIP_NORM)?;
+        let bias_decay = float(config, name::BIAS_DECAY)?;
+        let ema = float(config, name::EMA)?;
         let settings = TrialSettings {
             model: ModelSettings::Mlp(MlpSettings {
                 hidden: vec![width; layers],
@@ -54,24 +57,47 @@ impl Common {
                     "tanh" => Activation::Tanh,
                     other => bail!("`{}` is unknown as an activation", other),
                 },
+                ..MlpSettings::default()
             }),
+            engine: Engine::Own,
             dropout: float(config, name::DROPOUT)?,
             optimizer: match text(config, name::OPTIMIZER)? {
                 "sgd" => OptimizerKind::Sgd,
                 "nesterov" => OptimizerKind::Nesterov,
                 "adam" => OptimizerKind::Adam,
                 "adamw" => OptimizerKind::AdamW,
+                "rmsprop" => OptimizerKind::RmsProp,
+                "adagrad" => OptimizerKind::Adagrad,
+                "lion" => OptimizerKind::Lion,
                 other => bail!("`{}` is unknown as an optimizer", other),
             },
             lr: float(config, name::LR)?,
             momentum: float(config, name::MOMENTUM)?,
             weight_decay: float(config, name::WEIGHT_DECAY)?,
+            group_decay: match bias_decay > 0.0 {
+                true => BTreeMap::from([("biases".to_owned(), bias_decay)]),
+                false => BTreeMap::new(),
+            },
             clip_norm: (clip_norm > 0.0).then_some(clip_norm),
             batch_size: usize::try_from(int(config, name::BATCH_SIZE)?)?,
+            accumulate: usize::try_from(int(config, name::ACCUMULATE)?)?,
+            ema: (ema > 0.0).then_some(ema),
             max_epochs: self.max_epochs,
             label_smoothing: float(config, name::LABEL_SMOOTHING)?,
+            class_weights: match text(config, name::CLASS_WEIGHTS)? {
+                "even" => ClassWeights::Even,
+                "balanced" => ClassWeights::Balanced,
+                other => bail!("`{}` is unknown as class weights", other),
+            },
+            loss: match text(config, name::LOSS)? {
+                "squared" => Loss::Squared,
+                "huber" => Loss::Huber,
+                "absolute" => Loss::Absolute,
+                other => bail!("`{}` is unknown as a loss", other),
+            },
             seed,
             objective: Some(self.objective),
+            measure: Vec::new(),
             cadence: self.steering.cadence,
             nan_policy: self.steering.nan_policy,
             max_lr: self.steering.max_lr,
@@ -104,6 +130,16 @@ pub(crate) fn direction_of(recorded: &str) -> Direction {
         Some(metric) if !metric.minimized() => Direction::Maximize,
         _ => Direction::Minimize,
     }
+}
+
+/// A configuration with what has become a setting since it was made, as it is where nothing is
+/// said.
+fn up_to_date(config: &FullConfig) -> FullConfig {
+    let later = settings::all().into_iter();
+    let later = later.filter(|param| settings::LATER.contains(&param.name.as_str()));
+    let mut all: FullConfig = later.map(|param| (param.name, param.default)).collect();
+    all.extend(config.clone());
+    all
 }
 
 fn value<'c>(config: &'c FullConfig, name: &str) -> anyhow::Result<&'c Value> {
@@ -144,12 +180,57 @@ mod tests {
             ("valid_accuracy", Direction::Maximize),
             ("valid_balanced_accuracy", Direction::Maximize),
             ("valid_r2", Direction::Maximize),
+            ("valid_f1", Direction::Maximize),
+            ("valid_auc", Direction::Maximize),
+            ("valid_calibration_error", Direction::Minimize),
             ("valid_error", Direction::Minimize),
             ("train_loss", Direction::Minimize),
             ("test_rmse", Direction::Minimize),
         ] {
             assert_eq!(direction_of(name), expected, "{name}");
         }
+    }
+
+    /// Configurations of studies that are kept may lack what became a setting later.
+    #[test]
+    fn a_configuration_becomes_what_the_trainer_takes() {
+        let common = Common {
+            max_epochs: 3,
+            objective: Metric::Accuracy,
+            steering: crate::study::spec::SteeringSpec {
+                cadence: Default::default(),
+                nan_policy: Default::default(),
+                max_lr: 100.0,
+            },
+        };
+        let mut config: FullConfig = settings::all()
+            .into_iter()
+            .map(|param| (param.name, param.default))
+            .collect();
+        let full = common.settings(&config, 7).unwrap();
+        assert_eq!((full.accumulate, full.ema), (1, None));
+        assert!(full.group_decay.is_empty());
+        config.retain(|name, _| !settings::LATER.contains(&name.as_str()));
+        assert_eq!(common.settings(&config, 7).unwrap(), full);
+        let words = [
+            ("optimizer", "rmsprop"),
+            ("class_weights", "balanced"),
+            ("loss", "huber"),
+        ];
+        for (name, word) in words {
+            config.insert(name.into(), Value::Text(word.into()));
+        }
+        config.insert("bias_decay".into(), Value::Float(0.5));
+        config.insert("ema".into(), Value::Float(0.9));
+        config.insert("accumulate".into(), Value::Int(4));
+        let found = common.settings(&config, 7).unwrap();
+        assert_eq!(found.optimizer, OptimizerKind::RmsProp);
+        assert_eq!(found.class_weights, ClassWeights::Balanced);
+        assert_eq!(found.loss, Loss::Huber);
+        assert_eq!(found.group_decay["biases"], 0.5);
+        assert_eq!((found.accumulate, found.ema), (4, Some(0.9)));
+        config.remove("lr");
+        assert!(common.settings(&config, 7).is_err());
     }
 
     #[test]

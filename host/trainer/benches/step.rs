@@ -119,6 +119,7 @@ fn activated(activation: Activation) -> ModelSettings {
     ModelSettings::Mlp(MlpSettings {
         hidden: vec![256, 256],
         activation,
+        ..MlpSettings::default()
     })
 }
 

@@ -8,7 +8,7 @@
 use crate::data::{ColumnReport, DataError, Dataset, Features, Preprocessor, Table, Task};
 use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
-use crate::model::{Architecture, Network};
+use crate::model::{Architecture, NamedTensor, Network};
 use crate::tensor_file::{TensorFile, encode, entries, read_file, write_aside};
 use crate::trial::{Trial, TrialSettings};
 use serde::{Deserialize, Serialize};
@@ -191,7 +191,10 @@ impl Model {
         let (features, unread) = self.card.preprocessor.apply(table, &rows)?;
         let mut notes: Vec<String> = unread.iter().map(ToString::to_string).collect();
         notes.extend(self.ignored(table));
-        let mut outputs = self.network.predict(&features);
+        let mut outputs = self
+            .network
+            .predict(&features)
+            .map_err(ModelError::Broken)?;
         let answers = match &self.card.task {
             Task::Classification { classes } => {
                 let chosen = outputs.chunks_exact(classes.len()).map(most_likely);
@@ -235,7 +238,8 @@ impl Model {
         // What stands behind the text is not seen from within it.
         let mut row = seen.to_vec();
         row.resize(*context, 0.0);
-        let outputs = self.network.predict(&Features::of_text(*context, 1, row));
+        let row = Features::of_text(*context, 1, row);
+        let outputs = self.network.predict(&row).map_err(ModelError::Broken)?;
         let size = vocabulary.size();
         let mut probabilities = outputs[last * size..][..size].to_vec();
         softmax(&mut probabilities);
@@ -271,12 +275,12 @@ impl Model {
 
     fn to_bytes(&self) -> Result<Vec<u8>, String> {
         let card = seal(&serde_json::to_string(&self.card).map_err(|error| error.to_string())?);
-        let groups = self.network.groups().iter();
+        let tensors = stored(&self.network);
         encode(
             KEY,
             card,
-            groups
-                .flat_map(|group| entries("", group, &group.values))
+            tensors
+                .flat_map(|(tensors, values)| entries("", tensors, values))
                 .collect(),
         )
     }
@@ -356,16 +360,22 @@ fn is_sealed(card: &str) -> bool {
         .is_some_and(|(entries, _)| seal(entries) == card)
 }
 
+/// Everything that a network was trained to: parameters, and what else it remembers.
+fn stored(network: &Network) -> impl Iterator<Item = (&[NamedTensor], &[f32])> {
+    let groups = network.groups().iter();
+    let buffers = network.buffers();
+    groups
+        .map(|group| (group.tensors.as_slice(), group.values.as_slice()))
+        .chain([(buffers.tensors.as_slice(), buffers.values.as_slice())])
+}
+
 /// The checksum of the tensors as they stand in a file, where they are ordered by name.
 fn weights_crc32(network: &Network) -> u32 {
-    let tensors: BTreeMap<&str, &[f32]> = network
-        .groups()
-        .iter()
-        .flat_map(|group| {
-            group
-                .tensors
+    let tensors: BTreeMap<&str, &[f32]> = stored(network)
+        .flat_map(|(tensors, values)| {
+            tensors
                 .iter()
-                .map(|tensor| (tensor.name.as_str(), &group.values[tensor.range.clone()]))
+                .map(|tensor| (tensor.name.as_str(), &values[tensor.range.clone()]))
         })
         .collect();
     let mut hasher = crc32fast::Hasher::new();
@@ -384,9 +394,13 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
         .map_err(|error| error.to_string())?;
     let architecture = Architecture {
         model: settings.model.clone(),
-        inputs: card.task.shape(card.preprocessor.width()),
+        inputs: card.task.shape(card.preprocessor.shape()),
         outputs: card.task.outputs(),
     };
+    architecture
+        .model
+        .fits(architecture.inputs)
+        .map_err(|error| error.to_string())?;
     let fits = architecture
         .plan()
         .parameters()
@@ -396,9 +410,13 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
     }
     let mut network = Network::new(architecture, 0.0, 0);
     for group in network.groups_mut() {
-        group.values = file.read("", group)?;
-        for tensor in &group.tensors {
-            let values = &group.values[tensor.range.clone()];
+        group.values = file.read("", &group.tensors)?;
+    }
+    let buffers = network.buffers_mut();
+    buffers.values = file.read("", &buffers.tensors)?;
+    for (tensors, values) in stored(&network) {
+        for tensor in tensors {
+            let values = &values[tensor.range.clone()];
             if values.iter().any(|value| !value.is_finite()) {
                 return Err(format!(
                     "tensor `{}` has numbers that are not finite",

@@ -67,6 +67,7 @@ mod layer;
 pub mod metrics;
 mod model;
 mod optimizer;
+mod plain;
 mod random;
 mod signals;
 mod tensor_file;
@@ -74,5 +75,9 @@ mod threads;
 pub mod trial;
 
 pub use kernel::Activation;
-pub use model::{MlpSettings, ModelSettings, TransformerSettings};
+pub use layer::Pooling;
+pub use model::{
+    CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
+    TransformerSettings,
+};
 pub use threads::{ThreadsError, use_one_thread, use_threads};

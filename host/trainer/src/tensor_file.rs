@@ -3,7 +3,7 @@
 //! Models and checkpoints are such files: the card is JSON under one key of the file's metadata.
 //! A file is read whole or not at all, and is never seen half-written.
 
-use crate::model::{Group, NamedTensor};
+use crate::model::NamedTensor;
 use safetensors::tensor::{Dtype, SafeTensors, View};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -64,14 +64,18 @@ impl View for Entry<'_> {
     }
 }
 
-/// A group's tensors with these values, one for each of the group's numbers.
-pub(crate) fn entries<'a>(prefix: &str, group: &Group, values: &'a [f32]) -> Vec<Entry<'a>> {
+/// Tensors of these values.
+pub(crate) fn entries<'a>(
+    prefix: &str,
+    tensors: &[NamedTensor],
+    values: &'a [f32],
+) -> Vec<Entry<'a>> {
     let entry = |tensor: &NamedTensor| Entry {
         name: format!("{prefix}{}", tensor.name),
         shape: tensor.shape.clone(),
         numbers: Numbers::Reals(&values[tensor.range.clone()]),
     };
-    group.tensors.iter().map(entry).collect()
+    tensors.iter().map(entry).collect()
 }
 
 /// The whole file. Reals come first and bytes last, each ordered by name.
@@ -112,10 +116,11 @@ impl<'a> TensorFile<'a> {
         })
     }
 
-    /// A group's tensors as one number for each of the group's own.
-    pub(crate) fn read(&self, prefix: &str, group: &Group) -> Result<Vec<f32>, String> {
-        let mut values = vec![0.0; group.values.len()];
-        for tensor in &group.tensors {
+    /// These tensors' numbers, each at its place.
+    pub(crate) fn read(&self, prefix: &str, tensors: &[NamedTensor]) -> Result<Vec<f32>, String> {
+        let size = tensors.iter().map(|tensor| tensor.range.end).max();
+        let mut values = vec![0.0; size.unwrap_or(0)];
+        for tensor in tensors {
             let name = format!("{prefix}{}", tensor.name);
             let view = self.tensors.tensor(&name).map_err(|e| e.to_string())?;
             if view.dtype() != Dtype::F32 || view.shape() != tensor.shape {

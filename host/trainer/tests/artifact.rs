@@ -7,13 +7,14 @@
 
 mod support;
 
-use attune_trainer::ModelSettings;
 use attune_trainer::artifact::{Answers, Model, ModelError};
 use attune_trainer::data::Table;
+use attune_trainer::metrics::Metric;
 use attune_trainer::trial::TrialSettings;
+use attune_trainer::{CnnSettings, ModelSettings};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use support::{Constant, dataset, flowers, hills, trial};
+use support::{Constant, dataset, flowers, hills, stripes, stripes_table, trial};
 
 fn model(table: &Table, target: &str) -> Model {
     let settings = TrialSettings {
@@ -54,6 +55,41 @@ fn a_loaded_model_predicts_the_same_bit_for_bit() {
             "nothing is left aside"
         );
     }
+}
+
+/// Running statistics are part of a model, and the shape of pictures is too.
+#[test]
+fn a_loaded_network_of_pictures_sees_what_the_saved_one_saw() {
+    let model = CnnSettings {
+        channels: vec![4, 4],
+        norm: true,
+        residual: true,
+        ..CnnSettings::default()
+    };
+    let settings = TrialSettings {
+        model: ModelSettings::Cnn(model),
+        lr: 0.01,
+        batch_size: 16,
+        max_epochs: 6,
+        ..TrialSettings::default()
+    };
+    let mut trial = trial::<Constant>(settings, &stripes(240));
+    let go = AtomicBool::new(false);
+    trial.run_until(6, &mut (), &go).unwrap();
+    let best = trial.snapshot().unwrap();
+    assert!(best.valid[&Metric::Accuracy] > 0.9, "{:?}", best.valid);
+    let mut saved = trial.model(serde_json::Value::Null).unwrap();
+    let folder = folder();
+    let path = folder.path().join("stripes.safetensors");
+    saved.save(&path).unwrap();
+    let mut loaded = Model::load(&path).unwrap();
+    let table = stripes_table(240);
+    let predictions = loaded.predict(&table).unwrap();
+    assert_eq!(predictions, saved.predict(&table).unwrap());
+    let Answers::Classes { probabilities, .. } = predictions.answers else {
+        panic!("it predicts classes")
+    };
+    assert!(probabilities.iter().any(|&p| p > 0.9));
 }
 
 /// The tenth layer's name comes before the second's, in the file and in its checksum.

@@ -9,18 +9,20 @@ mod support;
 
 use attune_plugin_api::controller::{CallError, Clock, Controller};
 use attune_plugin_api::prelude::*;
-use attune_trainer::ModelSettings;
 use attune_trainer::data::{Dataset, Part, Table};
 use attune_trainer::trial::{
-    Cadence, CheckedSettings, Checkpoint, CheckpointError, Every, Goal, MetricSource, NanPolicy,
-    Progress, Trial, TrialError, TrialSettings,
+    Cadence, CheckedSettings, Checkpoint, CheckpointError, ClassWeights, Every, Goal, MetricSource,
+    NanPolicy, Progress, Trial, TrialError, TrialSettings,
+};
+use attune_trainer::{
+    CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
 };
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use support::{
-    Constant, History, NoParams, configured, dataset, flowers, flowers_text, hills, trial,
+    Constant, History, NoParams, configured, dataset, flowers, flowers_text, hills, stripes, trial,
 };
 
 static GO: AtomicBool = AtomicBool::new(false);
@@ -131,6 +133,9 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
         OptimizerKind::Nesterov,
         OptimizerKind::Adam,
         OptimizerKind::AdamW,
+        OptimizerKind::RmsProp,
+        OptimizerKind::Adagrad,
+        OptimizerKind::Lion,
     ];
     let cadences = [
         (MetricSource::TrainLoss, Every::Steps(3)),
@@ -138,8 +143,20 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
         (MetricSource::Objective, Every::Auto),
         (MetricSource::TrainLoss, Every::Epochs(2)),
     ];
+    // Averages, several batches a step of which an epoch's last has fewer, weights of classes and
+    // another loss.
+    let averaged = |settings: TrialSettings| TrialSettings {
+        ema: Some(0.9),
+        batch_size: 7,
+        accumulate: 3,
+        class_weights: ClassWeights::Balanced,
+        loss: Loss::Huber,
+        group_decay: [("biases".to_owned(), 0.02)].into(),
+        ..settings
+    };
     let mut seed = 0;
     for (data, nan_policy) in &tables {
+        let cadences = cadences.into_iter().cycle();
         for (optimizer, (source, every)) in optimizers.into_iter().zip(cadences) {
             for dropout in [0.0, 0.3] {
                 seed += 1;
@@ -152,7 +169,62 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
                     ..settings()
                 };
                 resumes_exactly(&settings, data);
+                if dropout > 0.0 {
+                    resumes_exactly(&averaged(settings), data);
+                }
             }
+        }
+    }
+}
+
+/// Running statistics are state that no optimizer knows of, and pictures are rows like others.
+#[test]
+fn models_with_running_statistics_and_pictures_resume_exactly() {
+    let norms = MlpSettings {
+        hidden: vec![8, 8],
+        norm: NormKind::Batch,
+        residual: true,
+        ..MlpSettings::default()
+    };
+    let resnet = TabularResnetSettings {
+        blocks: 2,
+        width: 8,
+        hidden: 12,
+        ..TabularResnetSettings::default()
+    };
+    let cnn = |norm, residual| {
+        ModelSettings::Cnn(CnnSettings {
+            channels: vec![3, 4],
+            norm,
+            residual,
+            hidden: residual.then_some(6),
+            global_average: norm,
+            ..CnnSettings::default()
+        })
+    };
+    let (rows, pictures) = (dataset(&flowers(120), "kind"), stripes(120));
+    let table = [
+        (ModelSettings::Mlp(norms), &rows),
+        (ModelSettings::TabularResnet(resnet), &rows),
+        (cnn(false, false), &pictures),
+        (cnn(true, false), &pictures),
+        (cnn(true, true), &pictures),
+    ];
+    let optimizers = [OptimizerKind::Sgd, OptimizerKind::AdamW];
+    for (seed, (model, data)) in (100..).zip(table) {
+        for (optimizer, dropout) in optimizers.into_iter().zip([0.3, 0.0]) {
+            let settings = TrialSettings {
+                model: model.clone(),
+                optimizer,
+                dropout,
+                seed,
+                cadence: Cadence {
+                    source: MetricSource::ValidLoss,
+                    every: Every::Steps(4),
+                },
+                ..settings()
+            };
+            resumes_exactly(&settings, data);
         }
     }
 }
@@ -352,7 +424,7 @@ fn what_does_not_fit_a_checkpoint_is_named() {
     let changes: [(Change, &str); 7] = [
         (
             |s| s.model = ModelSettings::mlp([12, 7]),
-            r#"`model` = {"activation":"relu","hidden":[12,6],"kind":"mlp"}, but"#,
+            r#"`model` = {"activation":"relu","hidden":[12,6],"kind":"mlp","norm":"none","residual":false}, but"#,
         ),
         (
             |s| s.optimizer = OptimizerKind::Sgd,

@@ -8,10 +8,11 @@
 mod support;
 
 use attune_trainer::data::{
-    ColumnAction, ColumnKind, DataError, DataOptions, Dataset, Part, Shares, Table, Task, TaskKind,
+    ColumnAction, ColumnKind, DataError, DataOptions, Dataset, Part, Shape, Shares, Table, Task,
+    TaskKind,
 };
 use std::fmt::Write;
-use support::flowers;
+use support::{flowers, stripes_table};
 
 fn untidy() -> Table {
     let mut text = String::from("\u{feff}id,größe,Stadt,angelegt,leer,fest,notiz,ja,klasse\n");
@@ -242,6 +243,76 @@ fn what_cannot_be_a_dataset_is_refused() {
         error
             .to_string()
             .starts_with("flowers.csv:2: target `kind` is `setosa`"),
+        "{error}"
+    );
+}
+
+#[test]
+fn pictures_are_scaled_together_and_keep_every_column() {
+    let table = stripes_table(60);
+    let options = |image, ignore: &[&str]| DataOptions {
+        image: Some(image),
+        ignore: ignore.iter().map(|&name| name.to_owned()).collect(),
+        ..DataOptions::of_target("stripes")
+    };
+    let data = Dataset::prepare(&table, &options([6, 5, 1], &[])).unwrap();
+    let shape = Shape::Image {
+        height: 6,
+        width: 5,
+        channels: 1,
+    };
+    assert_eq!(data.shape(), shape);
+    let features = data.part(Part::Train).features();
+    assert_eq!(features.width(), 30);
+    let count = features.data().len() as f64;
+    let sum: f64 = features.data().iter().map(|&x| f64::from(x)).sum();
+    let squares: f64 = features.data().iter().map(|&x| f64::from(x * x)).sum();
+    assert!((sum / count).abs() < 1e-5 && (squares / count - 1.0).abs() < 1e-5);
+    let other = Dataset::prepare(&table, &options([5, 6, 1], &[])).unwrap();
+    assert_ne!(data.fingerprint(), other.fingerprint());
+
+    let error = Dataset::prepare(&table, &options([6, 5, 3], &[])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "stripes.csv: `image = [6, 5, 3]` asks for 90 columns of numbers beside the target, but \
+         there are 30; correct `image`, or put the others into `ignore`"
+    );
+    for image in [[usize::MAX, 2, 1], [0, 5, 1]] {
+        assert!(Dataset::prepare(&table, &options(image, &[])).is_err());
+    }
+    let fewer = Dataset::prepare(
+        &table,
+        &options([5, 5, 1], &["p00", "p01", "p02", "p03", "p04"]),
+    );
+    assert_eq!(fewer.unwrap().part(Part::Train).features().width(), 25);
+}
+
+/// A corner that is always black is a point of the picture nevertheless.
+#[test]
+fn a_point_that_never_changes_stays_and_one_that_is_no_number_is_named() {
+    let rows = |odd: &str| -> Table {
+        let rows = (0..40).map(|row| format!("0,{},0,{odd},{}\n", row % 7, row % 2));
+        let text = rows.fold("a,b,c,d,y\n".to_owned(), |text, row| text + &row);
+        Table::parse("points.csv", text.as_bytes()).unwrap()
+    };
+    let options = DataOptions {
+        image: Some([2, 2, 1]),
+        ..DataOptions::of_target("y")
+    };
+    let data = Dataset::prepare(&rows("3"), &options).unwrap();
+    assert_eq!(data.preprocessor().width(), 4);
+    let encoded = data
+        .report()
+        .iter()
+        .filter(|report| report.action == ColumnAction::Encoded);
+    assert_eq!(encoded.count(), 4);
+    let error = Dataset::prepare(&rows("red"), &options)
+        .unwrap_err()
+        .to_string();
+    let told = "column `d` is `red`, but every column of a picture holds numbers; \
+                mend the cell or put the column into `ignore`";
+    assert!(
+        error.starts_with("points.csv:") && error.ends_with(told),
         "{error}"
     );
 }

@@ -11,7 +11,9 @@ use attune_plugin_api::prelude::*;
 use attune_trainer::ModelSettings;
 use attune_trainer::data::Dataset;
 use attune_trainer::metrics::Metric;
-use attune_trainer::trial::{Checkpoint, CheckpointError, Goal, StartRate, Trial, TrialSettings};
+use attune_trainer::trial::{
+    Checkpoint, CheckpointError, ClassWeights, Goal, StartRate, Trial, TrialSettings,
+};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use support::{Constant, Falling, History, Watchful, blossoms, configured, trial};
@@ -190,7 +192,7 @@ fn a_restored_fork_keeps_its_cadence() {
 #[test]
 fn what_a_fork_may_change_depends_on_where_it_begins() {
     type Change = fn(&mut TrialSettings);
-    let anywhere: [(&str, Change); 11] = [
+    let anywhere: [(&str, Change); 14] = [
         ("lr", |s| s.lr = 0.1),
         ("max_lr", |s| s.max_lr = 0.02),
         ("momentum", |s| s.momentum = 0.5),
@@ -198,18 +200,29 @@ fn what_a_fork_may_change_depends_on_where_it_begins() {
         ("dropout", |s| s.dropout = 0.0),
         ("label_smoothing", |s| s.label_smoothing = 0.1),
         ("clip_norm", |s| s.clip_norm = Some(0.5)),
+        ("ema", |s| s.ema = Some(0.9)),
+        ("class_weights", |s| {
+            s.class_weights = ClassWeights::Balanced
+        }),
+        ("group_decay", |s| {
+            s.group_decay = [("biases".to_owned(), 0.1)].into()
+        }),
         ("max_epochs", |s| s.max_epochs = 40),
         ("fewer epochs", |s| s.max_epochs = 2),
         ("optimizer", |s| s.optimizer = OptimizerKind::Adam),
         ("objective", |s| s.objective = Some(Metric::Accuracy)),
     ];
-    let between: [(&str, Change); 2] = [
+    let between: [(&str, Change); 3] = [
         ("batch_size", |s| s.batch_size = 7),
+        ("accumulate", |s| s.accumulate = 2),
         ("seed", |s| s.seed = 6),
     ];
-    let never: [(&str, Change); 3] = [
+    let never: [(&str, Change); 6] = [
         ("model", |s| s.model = ModelSettings::mlp([12, 7])),
         ("optimizer", |s| s.optimizer = OptimizerKind::Sgd),
+        ("optimizer", |s| s.optimizer = OptimizerKind::RmsProp),
+        ("optimizer", |s| s.optimizer = OptimizerKind::Adagrad),
+        ("optimizer", |s| s.optimizer = OptimizerKind::Lion),
         ("objective", |s| s.objective = Some(Metric::Loss)),
     ];
     let data = blossoms();

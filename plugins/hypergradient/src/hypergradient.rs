@@ -254,8 +254,9 @@ impl Sums {
 fn default_beta(rule: Rule, optimizer: OptimizerKind) -> f64 {
     match (rule, optimizer) {
         (Rule::Multiplicative, _) => 0.02,
-        (Rule::Additive, OptimizerKind::Adam | OptimizerKind::AdamW) => 1e-8,
-        (Rule::Additive, _) => 1e-6,
+        (Rule::Additive, OptimizerKind::Sgd | OptimizerKind::Nesterov) => 1e-6,
+        // All others scale the gradient, as Adam does.
+        (Rule::Additive, _) => 1e-8,
     }
 }
 

@@ -18,9 +18,12 @@ pub(crate) enum Model {
         context: usize,
         vocabulary: usize,
     },
+    /// Pictures of one channel with this side; channels of each stage, of which each is a
+    /// convolution of 3 by 3 and pooling of 2 by 2; ten classes.
+    Cnn(usize, &'static [usize]),
 }
 
-pub(crate) const CASES: [Case; 5] = [
+pub(crate) const CASES: [Case; 7] = [
     Case {
         name: "mlp 64-256-256-10, batch 128",
         model: Model::Mlp(&[64, 256, 256, 10]),
@@ -46,6 +49,18 @@ pub(crate) const CASES: [Case; 5] = [
         goals: [1.0, 1.15],
     },
     Case {
+        name: "cnn 28x28, channels 8-16, batch 64",
+        model: Model::Cnn(28, &[8, 16]),
+        batch: 64,
+        goals: [0.40, 0.60],
+    },
+    Case {
+        name: "cnn 28x28, channels 32-64, batch 64",
+        model: Model::Cnn(28, &[32, 64]),
+        batch: 64,
+        goals: [1.0, 1.15],
+    },
+    Case {
         name: "transformer 64, 4 heads, 2 layers, context 64, batch 16",
         model: Model::Transformer {
             layers: 2,
@@ -58,6 +73,9 @@ pub(crate) const CASES: [Case; 5] = [
         goals: [0.90, 1.10],
     },
 ];
+
+/// How many classes pictures are told apart by.
+const CLASSES: usize = 10;
 
 impl Case {
     /// The same as PyTorch's side is told it.
@@ -81,6 +99,9 @@ impl Case {
                 "vocabulary": vocabulary,
                 "batch": self.batch,
             }),
+            Model::Cnn(side, channels) => {
+                serde_json::json!({"model": "cnn", "side": side, "channels": channels, "batch": self.batch})
+            }
         }
     }
 
@@ -107,6 +128,19 @@ impl Case {
                 let of_place = layers * (12 * width * width + width * (context + 1));
                 let head = width * vocabulary;
                 3.0 * 2.0 * (self.batch * context * (of_place + head)) as f64
+            }
+            Model::Cnn(side, channels) => {
+                let (mut side, mut inputs, mut first, mut all) = (side, 1, 0.0, 0.0);
+                for &outputs in channels {
+                    let flops = 2.0 * (self.batch * side * side * 9 * inputs * outputs) as f64;
+                    if inputs == 1 {
+                        first = flops;
+                    }
+                    all += flops;
+                    (side, inputs) = (side / 2, outputs);
+                }
+                all += 2.0 * (self.batch * side * side * inputs * CLASSES) as f64;
+                3.0 * all - first
             }
         }
     }

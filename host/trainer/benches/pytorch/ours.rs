@@ -11,7 +11,7 @@ use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
 use attune_trainer::data::{DataOptions, Dataset, Table, Text, TextOptions};
 use attune_trainer::trial::{EpochRecord, Goal, StepRecord, Telemetry, Trial, TrialSettings};
-use attune_trainer::{ModelSettings, TransformerSettings, use_threads};
+use attune_trainer::{CnnSettings, ModelSettings, TransformerSettings, use_threads};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::io::{BufRead, stdin};
@@ -84,8 +84,16 @@ pub(crate) fn answer(threads: usize) -> Result<(), Failure> {
 
 fn trial(case: &Case) -> Result<Trial, Failure> {
     let (model, data) = match case.model {
-        Model::Mlp([inputs, hidden @ .., _]) => (ModelSettings::mlp(hidden), rows(*inputs)?),
+        Model::Mlp([inputs, hidden @ .., _]) => (ModelSettings::mlp(hidden), rows(*inputs, None)?),
         Model::Mlp(_) => return Err("a network has two layers of units at least".into()),
+        Model::Cnn(side, channels) => {
+            let settings = CnnSettings {
+                channels: channels.to_vec(),
+                ..CnnSettings::default()
+            };
+            let data = rows(side * side, Some([side, side, 1]))?;
+            (ModelSettings::Cnn(settings), data)
+        }
         Model::Transformer {
             layers,
             heads,
@@ -120,7 +128,7 @@ fn trial(case: &Case) -> Result<Trial, Failure> {
 }
 
 /// So many numbers a row, and ten classes.
-fn rows(inputs: usize) -> Result<Dataset, Failure> {
+fn rows(inputs: usize, image: Option<[usize; 3]>) -> Result<Dataset, Failure> {
     let mut text: String = (0..inputs).map(|column| format!("p{column},")).collect();
     text.push_str("digit\n");
     for row in 0..4096_usize {
@@ -132,7 +140,11 @@ fn rows(inputs: usize) -> Result<Dataset, Failure> {
         let _ = writeln!(text, "{}", row % 10);
     }
     let table = Table::parse("rows.csv", text.as_bytes())?;
-    Ok(Dataset::prepare(&table, &DataOptions::of_target("digit"))?)
+    let options = DataOptions {
+        image,
+        ..DataOptions::of_target("digit")
+    };
+    Ok(Dataset::prepare(&table, &options)?)
 }
 
 /// A text of so many different characters, one of which stands for the unknown.

@@ -27,6 +27,22 @@ def mlp(widths):
     return Mlp(widths), torch.rand(4096, widths[0]), torch.randint(widths[-1], (4096,))
 
 
+class Cnn(nn.Module):
+    def __init__(self, side, channels):
+        super().__init__()
+        pairs = zip([1, *channels], channels)
+        self.stages = nn.ModuleList(nn.Conv2d(i, o, 3, padding=1) for i, o in pairs)
+        side //= 2 ** len(channels)
+        self.output = nn.Linear(channels[-1] * side * side, 10)
+
+    def forward(self, x):
+        for stage in self.stages:
+            x = F.max_pool2d(torch.relu(stage(x)), 2)
+        return self.output(x.flatten(1))
+
+
+def cnn(side, channels):
+    return Cnn(side, channels), torch.rand(4096, 1, side, side), torch.randint(10, (4096,))
 class Block(nn.Module):
     def __init__(self, width, heads):
         super().__init__()
@@ -67,6 +83,7 @@ def transformer(case):
 def trainer(case):
     model, rows, labels = {
         "mlp": lambda: mlp(case["widths"]),
+        "cnn": lambda: cnn(case["side"], case["channels"]),
         "transformer": lambda: transformer(case),
     }[case["model"]]()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)

@@ -65,6 +65,8 @@ pub struct ColumnReport {
 pub(crate) enum Encoding {
     /// One standardised number.
     Number { fill: f64, mean: f64, scale: f64 },
+    /// One number of a picture, by the mean and deviation of all of them.
+    Point { mean: f64, scale: f64 },
     /// One standardised 0 or 1.
     Truth { fill: f64, mean: f64, scale: f64 },
     /// Standardised days, then month and weekday as points on a circle.
@@ -85,7 +87,7 @@ impl Encoding {
     /// Whether a training cell has no value under this encoding.
     pub(crate) fn lacks_value(&self, cell: &str) -> bool {
         match self {
-            Encoding::Number { .. } => number(cell).is_none(),
+            Encoding::Number { .. } | Encoding::Point { .. } => number(cell).is_none(),
             Encoding::Truth { .. } | Encoding::Date { .. } | Encoding::OneHot { .. } => {
                 is_missing(cell)
             }

@@ -196,6 +196,34 @@ pub enum DataError {
         /// How many were dropped.
         dropped: usize,
     },
+    /// The columns are not as many as a picture's numbers.
+    #[error(
+        "{file}: `image = {image}` asks for {expected} columns of numbers beside the target, but there are {found}; correct `image`, or put the others into `ignore`"
+    )]
+    NoPicture {
+        /// The file.
+        file: String,
+        /// What was asked for.
+        image: String,
+        /// How many columns that are.
+        expected: String,
+        /// How many there are.
+        found: usize,
+    },
+    /// A cell of a picture is no number.
+    #[error(
+        "{file}:{line}: column `{column}` is `{cell}`, but every column of a picture holds numbers; mend the cell or put the column into `ignore`"
+    )]
+    PointNotNumeric {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+    },
     /// A part of the split would hold no rows.
     #[error(
         "{file}: {rows} usable rows leave the {part} part empty; add rows or give that part a larger share"

@@ -50,6 +50,10 @@ pub struct DataOptions {
     /// Columns to leave out.
     #[serde(default)]
     pub ignore: Vec<String>,
+    /// Height, width and channels of the pictures that the other columns are, line by line and
+    /// point by point: all numbers, and scaled together.
+    #[serde(default)]
+    pub image: Option<[usize; 3]>,
 }
 
 impl DataOptions {
@@ -61,6 +65,7 @@ impl DataOptions {
             shares: Shares::default(),
             seed: 0,
             ignore: Vec::new(),
+            image: None,
         }
     }
 }
@@ -143,7 +148,11 @@ impl Dataset {
         let columns: Vec<usize> = (0..table.headers().len())
             .filter(|column| !left_out.contains(column))
             .collect();
-        let (preprocessor, mut report) = Preprocessor::fit(table, &columns, &rows_of(&split.train));
+        let train = rows_of(&split.train);
+        let (preprocessor, mut report) = match options.image {
+            Some(sides) => Preprocessor::fit_picture(table, &columns, &train, sides)?,
+            None => Preprocessor::fit(table, &columns, &train),
+        };
         if preprocessor.width() == 0 {
             return Err(DataError::NoFeatures {
                 file: table.name().into(),
@@ -177,10 +186,10 @@ impl Dataset {
         Ok(Dataset {
             target: options.target.clone(),
             task,
-            preprocessor,
             report,
             notes,
-            fingerprint: fingerprint([&train, &valid, &test]),
+            fingerprint: fingerprint(preprocessor.shape(), [&train, &valid, &test]),
+            preprocessor,
             train,
             valid,
             test,
@@ -197,16 +206,19 @@ impl Dataset {
             features,
             targets: Targets::Following,
         });
+        let (preprocessor, context) = (Preprocessor::default(), options.context);
+        let task = Task::Text {
+            vocabulary,
+            context,
+        };
+        let shape = task.shape(preprocessor.shape());
         Ok(Dataset {
             target: "next token".into(),
-            task: Task::Text {
-                vocabulary,
-                context: options.context,
-            },
-            preprocessor: Preprocessor::default(),
+            task,
+            preprocessor,
             report: Vec::new(),
             notes: Vec::new(),
-            fingerprint: fingerprint([&train, &valid, &test]),
+            fingerprint: fingerprint(shape, [&train, &valid, &test]),
             train,
             valid,
             test,
@@ -247,7 +259,7 @@ impl Dataset {
 
     /// What the numbers of its rows are.
     pub fn shape(&self) -> Shape {
-        self.task.shape(self.preprocessor.width())
+        self.task.shape(self.preprocessor.shape())
     }
 
     /// One part's rows.
@@ -260,8 +272,13 @@ impl Dataset {
     }
 }
 
-fn fingerprint(parts: [&Samples; 3]) -> u32 {
+fn fingerprint(shape: Shape, parts: [&Samples; 3]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
+    if let Shape::Image { height, width, .. } = shape {
+        for side in [height, width] {
+            hasher.update(&(side as u64).to_le_bytes());
+        }
+    }
     for part in parts {
         // The checksum is fastest over long stretches.
         for reals in part.features.data().chunks(1024) {

@@ -1,8 +1,9 @@
 //! From text cells to finite numbers: fitted on training rows, applied to any table.
 
 use super::cell::{is_missing, number, truth};
-use super::column::{ColumnReport, Encoding, infer};
+use super::column::{ColumnAction, ColumnKind, ColumnReport, Encoding, infer, mean_and_scale};
 use super::error::DataError;
+use super::shape::Shape;
 use super::table::Table;
 use crate::random::{Purpose, below, shuffle, stream};
 use serde::{Deserialize, Serialize};
@@ -97,6 +98,9 @@ impl Features {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Preprocessor {
     columns: Vec<Column>,
+    /// Height, width and channels, where the columns are pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    image: Option<[usize; 3]>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -151,7 +155,81 @@ impl Preprocessor {
                 });
             }
         }
-        (Preprocessor { columns: fitted }, reports)
+        let preprocessor = Preprocessor {
+            columns: fitted,
+            image: None,
+        };
+        (preprocessor, reports)
+    }
+
+    /// Takes these columns for pictures of this height, width and number of channels.
+    ///
+    /// # Errors
+    /// Another number of columns than such a picture has, or a training cell that is no number.
+    pub(crate) fn fit_picture(
+        table: &Table,
+        columns: &[usize],
+        rows: &[usize],
+        sides: [usize; 3],
+    ) -> Result<(Self, Vec<ColumnReport>), DataError> {
+        let file = || table.name().to_owned();
+        let numbers = numbers_of(sides).filter(|&numbers| numbers == columns.len());
+        if numbers.is_none() || columns.is_empty() {
+            return Err(DataError::NoPicture {
+                file: file(),
+                image: format!("{sides:?}"),
+                expected: numbers_of(sides)
+                    .map_or_else(|| "too many".to_owned(), |numbers| numbers.to_string()),
+                found: columns.len(),
+            });
+        }
+        let mut values = Vec::with_capacity(columns.len() * rows.len());
+        for &row in rows {
+            for &column in columns {
+                let cell = table.cell(row, column);
+                let value = number(cell.trim()).ok_or_else(|| DataError::PointNotNumeric {
+                    file: file(),
+                    line: table.line(row),
+                    column: table.headers()[column].clone(),
+                    cell: cell.to_owned(),
+                })?;
+                values.push(value);
+            }
+        }
+        let (mean, scale) = mean_and_scale(&values);
+        let names = columns
+            .iter()
+            .map(|&column| table.headers()[column].clone());
+        let columns = names.clone().map(|name| Column {
+            name,
+            encoding: Encoding::Point { mean, scale },
+            marks_missing: false,
+        });
+        let reports = names.map(|column| ColumnReport {
+            column,
+            kind: ColumnKind::Numeric,
+            action: ColumnAction::Encoded,
+            detail: "a number of a picture, scaled as all of them".into(),
+        });
+        let preprocessor = Preprocessor {
+            columns: columns.collect(),
+            image: Some(sides),
+        };
+        Ok((preprocessor, reports.collect()))
+    }
+
+    /// What the features of a row are.
+    pub fn shape(&self) -> Shape {
+        match self.image {
+            Some(sides @ [height, width, channels]) if numbers_of(sides) == Some(self.width()) => {
+                Shape::Image {
+                    height,
+                    width,
+                    channels,
+                }
+            }
+            _ => Shape::Row(self.width()),
+        }
     }
 
     /// How many features a row becomes.
@@ -222,7 +300,7 @@ impl Preprocessor {
 impl Column {
     fn width(&self) -> usize {
         let own = match &self.encoding {
-            Encoding::Number { .. } | Encoding::Truth { .. } => 1,
+            Encoding::Number { .. } | Encoding::Point { .. } | Encoding::Truth { .. } => 1,
             Encoding::Date { .. } => 5,
             Encoding::OneHot { categories, other } => categories.len() + usize::from(*other),
         };
@@ -237,6 +315,12 @@ impl Column {
             Encoding::Number { fill, mean, scale } => {
                 let value = number(cell);
                 out[0] = standardised(value.unwrap_or(*fill), *mean, *scale);
+                value.is_some()
+            }
+            Encoding::Point { mean, scale } => {
+                // A point that is missing is like the mean of all.
+                let value = number(cell);
+                out[0] = deviations(value.unwrap_or(*mean), *mean, *scale) as f32;
                 value.is_some()
             }
             Encoding::Truth { fill, mean, scale } => {
@@ -286,9 +370,20 @@ impl Column {
 /// 2024, §3, though after another scaling): one wild cell, or a column that is nearly constant, then
 /// cannot drown the others.
 fn standardised(value: f64, mean: f64, scale: f64) -> f32 {
-    // The square of anything beyond would overflow.
-    let z = ((value - mean) / scale).clamp(-1e6, 1e6);
+    let z = deviations(value, mean, scale);
     (z / (1.0 + (z / FARTHEST).powi(2)).sqrt()) as f32
+}
+
+fn deviations(value: f64, mean: f64, scale: f64) -> f64 {
+    // The square of anything beyond would overflow.
+    ((value - mean) / scale).clamp(-1e6, 1e6)
+}
+
+/// How many numbers a picture has; nothing where that overflows.
+fn numbers_of(sides: [usize; 3]) -> Option<usize> {
+    sides
+        .into_iter()
+        .try_fold(1_usize, |numbers, side| numbers.checked_mul(side))
 }
 
 #[cfg(test)]

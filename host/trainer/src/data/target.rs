@@ -71,10 +71,10 @@ impl Task {
         }
     }
 
-    /// What the numbers of a row are, where rows of a table have so many.
-    pub(crate) fn shape(&self, numbers: usize) -> Shape {
+    /// What the numbers of a row are, where a table's rows become such.
+    pub(crate) fn shape(&self, of_table: Shape) -> Shape {
         match self {
-            Task::Classification { .. } | Task::Regression { .. } => Shape::Row(numbers),
+            Task::Classification { .. } | Task::Regression { .. } => of_table,
             Task::Text {
                 vocabulary,
                 context,

@@ -2,6 +2,7 @@
 
 use super::row::folded;
 use super::{exp, wide};
+use crate::model::Loss;
 
 /// The mean over rows of the cross entropy in nats between softmax(logits) and the labels, with a
 /// share of `smoothing` of each label spread evenly over all classes (Szegedy et al. 2016, §7). Its
@@ -92,15 +93,26 @@ fn highest(row: &[f32]) -> f32 {
     rest.iter().copied().fold(folded(most, higher), higher)
 }
 
-/// The mean over rows of the squared difference; its slopes take the outputs' place.
-pub(crate) fn squared_error(outputs: &mut [f32], targets: &[f32]) -> f32 {
-    let rows = targets.len() as f64;
-    let scale = (2.0 / rows) as f32;
+/// The mean over rows of a loss of the difference; its slopes take the outputs' place.
+pub(crate) fn difference_loss(loss: Loss, outputs: &mut [f32], targets: &[f32]) -> f32 {
+    let scale = (1.0 / targets.len() as f64) as f32;
     let mut sum = 0.0_f64;
     for (output, target) in outputs.iter_mut().zip(targets) {
-        let difference = *output - target;
-        sum += f64::from(difference * difference);
-        *output = scale * difference;
+        let (value, slope) = of_difference(loss, *output - target);
+        sum += f64::from(value);
+        *output = slope * scale;
     }
-    (sum / rows) as f32
+    (sum / targets.len() as f64) as f32
+}
+
+/// The loss of a difference, and its slope.
+pub(crate) fn of_difference(loss: Loss, difference: f32) -> (f32, f32) {
+    let size = difference.abs();
+    match loss {
+        Loss::Squared => (difference * difference, 2.0 * difference),
+        Loss::Huber if size > 1.0 => (size - 0.5, difference.signum()),
+        Loss::Huber => (0.5 * difference * difference, difference),
+        Loss::Absolute if difference == 0.0 => (0.0, 0.0),
+        Loss::Absolute => (size, difference.signum()),
+    }
 }

@@ -17,7 +17,7 @@ pub(crate) use function::{exp, softmax};
 pub(crate) use level::wide;
 #[cfg(test)]
 pub(crate) use level::{Level, at_level};
-pub(crate) use loss::{cross_entropy, soft, squared_error};
+pub(crate) use loss::{cross_entropy, difference_loss, of_difference, soft};
 pub(crate) use product::{Matrix, MatrixMut, Onto, multiply};
 pub(crate) use reduce::{abs_max, dot, norm_sq};
 pub(crate) use row::{row_dot, row_sum};
@@ -29,3 +29,23 @@ pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
         *sum += value;
     }
 }
+
+/// Multiplies each value by a factor.
+pub(crate) fn scale(values: &mut [f32], factor: f32) {
+    wide(
+        #[inline(always)]
+        || values.iter_mut().for_each(|value| *value *= factor),
+    );
+}
+
+/// Moves each mean by this share of the way to its value.
+pub(crate) fn approach(means: &mut [f32], values: &[f32], share: f32) {
+    let each = means.iter_mut().zip(values);
+    wide(
+        #[inline(always)]
+        || each.for_each(|(mean, value)| *mean += share * (value - *mean)),
+    );
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use super::{Backward, Forward, Layer, Slot};
 use crate::kernel::{Activation, Matrix, MatrixMut, Onto, add, multiply, wide};
 use crate::model::{Kind, Plan, Start};
+use crate::plain::Plain;
 
 /// A linear map with bias and activation, of the last dimension.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub(crate) struct Inputs {
 impl Inputs {
     /// He et al. 2015 (§2.2) before a rectifier and its smooth kin, Glorot and Bengio 2010 (eq. 16)
     /// before tanh and at the output; both uniform.
-    fn bound(self) -> f64 {
+    pub(super) fn bound(self) -> f64 {
         let rectified = self
             .before
             .is_some_and(|activation| activation != Activation::Tanh);
@@ -88,7 +89,30 @@ impl Dense {
     }
 }
 
+impl Dense {
+    /// How many numbers come in and go out.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.inputs, self.outputs)
+    }
+
+    pub(crate) fn weight(&self) -> &Slot {
+        &self.weight
+    }
+
+    pub(crate) fn bias(&self) -> Option<&Slot> {
+        self.bias.as_ref()
+    }
+
+    pub(crate) fn activation(&self) -> Option<Activation> {
+        self.activation
+    }
+}
+
 impl Layer for Dense {
+    fn plain(&self) -> Option<Plain<'_>> {
+        Some(Plain::Dense(self))
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs / self.inputs * self.outputs
     }

@@ -2,7 +2,9 @@
 
 use super::{Backward, Forward, Layer};
 use crate::kernel::wide;
+use crate::plain::Plain;
 use rand::Rng;
+use rand::rngs::ChaCha8Rng;
 
 /// In training 0 in place of a share of the units, and the others scaled up so that the expectation
 /// stays (Srivastava et al. 2014, §10, inverted); otherwise nothing.
@@ -24,9 +26,33 @@ impl Dropout {
             drawn: Vec::new(),
         })
     }
+
+    /// The mask that the next pass would draw.
+    pub(crate) fn draw(&self, noise: &mut ChaCha8Rng, mask: &mut [f32]) {
+        draw(self.threshold, noise, &mut vec![0; 2 * mask.len()], mask);
+    }
+}
+
+/// Draws a mask: 0, or what keeps the expectation.
+fn draw(threshold: u32, noise: &mut ChaCha8Rng, drawn: &mut [u8], mask: &mut [f32]) {
+    noise.fill_bytes(drawn);
+    let keep = 65_536.0 / (65_536 - threshold) as f32;
+    wide(
+        #[inline(always)]
+        || {
+            for (mask, pair) in mask.iter_mut().zip(drawn.as_chunks::<2>().0) {
+                let is_out = u32::from(u16::from_le_bytes(*pair)) < threshold;
+                *mask = if is_out { 0.0 } else { keep };
+            }
+        },
+    );
 }
 
 impl Layer for Dropout {
+    fn plain(&self) -> Option<Plain<'_>> {
+        Some(Plain::Dropout(self))
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs
     }
@@ -36,23 +62,15 @@ impl Layer for Dropout {
             y.copy_from_slice(x);
             return;
         };
-        self.drawn.resize(2 * x.len(), 0);
-        noise.fill_bytes(&mut self.drawn);
         self.mask.resize(x.len(), 0.0);
-        let keep = 65_536.0 / (65_536 - self.threshold) as f32;
-        let Dropout {
-            threshold,
-            mask,
-            drawn,
-        } = self;
+        self.drawn.resize(2 * x.len(), 0);
+        draw(self.threshold, noise, &mut self.drawn, &mut self.mask);
+        let mask = &self.mask;
         wide(
             #[inline(always)]
             || {
-                let drawn = drawn.as_chunks::<2>().0.iter();
-                for (((y, x), mask), pair) in y.iter_mut().zip(x).zip(mask).zip(drawn) {
-                    let is_out = u32::from(u16::from_le_bytes(*pair)) < *threshold;
-                    *mask = if is_out { 0.0 } else { keep };
-                    *y = x * *mask;
+                for ((y, x), mask) in y.iter_mut().zip(x).zip(mask) {
+                    *y = x * mask;
                 }
             },
         );
@@ -94,6 +112,7 @@ mod tests {
             let mut out = vec![0.0; 10_000];
             let mut pass = Forward {
                 groups: &[],
+                buffers: &mut [],
                 noise: step.map(|step| stream(0, Purpose::Dropout, step)),
             };
             dropout.forward(&[1.0; 10_000], &mut out, &mut pass);

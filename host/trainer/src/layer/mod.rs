@@ -4,23 +4,35 @@
 //! is told to: buffers belong to the [`Sequence`] that holds it and are used again at every step. It
 //! keeps what its backward pass needs and cannot be had from its input and output.
 
+mod activate;
 mod attention;
+mod batch_norm;
+mod conv;
 mod dense;
 mod dropout;
 mod embedding;
 mod layer_norm;
+mod picture;
+mod pool;
 mod residual;
 mod sequence;
 
+pub(crate) use activate::Activate;
 pub(crate) use attention::{Attention, Heads};
+pub(crate) use batch_norm::BatchNorm;
+pub(crate) use conv::{Conv, Window};
 pub(crate) use dense::{Dense, Inputs};
 pub(crate) use dropout::Dropout;
 pub(crate) use embedding::Embedding;
 pub(crate) use layer_norm::LayerNorm;
+pub(crate) use picture::Picture;
+pub use pool::Pooling;
+pub(crate) use pool::{GlobalAverage, Pool};
 pub(crate) use residual::Residual;
 pub(crate) use sequence::Sequence;
 
 use crate::model::Group;
+use crate::plain::Plain;
 use rand::rngs::ChaCha8Rng;
 use std::fmt::Debug;
 use std::ops::Range;
@@ -41,6 +53,8 @@ impl Slot {
 /// One pass over a batch.
 pub(crate) struct Forward<'a> {
     pub(crate) groups: &'a [Group],
+    /// What layers remember from one batch to the next: a training pass may change it.
+    pub(crate) buffers: &'a mut [f32],
     /// Where masks are drawn from in a training step; none where predictions are made.
     pub(crate) noise: Option<ChaCha8Rng>,
 }
@@ -69,8 +83,18 @@ impl Backward<'_> {
 
 /// A part of a network. Its passes come in pairs: forward in training, then backward.
 pub(crate) trait Layer: Debug + Send {
+    /// What it is made of, where it can be computed by plain operations too.
+    fn plain(&self) -> Option<Plain<'_>> {
+        None
+    }
+
     /// How many numbers come out for as many of one row.
     fn width(&self, inputs: usize) -> usize;
+
+    /// How many numbers it keeps and gives out for as many of one row.
+    fn kept(&self, inputs: usize) -> usize {
+        self.width(inputs)
+    }
 
     /// Writes every number of `y`.
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>);

@@ -1,20 +1,24 @@
-//! A way past some layers.
+//! x + g(x).
 
-use super::{Backward, Forward, Layer, Sequence};
+use super::{Backward, Dense, Forward, Layer, Sequence};
 use crate::kernel::{add, wide};
 
-/// y = x + f(x), for layers f that change no width and whose last has no activation.
+/// What layers make of x, and x itself or a linear map of it (He et al. 2015, eq. 1 and 2).
 #[derive(Debug)]
 pub(crate) struct Residual {
     inner: Sequence,
-    /// The slopes on their way through f, which may change them.
+    /// What makes x as wide as the rest; without an activation.
+    projection: Option<Dense>,
+    made: Vec<f32>,
     slopes: Vec<f32>,
 }
 
 impl Residual {
-    pub(crate) fn new(inner: Sequence) -> Self {
+    pub(crate) fn new(inner: Sequence, projection: Option<Dense>) -> Self {
         Residual {
             inner,
+            projection,
+            made: Vec::new(),
             slopes: Vec::new(),
         }
     }
@@ -22,14 +26,24 @@ impl Residual {
 
 impl Layer for Residual {
     fn width(&self, inputs: usize) -> usize {
-        inputs
+        self.inner.width(inputs)
+    }
+
+    fn kept(&self, inputs: usize) -> usize {
+        self.inner.kept(inputs) + self.inner.width(inputs)
     }
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
-        self.inner.forward(x, y, pass);
+        match &mut self.projection {
+            Some(projection) => projection.forward(x, y, pass),
+            None => y.copy_from_slice(x),
+        }
+        self.made.resize(y.len(), 0.0);
+        self.inner.forward(x, &mut self.made, pass);
+        let made = &self.made;
         wide(
             #[inline(always)]
-            || add(y, x),
+            || add(y, made),
         );
     }
 
@@ -38,20 +52,29 @@ impl Layer for Residual {
         x: &[f32],
         _: &[f32],
         dy: &mut [f32],
-        dx: Option<&mut [f32]>,
+        mut dx: Option<&mut [f32]>,
         pass: &mut Backward<'_>,
     ) {
-        let Some(dx) = dx else {
-            self.inner.backward(x, &[], dy, None, pass);
-            return;
-        };
-        self.slopes.clear();
-        self.slopes.extend_from_slice(dy);
+        self.slopes.resize(dy.len(), 0.0);
+        self.slopes.copy_from_slice(dy);
+        let slopes = &mut self.slopes;
         self.inner
-            .backward(x, &[], &mut self.slopes, Some(&mut *dx), pass);
-        wide(
-            #[inline(always)]
-            || add(dx, dy),
-        );
+            .backward(x, &self.made, slopes, dx.as_deref_mut(), pass);
+        match (&mut self.projection, dx) {
+            (Some(projection), Some(dx)) => {
+                slopes.resize(dx.len(), 0.0);
+                projection.backward(x, &[], dy, Some(slopes), pass);
+                wide(
+                    #[inline(always)]
+                    || add(dx, slopes),
+                );
+            }
+            (Some(projection), None) => projection.backward(x, &[], dy, None, pass),
+            (None, Some(dx)) => wide(
+                #[inline(always)]
+                || add(dx, dy),
+            ),
+            (None, None) => {}
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Layers one after another.
 
 use super::{Backward, Forward, Layer};
+use crate::plain::Plain;
 
 /// Layers, each of which takes in what the one before gives out.
 #[derive(Debug, Default)]
@@ -18,23 +19,33 @@ impl Sequence {
         self.between.resize_with(self.layers.len() - 1, Vec::new);
     }
 
-    /// How many numbers stand between its layers for one row of so many.
-    pub(crate) fn kept(&self, inputs: usize) -> usize {
-        let mut width = inputs;
-        let mut kept = 0;
-        for layer in &self.layers {
-            width = layer.width(width);
-            kept += width;
-        }
-        kept
+    /// Adds all layers of another.
+    pub(crate) fn append(&mut self, mut other: Sequence) {
+        self.layers.append(&mut other.layers);
+        let between = self.layers.len().saturating_sub(1);
+        self.between.resize_with(between, Vec::new);
     }
 }
 
 impl Layer for Sequence {
+    fn plain(&self) -> Option<Plain<'_>> {
+        Some(Plain::Sequence(&self.layers))
+    }
+
     fn width(&self, inputs: usize) -> usize {
         self.layers
             .iter()
             .fold(inputs, |width, layer| layer.width(width))
+    }
+
+    fn kept(&self, inputs: usize) -> usize {
+        let mut width = inputs;
+        let mut kept = 0;
+        for layer in &self.layers {
+            kept += layer.kept(width);
+            width = layer.width(width);
+        }
+        kept
     }
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {

@@ -1,17 +1,25 @@
 //! Networks whose shape is chosen at run time.
 
+mod cnn;
 mod mlp;
 mod parameters;
 mod settings;
+mod tabular_resnet;
 mod transformer;
 
-pub(crate) use parameters::{Group, Kind, NamedTensor, Plan, Start};
-pub use settings::{MlpSettings, ModelSettings, TransformerSettings};
+pub(crate) use parameters::{Buffers, Group, Kind, NamedTensor, Plan, Start};
+pub use settings::{
+    CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
+    TransformerSettings,
+};
 
 use crate::data::{Features, Shape, Targets};
-use crate::kernel::{cross_entropy, squared_error};
+use crate::kernel::{cross_entropy, difference_loss, scale};
 use crate::layer::{Backward, Forward, Layer, Sequence};
+use crate::plain;
 use crate::random::{Purpose, stream};
+use dfdx::prelude::Cpu;
+use rand::rngs::ChaCha8Rng;
 
 /// Numbers that predicting may keep between layers at once: enough to keep the products efficient,
 /// and little memory.
@@ -32,6 +40,10 @@ impl Architecture {
         let mut plan = Plan::default();
         let layers = match &self.model {
             ModelSettings::Mlp(settings) => mlp::layers(settings, self, dropout, &mut plan),
+            ModelSettings::Cnn(settings) => cnn::layers(settings, self, dropout, &mut plan),
+            ModelSettings::TabularResnet(settings) => {
+                tabular_resnet::layers(settings, self, dropout, &mut plan)
+            }
             ModelSettings::Transformer(settings) => {
                 transformer::layers(settings, self, dropout, &mut plan)
             }
@@ -58,13 +70,63 @@ pub(crate) struct Batch<'a> {
     pub(crate) targets: &'a Targets,
 }
 
-/// What a training step's loss is made with.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Noise {
+/// What is minimised.
+#[derive(Debug, Clone)]
+pub(crate) struct Aim {
     pub(crate) label_smoothing: f32,
+    /// How much each class counts, where that is not the same.
+    pub(crate) class_weights: Option<Vec<f32>>,
+    pub(crate) loss: Loss,
+}
+
+impl Aim {
+    /// How much rows count together in a mean loss.
+    pub(crate) fn weight(&self, rows: &[u32], targets: &Targets) -> f64 {
+        match (targets, &self.class_weights) {
+            (Targets::Classes(labels), Some(weights)) => {
+                let label = |row: &u32| labels[*row as usize] as usize;
+                rows.iter().map(|row| f64::from(weights[label(row)])).sum()
+            }
+            _ => rows.len() as f64,
+        }
+    }
+}
+
+/// One batch's part in a step.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Share {
     pub(crate) seed: u64,
-    /// Which step's masks to draw.
-    pub(crate) step: u64,
+    /// Which batch's masks to draw.
+    pub(crate) batch: u64,
+    /// What its mean loss counts in the step's.
+    pub(crate) of_step: f64,
+    /// Whether its gradients are added to those of the batches before.
+    pub(crate) adds: bool,
+}
+
+impl Share {
+    /// What its masks are drawn from.
+    pub(crate) fn noise(&self) -> ChaCha8Rng {
+        stream(self.seed, Purpose::Dropout, self.batch)
+    }
+}
+
+/// What the outputs should be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Truth<'a> {
+    /// A class for each place.
+    Classes(&'a [u32]),
+    Numbers(&'a [f32]),
+}
+
+/// All that a training pass is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Task<'a> {
+    pub(crate) input: &'a [f32],
+    pub(crate) rows: usize,
+    pub(crate) truth: Truth<'a>,
+    pub(crate) aim: &'a Aim,
+    pub(crate) share: Share,
 }
 
 /// A network with its parameters.
@@ -73,10 +135,53 @@ pub(crate) struct Network {
     architecture: Architecture,
     layers: Sequence,
     groups: Vec<Group>,
-    input: Vec<f32>,
+    buffers: Buffers,
+    engine: Engine,
+    gathered: Gathered,
     output: Vec<f32>,
+}
+
+/// What computes a network's passes.
+#[derive(Debug)]
+enum Engine {
+    /// Our own operations for CPUs.
+    Own,
+    /// Plain operations of dfdx.
+    Dfdx(Cpu),
+}
+
+/// A batch's numbers side by side.
+#[derive(Debug, Default)]
+struct Gathered {
+    input: Vec<f32>,
     labels: Vec<u32>,
     numbers: Vec<f32>,
+}
+
+impl Gathered {
+    fn fill(&mut self, batch: &Batch<'_>) {
+        self.input.clear();
+        for &row in batch.rows {
+            let row = batch.features.row(row as usize);
+            self.input.extend_from_slice(row);
+        }
+        let rows = batch.rows.iter().map(|&row| row as usize);
+        match batch.targets {
+            Targets::Classes(labels) => {
+                self.labels.clear();
+                self.labels.extend(rows.map(|row| labels[row]));
+            }
+            Targets::Numbers(numbers) => {
+                self.numbers.clear();
+                self.numbers.extend(rows.map(|row| numbers[row]));
+            }
+            Targets::Following => {
+                let tokens = rows.flat_map(|row| batch.features.following(row));
+                self.labels.clear();
+                self.labels.extend(tokens.map(|&token| token as u32));
+            }
+        }
+    }
 }
 
 impl Network {
@@ -87,12 +192,22 @@ impl Network {
         Network {
             architecture,
             layers,
+            buffers: plan.buffers().clone(),
             groups: plan.draw(seed),
-            input: Vec::new(),
+            engine: Engine::Own,
+            gathered: Gathered::default(),
             output: Vec::new(),
-            labels: Vec::new(),
-            numbers: Vec::new(),
         }
+    }
+
+    /// Computes it by plain operations of dfdx from here on; false where it has a part that is not
+    /// known there.
+    pub(crate) fn use_dfdx(&mut self) -> bool {
+        let is_known = plain::knows(&self.layers);
+        if is_known {
+            self.engine = Engine::Dfdx(Cpu::default());
+        }
+        is_known
     }
 
     pub(crate) fn architecture(&self) -> &Architecture {
@@ -108,88 +223,145 @@ impl Network {
         &mut self.groups
     }
 
-    /// The mean loss of a batch; its gradients go into one slice a group.
+    /// What is no parameter.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
+    }
+
+    /// The same, to change their values.
+    pub(crate) fn buffers_mut(&mut self) -> &mut Buffers {
+        &mut self.buffers
+    }
+
+    #[cfg(test)]
+    pub(crate) fn layers(&self) -> &dyn Layer {
+        &self.layers
+    }
+
+    /// The mean loss of a batch; its share of the step's gradients goes into one slice a group.
+    ///
+    /// # Errors
+    /// The device's.
     pub(crate) fn learn(
         &mut self,
         batch: Batch<'_>,
-        noise: Noise,
+        aim: &Aim,
+        share: Share,
         gradients: &mut [Vec<f32>],
-    ) -> f32 {
-        self.input.clear();
-        for &row in batch.rows {
-            let row = batch.features.row(row as usize);
-            self.input.extend_from_slice(row);
-        }
-        let outputs = batch.rows.len() * self.architecture.predicted();
-        self.output.resize(outputs, 0.0);
+    ) -> Result<f32, String> {
+        let mut gathered = std::mem::take(&mut self.gathered);
+        gathered.fill(&batch);
+        let truth = match batch.targets {
+            Targets::Classes(_) | Targets::Following => Truth::Classes(&gathered.labels),
+            Targets::Numbers(_) => Truth::Numbers(&gathered.numbers),
+        };
+        let task = Task {
+            input: &gathered.input,
+            rows: batch.rows.len(),
+            truth,
+            aim,
+            share,
+        };
+        let loss = match &self.engine {
+            Engine::Own => Ok(self.pass(&task, gradients)),
+            Engine::Dfdx(device) => {
+                let outputs = self.architecture.outputs;
+                plain::learn(
+                    device,
+                    &self.layers,
+                    &self.groups,
+                    outputs,
+                    &task,
+                    gradients,
+                )
+            }
+        };
+        self.gathered = gathered;
+        loss
+    }
+
+    /// The same by our own operations.
+    pub(crate) fn pass(&mut self, task: &Task<'_>, gradients: &mut [Vec<f32>]) -> f32 {
+        let &Task {
+            input,
+            rows,
+            truth,
+            aim,
+            share,
+        } = task;
+        let outputs = &mut self.output;
+        outputs.resize(rows * self.architecture.predicted(), 0.0);
         let mut forward = Forward {
             groups: &self.groups,
-            noise: Some(stream(noise.seed, Purpose::Dropout, noise.step)),
+            buffers: &mut self.buffers.values,
+            noise: Some(share.noise()),
         };
-        self.layers
-            .forward(&self.input, &mut self.output, &mut forward);
+        self.layers.forward(input, outputs, &mut forward);
         // The last layer has no activation, so its way back needs no outputs; they become slopes.
-        let outputs = &mut self.output;
-        let loss = match batch.targets {
-            Targets::Classes(labels) => {
-                self.labels.clear();
-                self.labels
-                    .extend(batch.rows.iter().map(|&row| labels[row as usize]));
-                cross_entropy(outputs, &self.labels, noise.label_smoothing, None)
+        let loss = match truth {
+            Truth::Classes(labels) => {
+                let weights = aim.class_weights.as_deref();
+                cross_entropy(outputs, labels, aim.label_smoothing, weights)
             }
-            Targets::Following => {
-                self.labels.clear();
-                for &row in batch.rows {
-                    let tokens = batch.features.following(row as usize).iter();
-                    self.labels.extend(tokens.map(|&token| token as u32));
-                }
-                cross_entropy(outputs, &self.labels, noise.label_smoothing, None)
-            }
-            Targets::Numbers(numbers) => {
-                self.numbers.clear();
-                self.numbers
-                    .extend(batch.rows.iter().map(|&row| numbers[row as usize]));
-                squared_error(outputs, &self.numbers)
-            }
+            Truth::Numbers(numbers) => difference_loss(aim.loss, outputs, numbers),
         };
+        if share.of_step != 1.0 {
+            scale(outputs, share.of_step as f32);
+        }
         let mut backward = Backward {
             groups: &self.groups,
             gradients,
-            adds: false,
+            adds: share.adds,
         };
         self.layers
-            .backward(&self.input, &[], outputs, None, &mut backward);
+            .backward(input, &[], outputs, None, &mut backward);
         loss
     }
 
     /// The outputs for every row: logits, or standardised numbers.
-    pub(crate) fn predict(&mut self, features: &Features) -> Vec<f32> {
-        let (inputs, outputs) = (features.width(), self.architecture.predicted());
-        let mut predicted = vec![0.0; features.rows() * outputs];
+    ///
+    /// # Errors
+    /// The device's.
+    pub(crate) fn predict(&mut self, features: &Features) -> Result<Vec<f32>, String> {
+        let inputs = features.width();
+        let mut predicted = Vec::with_capacity(features.rows() * self.architecture.predicted());
         let kept = self.layers.kept(inputs).max(1);
         let rows = (EVALUATION_NUMBERS / kept).max(1);
+        // What stands behind a text's last row belongs to none.
+        let numbers = &features.data()[..features.rows() * inputs];
+        for batch in numbers.chunks(rows * inputs) {
+            let outputs = match &self.engine {
+                Engine::Own => self.outputs(batch, batch.len() / inputs),
+                Engine::Dfdx(device) => plain::predict(device, &self.layers, &self.groups, batch)?,
+            };
+            predicted.extend_from_slice(&outputs);
+        }
+        Ok(predicted)
+    }
+
+    /// The same for few rows, by our own operations.
+    pub(crate) fn outputs(&mut self, input: &[f32], rows: usize) -> Vec<f32> {
+        let mut outputs = vec![0.0; rows * self.architecture.predicted()];
         let mut forward = Forward {
             groups: &self.groups,
+            buffers: &mut self.buffers.values,
             noise: None,
         };
-        let numbers = &features.data()[..features.rows() * inputs];
-        let batches = numbers.chunks(rows * inputs);
-        for (rows, out) in batches.zip(predicted.chunks_mut(rows * outputs)) {
-            self.layers.forward(rows, out, &mut forward);
-        }
-        predicted
+        self.layers.forward(input, &mut outputs, &mut forward);
+        outputs
     }
 
-    /// All parameters, group after group.
+    /// All parameters, group after group, and last what is no parameter.
     pub(crate) fn weights(&self) -> Vec<Vec<f32>> {
-        let groups = self.groups.iter();
-        groups.map(|group| group.values.clone()).collect()
+        let groups = self.groups.iter().map(|group| &group.values);
+        groups.chain([&self.buffers.values]).cloned().collect()
     }
 
-    /// Puts parameters of the same sizes in place of the current ones.
+    /// Puts numbers of the same sizes in place of the current ones.
     pub(crate) fn set_weights(&mut self, weights: &[Vec<f32>]) {
-        for (group, values) in self.groups.iter_mut().zip(weights) {
-            group.values.copy_from_slice(values);
+        let groups = self.groups.iter_mut().map(|group| &mut group.values);
+        for (place, values) in groups.chain([&mut self.buffers.values]).zip(weights) {
+            place.copy_from_slice(values);
         }
     }
 }

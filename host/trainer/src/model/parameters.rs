@@ -15,13 +15,16 @@ pub(crate) enum Kind {
     Weight,
     /// What is added.
     Bias,
-    /// Gains and biases that follow a normalisation.
+    /// Factors and what is added after a normalisation.
     Norm,
     /// Vectors that stand for something.
     Embedding,
 }
 
 impl Kind {
+    /// All of them.
+    pub(crate) const ALL: [Kind; 4] = [Kind::Weight, Kind::Bias, Kind::Norm, Kind::Embedding];
+
     /// The group's name.
     pub(crate) fn group(self) -> &'static str {
         match self {
@@ -65,7 +68,16 @@ pub(crate) struct Plan {
     groups: Vec<PlannedGroup>,
     /// How many tensors are drawn at random: the next one's stream.
     drawn: u64,
+    buffers: Buffers,
     overflowed: bool,
+}
+
+/// What a network remembers from one batch to the next and does not learn by gradients.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Buffers {
+    /// All their numbers.
+    pub(crate) values: Vec<f32>,
+    pub(crate) tensors: Vec<NamedTensor>,
 }
 
 #[derive(Debug)]
@@ -125,6 +137,24 @@ impl Plan {
         self.drawn += u64::from(!matches!(start, Start::Equal(_)));
         planned.tensors.push((tensor, start, stream));
         Slot { group, range }
+    }
+
+    /// Plans a tensor that is no parameter, all at this number, and says where its numbers will be.
+    pub(crate) fn buffer(&mut self, name: String, shape: &[usize], start: f32) -> Range<usize> {
+        let from = self.buffers.values.len();
+        let range = from..from + shape.iter().product::<usize>();
+        self.buffers.values.resize(range.end, start);
+        self.buffers.tensors.push(NamedTensor {
+            name,
+            shape: shape.to_vec(),
+            range: range.clone(),
+        });
+        range
+    }
+
+    /// What the network is to remember.
+    pub(crate) fn buffers(&self) -> &Buffers {
+        &self.buffers
     }
 
     /// The groups' kinds and sizes.

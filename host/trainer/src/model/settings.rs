@@ -1,6 +1,8 @@
 //! What models there are, and their shapes as users choose them.
 
+use crate::data::Shape;
 use crate::kernel::Activation;
+use crate::layer::Pooling;
 use crate::trial::SettingsError;
 use crate::trial::require;
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,22 @@ use serde::{Deserialize, Serialize};
 const MAX_LAYERS: usize = 32;
 /// The widest hidden layer.
 const MAX_WIDTH: usize = 16_384;
+/// The largest side of a convolution's kernel.
+const MAX_KERNEL: usize = 15;
+
+/// What is minimised where a number is predicted, of the difference in standard deviations of the
+/// training target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Its square.
+    #[default]
+    Squared,
+    /// Half its square up to 1, and from there on straight (Huber 1964): far-off rows pull less.
+    Huber,
+    /// Its magnitude.
+    Absolute,
+}
 /// The largest factor of a transformer's dense pair.
 const MAX_FACTOR: usize = 16;
 
@@ -18,8 +36,25 @@ const MAX_FACTOR: usize = 16;
 pub enum ModelSettings {
     /// Dense layers one after another.
     Mlp(MlpSettings),
+    /// Convolutions over pictures.
+    Cnn(CnnSettings),
+    /// Blocks of dense layers that add to what comes in.
+    TabularResnet(TabularResnetSettings),
     /// A decoder of text: attention over the tokens before, and dense layers, in turns.
     Transformer(TransformerSettings),
+}
+
+/// What normalises the numbers between layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NormKind {
+    /// Nothing.
+    #[default]
+    None,
+    /// Mean and variance of each number over the batch (Ioffe and Szegedy 2015).
+    Batch,
+    /// Mean and variance of each row's numbers (Ba, Kiros and Hinton 2016).
+    Layer,
 }
 
 /// A multi-layer perceptron.
@@ -30,6 +65,74 @@ pub struct MlpSettings {
     pub hidden: Vec<usize>,
     /// What follows each hidden layer.
     pub activation: Activation,
+    /// What stands between a hidden layer and its activation.
+    pub norm: NormKind,
+    /// Whether each hidden layer adds to what comes into it.
+    pub residual: bool,
+}
+
+/// A convolutional network: in each stage a convolution with norm and activation, then pooling that
+/// halves the picture; then dense layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CnnSettings {
+    /// Channels of each stage.
+    pub channels: Vec<usize>,
+    /// The side of every kernel, an odd number.
+    pub kernel: usize,
+    /// Whether batch norm follows each convolution.
+    pub norm: bool,
+    /// Whether a stage is two convolutions that add to what comes in (He et al. 2015, §3.2).
+    pub residual: bool,
+    /// What follows each convolution and the hidden dense layer.
+    pub activation: Activation,
+    /// What ends each stage.
+    pub pooling: Pooling,
+    /// Whether the last stage's points are averaged before the dense layers, so that there are far
+    /// fewer weights.
+    pub global_average: bool,
+    /// Units of a dense layer before the last one; none leaves it out.
+    pub hidden: Option<usize>,
+}
+
+impl Default for CnnSettings {
+    fn default() -> Self {
+        CnnSettings {
+            channels: vec![8, 16],
+            kernel: 3,
+            norm: false,
+            residual: false,
+            activation: Activation::Relu,
+            pooling: Pooling::Max,
+            global_average: false,
+            hidden: None,
+        }
+    }
+}
+
+/// A residual network for rows without an order (Gorishniy et al. 2021, §3.2).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TabularResnetSettings {
+    /// How many blocks.
+    pub blocks: usize,
+    /// Numbers that pass from block to block.
+    pub width: usize,
+    /// Units inside a block.
+    pub hidden: usize,
+    /// What stands inside a block and before the last layer.
+    pub activation: Activation,
+}
+
+impl Default for TabularResnetSettings {
+    fn default() -> Self {
+        TabularResnetSettings {
+            blocks: 2,
+            width: 128,
+            hidden: 256,
+            activation: Activation::Relu,
+        }
+    }
 }
 
 impl Default for MlpSettings {
@@ -37,6 +140,8 @@ impl Default for MlpSettings {
         MlpSettings {
             hidden: vec![128, 64],
             activation: Activation::Relu,
+            norm: NormKind::None,
+            residual: false,
         }
     }
 }
@@ -124,25 +229,106 @@ impl ModelSettings {
     /// # Errors
     /// The first setting outside its range.
     pub(crate) fn check(&self) -> Result<(), SettingsError> {
+        let widths = |setting, widths: &[usize], fewest: usize| {
+            require(
+                (fewest..=MAX_LAYERS).contains(&widths.len())
+                    && widths.iter().all(|width| (1..=MAX_WIDTH).contains(width)),
+                setting,
+                format!("{widths:?}"),
+                match fewest {
+                    0 => format!("at most {MAX_LAYERS} widths from 1 to {MAX_WIDTH}"),
+                    _ => format!("{fewest} to {MAX_LAYERS} widths from 1 to {MAX_WIDTH}"),
+                },
+            )
+        };
+        let width = |setting, width: usize| {
+            require(
+                (1..=MAX_WIDTH).contains(&width),
+                setting,
+                width,
+                format!("from 1 to {MAX_WIDTH}"),
+            )
+        };
         match self {
-            ModelSettings::Mlp(MlpSettings { hidden, .. }) => require(
-                hidden.len() <= MAX_LAYERS
-                    && hidden.iter().all(|width| (1..=MAX_WIDTH).contains(width)),
-                "hidden",
-                format!("{hidden:?}"),
-                format!("at most {MAX_LAYERS} widths from 1 to {MAX_WIDTH}"),
-            ),
+            ModelSettings::Mlp(settings) => widths("hidden", &settings.hidden, 0),
+            ModelSettings::Cnn(settings) => {
+                widths("channels", &settings.channels, 1)?;
+                require(
+                    settings.kernel % 2 == 1 && settings.kernel <= MAX_KERNEL,
+                    "kernel",
+                    settings.kernel,
+                    format!("an odd number from 1 to {MAX_KERNEL}"),
+                )?;
+                settings
+                    .hidden
+                    .map_or(Ok(()), |units| width("hidden", units))
+            }
+            ModelSettings::TabularResnet(settings) => {
+                require(
+                    (1..=MAX_LAYERS).contains(&settings.blocks),
+                    "blocks",
+                    settings.blocks,
+                    format!("from 1 to {MAX_LAYERS}"),
+                )?;
+                width("width", settings.width)?;
+                width("hidden", settings.hidden)
+            }
             ModelSettings::Transformer(settings) => settings.check(),
         }
     }
 
+    /// Whether it can see what the data has.
+    ///
+    /// # Errors
+    /// The setting that does not fit.
+    pub(crate) fn fits(&self, inputs: Shape) -> Result<(), SettingsError> {
+        // A number of a row stands for nothing, and a token is no quantity.
+        let reads_text = matches!(self, ModelSettings::Transformer(_));
+        let has_text = matches!(inputs, Shape::Text { .. });
+        require(
+            reads_text == has_text,
+            "model",
+            format!("of {}", self.told()),
+            match has_text {
+                true => "transformer, which reads text",
+                false => "one that reads rows",
+            },
+        )?;
+        let ModelSettings::Cnn(CnnSettings { channels, .. }) = self else {
+            return Ok(());
+        };
+        let Shape::Image { height, width, .. } = inputs else {
+            return require(
+                false,
+                "model",
+                "cnn",
+                "a kind for data without pictures, or the data needs `image = [height, width, channels]`",
+            );
+        };
+        let most = height.min(width).checked_ilog2().unwrap_or(0) as usize;
+        require(
+            channels.len() <= most,
+            "channels",
+            format!("{channels:?}"),
+            format!("at most {most} stages for pictures of {height} by {width}: each halves them"),
+        )
+    }
+
     /// How it is named in messages.
     pub(crate) fn told(&self) -> String {
+        let most = |widths: &[usize]| widths.iter().copied().max().unwrap_or(0);
         match self {
             ModelSettings::Mlp(MlpSettings { hidden, .. }) => {
-                let width = hidden.iter().copied().max().unwrap_or(0);
-                format!("{} hidden layers of width {width}", hidden.len())
+                format!("{} hidden layers of width {}", hidden.len(), most(hidden))
             }
+            ModelSettings::Cnn(CnnSettings { channels, .. }) => {
+                let stages = channels.len();
+                format!("{stages} stages of up to {} channels", most(channels))
+            }
+            ModelSettings::TabularResnet(settings) => format!(
+                "{} blocks of width {} and {}",
+                settings.blocks, settings.width, settings.hidden
+            ),
             ModelSettings::Transformer(TransformerSettings { layers, width, .. }) => {
                 format!("{layers} layers of width {width}")
             }

@@ -86,5 +86,5 @@ fn residual(mut inner: Sequence, dropout: f64) -> Residual {
     if let Some(dropout) = Dropout::new(dropout) {
         inner.push(dropout);
     }
-    Residual::new(inner)
+    Residual::new(inner, None)
 }

@@ -1,6 +1,6 @@
-use super::{Optimizer, clip};
+use super::{Averages, Optimizer, clip};
 use crate::data::Shape;
-use crate::kernel::Activation;
+use crate::kernel::{Activation, Level, at_level};
 use crate::model::{Architecture, Group, MlpSettings, ModelSettings, Network};
 use attune_plugin_api::OptimizerKind;
 use serde::Deserialize;
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 struct Golden {
     kind: OptimizerKind,
     weight_decay: f64,
+    bias_decay: f64,
     clip: Option<f64>,
     rates: Vec<Vec<f64>>,
     momenta: Vec<f64>,
@@ -23,6 +24,7 @@ fn groups() -> Network {
         model: ModelSettings::Mlp(MlpSettings {
             hidden: vec![],
             activation: Activation::Relu,
+            ..MlpSettings::default()
         }),
         inputs: Shape::Row(2),
         outputs: 3,
@@ -50,11 +52,11 @@ fn gradient(group: &Group, step: usize) -> Vec<f32> {
 fn updates_agree_with_pytorch() {
     let text = include_str!("../../tests/golden/optimizers.json");
     let golden: BTreeMap<String, Golden> = serde_json::from_str(text).unwrap();
-    assert_eq!(golden.len(), 10);
+    assert_eq!(golden.len(), 19);
     for (name, golden) in golden {
         let mut network = groups();
-        let mut optimizer =
-            Optimizer::new(golden.kind, golden.weight_decay, [6, 3].into_iter(), false);
+        let sized = [(6, golden.weight_decay), (3, golden.bias_decay)];
+        let mut optimizer = Optimizer::new(golden.kind, sized, false);
         for (step, expected) in golden.trace.iter().enumerate() {
             let mut gradients: Vec<Vec<f32>> = network
                 .groups()
@@ -83,17 +85,72 @@ fn updates_agree_with_pytorch() {
     }
 }
 
+const KINDS: [OptimizerKind; 7] = [
+    OptimizerKind::Sgd,
+    OptimizerKind::Nesterov,
+    OptimizerKind::Adam,
+    OptimizerKind::AdamW,
+    OptimizerKind::RmsProp,
+    OptimizerKind::Adagrad,
+    OptimizerKind::Lion,
+];
+
+/// With and without directions, and on every processor, to the bit.
+#[test]
+fn updates_are_the_same_on_every_level() {
+    for kind in KINDS {
+        let run = |level, remembers| {
+            at_level(level, || {
+                let mut network = groups();
+                let sized = [(6, 0.1), (3, 0.1)];
+                let mut optimizer = Optimizer::new(kind, sized, remembers);
+                for step in 0..5 {
+                    let of_group = |group| gradient(group, step);
+                    let gradients: Vec<Vec<f32>> = network.groups().iter().map(of_group).collect();
+                    optimizer.update(network.groups_mut(), &gradients, &[0.1; 2], &[0.9; 2]);
+                }
+                network.weights()
+            })
+        };
+        let plain = run(Level::Plain, false);
+        for level in Level::all() {
+            assert_eq!(run(level, true), plain, "{kind:?} {level:?}");
+        }
+    }
+}
+
+#[test]
+fn averages_forget_where_they_started_and_follow() {
+    let mut network = groups();
+    let start = network.weights();
+    let mut averages = Averages::of(0.5, network.groups());
+    let moved: Vec<Vec<f32>> = start
+        .iter()
+        .map(|group| group.iter().map(|value| value + 1.0).collect())
+        .collect();
+    network.set_weights(&moved);
+    // The average keeps 2/11 of itself after the first update, and 0.5 after many.
+    averages.take(network.groups(), 1);
+    let kept = 2.0 / 11.0;
+    for steps in [1, 100] {
+        let expected = if steps == 1 { kept } else { 0.5 * kept };
+        if steps > 1 {
+            averages.take(network.groups(), steps);
+        }
+        for (mean, moved) in averages.values().concat().iter().zip(moved.concat()) {
+            assert!((f64::from(moved - mean) - expected).abs() < 1e-6);
+        }
+    }
+    averages.exchange(network.groups_mut());
+    // What is no parameter has no average.
+    assert_eq!(averages.values(), &moved[..2]);
+}
+
 #[test]
 fn the_remembered_direction_is_what_moved_the_parameters() {
-    let kinds = [
-        OptimizerKind::Sgd,
-        OptimizerKind::Nesterov,
-        OptimizerKind::Adam,
-        OptimizerKind::AdamW,
-    ];
-    for kind in kinds {
+    for kind in KINDS {
         let mut network = groups();
-        let mut optimizer = Optimizer::new(kind, 0.0, [6, 3].into_iter(), true);
+        let mut optimizer = Optimizer::new(kind, [(6, 0.0), (3, 0.0)], true);
         assert!(optimizer.direction(0).is_none());
         for step in 0..5 {
             let before = network.weights();
@@ -121,7 +178,7 @@ fn the_remembered_direction_is_what_moved_the_parameters() {
 fn a_rate_of_nothing_moves_nothing_but_remembers() {
     let mut network = groups();
     let before = network.weights();
-    let mut optimizer = Optimizer::new(OptimizerKind::AdamW, 0.5, [6, 3].into_iter(), true);
+    let mut optimizer = Optimizer::new(OptimizerKind::AdamW, [(6, 0.5), (3, 0.0)], true);
     let gradients = vec![vec![1.0; 6], vec![1.0; 3]];
     optimizer.update(network.groups_mut(), &gradients, &[0.0, 0.0], &[0.9, 0.9]);
     assert_eq!(network.weights(), before);

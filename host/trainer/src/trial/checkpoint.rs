@@ -1,8 +1,8 @@
 //! A trial's whole state as bytes, from which it goes on bit for bit, or from which another one
 //! forks.
 //!
-//! A checkpoint is a `.safetensors` file: the parameters under the names of the layers, and what
-//! the optimizer remembers of each, the best epoch's weights, and the scheduler's state. The rest
+//! A checkpoint is a `.safetensors` file: the parameters under the names of the layers and beside
+//! them what else a layer remembers, what the optimizer remembers of each parameter, the best epoch's weights, and the scheduler's state. The rest
 //! stands in a card. The last tensor, and so the last four bytes, is a CRC-32 of everything before
 //! it. Random streams need no place: each is named by seed and step.
 
@@ -27,6 +27,7 @@ const FORMAT: u32 = 1;
 const KEY: &str = "attune_checkpoint";
 const PARAMETERS: &str = "parameters.";
 const OPTIMIZER: &str = "optimizer.";
+const AVERAGE: &str = "average.";
 const BEST: &str = "best.";
 const SCHEDULER: &str = "scheduler";
 /// The checksum's name comes last among the tensors of bytes, and these come after all others.
@@ -129,13 +130,26 @@ impl Trial {
         let card = serde_json::to_string(&Card::of(self)).map_err(|error| error.to_string())?;
         let mut tensors = Vec::new();
         for (index, group) in self.network.groups().iter().enumerate() {
-            tensors.extend(entries(PARAMETERS, group, &group.values));
+            tensors.extend(entries(PARAMETERS, &group.tensors, &group.values));
             for (name, values) in self.optimizer.memory(index) {
-                tensors.extend(entries(&format!("{OPTIMIZER}{name}"), group, values));
+                tensors.extend(entries(
+                    &format!("{OPTIMIZER}{name}"),
+                    &group.tensors,
+                    values,
+                ));
+            }
+            if let Some(averages) = &self.averages {
+                tensors.extend(entries(AVERAGE, &group.tensors, &averages.values()[index]));
             }
             if let Some(weights) = self.best.as_ref().and_then(|best| best.weights.get(index)) {
-                tensors.extend(entries(BEST, group, weights));
+                tensors.extend(entries(BEST, &group.tensors, weights));
             }
+        }
+        let buffers = self.network.buffers();
+        tensors.extend(entries(PARAMETERS, &buffers.tensors, &buffers.values));
+        // They stand last among the weights.
+        if let Some(weights) = self.best.as_ref().and_then(|best| best.weights.last()) {
+            tensors.extend(entries(BEST, &buffers.tensors, weights));
         }
         let bytes = [(SCHEDULER, scheduler), (CHECKSUM, &[0; CHECKSUM_BYTES][..])];
         tensors.extend(bytes.map(|(name, bytes)| Entry {

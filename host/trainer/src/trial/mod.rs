@@ -18,7 +18,8 @@ pub use error::TrialError;
 pub use nan::NanFilter;
 pub(crate) use settings::require;
 pub use settings::{
-    Cadence, CheckedSettings, Every, MetricSource, NanPolicy, SettingsError, TrialSettings,
+    Cadence, CheckedSettings, ClassWeights, Engine, Every, MetricSource, NanPolicy, SettingsError,
+    TrialSettings,
 };
 pub use steer::SteerError;
 pub use steering::SteeringStats;
@@ -26,12 +27,13 @@ pub use telemetry::{EpochRecord, PluginCall, StepRecord, Telemetry};
 
 use crate::artifact::Model;
 use crate::data::{Dataset, Part};
-use crate::metrics::{Metric, Scores, score};
-use crate::model::{Batch, Network, Noise};
-use crate::optimizer::{Optimizer, clip};
+use crate::metrics::{Metric, Scores, Wanted, score};
+use crate::model::{Aim, Batch, Network, Share};
+use crate::optimizer::{Averages, Optimizer, clip};
 use crate::signals::{Moment, Signals};
 use attune_plugin_api::{Clock, Controller, Description, Setup};
 use plan::Cursor;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,9 +85,11 @@ pub struct Trial {
     settings: CheckedSettings,
     dataset: Arc<Dataset>,
     objective: Metric,
+    aim: Aim,
     network: Network,
     gradients: Vec<Vec<f32>>,
     optimizer: Optimizer,
+    averages: Option<Averages>,
     signals: Signals,
     steering: Steering,
     order: Vec<u32>,
@@ -115,30 +119,43 @@ impl Trial {
         controller: Box<dyn Controller>,
     ) -> Result<Trial, TrialError> {
         let objective = plan::checked_objective(&settings, &dataset)?;
+        let aim = plan::checked_aim(&settings, &dataset)?;
         let architecture = plan::checked_architecture(&settings, &dataset)?;
         let description = controller.description();
         let setup = Trial::setup(&settings, &dataset);
         let signals = measured(description, setup.groups.len())?;
-        let network = guarded(0, || {
+        let mut network = guarded(0, || {
             Network::new(architecture, settings.dropout, settings.seed)
         })?;
-        let sizes = || network.groups().iter().map(|group| group.values.len());
-        let optimizer = Optimizer::new(
-            settings.optimizer,
-            settings.weight_decay,
-            sizes(),
-            Signals::need_direction(&description.signals),
-        );
+        if settings.engine == Engine::Dfdx && !network.use_dfdx() {
+            return Err(TrialError::Settings(SettingsError {
+                setting: "engine",
+                found: "dfdx".into(),
+                expected: "own: this model has layers that dfdx's plain operations do not make"
+                    .into(),
+            }));
+        }
+        let groups = network.groups();
+        let sized = groups.iter().map(|group| {
+            let decay = settings.decay_of(group.kind.group(), group.decays);
+            (group.values.len(), decay)
+        });
+        let directions = Signals::need_direction(&description.signals);
+        let optimizer = Optimizer::new(settings.optimizer, sized, directions);
+        let averages = settings.ema.map(|decay| Averages::of(decay, groups));
+        let gradients = groups.iter().map(|group| vec![0.0; group.values.len()]);
         let due = plan::due(&settings, &dataset, Cursor::default());
         let steering = Steering::new(controller, &settings, due, setup);
         Ok(Trial {
-            gradients: sizes().map(|size| vec![0.0; size]).collect(),
+            gradients: gradients.collect(),
             order: (0..dataset.part(Part::Train).rows() as u32).collect(),
             settings,
             dataset,
             objective,
+            aim,
             network,
             optimizer,
+            averages,
             signals,
             steering,
             cursor: Cursor::default(),
@@ -217,10 +234,12 @@ impl Trial {
     /// A tensor operation failed.
     pub fn evaluate(&self, part: Part) -> Result<Scores, TrialError> {
         let samples = self.dataset.part(part);
-        guarded(self.cursor.steps, || {
+        let step = self.cursor.steps;
+        guarded(step, || {
             let outputs = self.best_network().predict(&samples.features);
-            score(&outputs, samples, self.dataset.task())
-        })
+            let outputs = outputs.map_err(|error| broken(step, error))?;
+            Ok(self.score(&outputs, part, Wanted::All))
+        })?
     }
 
     /// A model of the best epoch's weights. `training` says how it came about, in whatever form
@@ -243,13 +262,23 @@ impl Trial {
         let weights = match &self.best {
             Some(best) => &best.weights,
             None => {
-                current = self.network.weights();
+                current = self.weights();
                 &current
             }
         };
         let mut network = Network::new(self.network.architecture().clone(), 0.0, 0);
         network.set_weights(weights);
         network
+    }
+
+    /// What would be kept now: the network's weights, or in their place the averages.
+    fn weights(&self) -> Vec<Vec<f32>> {
+        let mut weights = self.network.weights();
+        let averages = self.averages.iter().flat_map(Averages::values);
+        for (place, average) in weights.iter_mut().zip(averages) {
+            place.copy_from_slice(average);
+        }
+        weights
     }
 
     fn advance(
@@ -292,21 +321,11 @@ impl Trial {
     }
 
     fn step(&mut self, telemetry: &mut dyn Telemetry) -> Result<(), TrialError> {
-        let end = (self.cursor.position + self.settings.batch_size).min(self.order.len());
-        let rows = &self.order[self.cursor.position..end];
-        let train = self.dataset.part(Part::Train);
-        let batch = Batch {
-            rows,
-            features: &train.features,
-            targets: &train.targets,
-        };
-        let noise = Noise {
-            label_smoothing: self.settings.label_smoothing as f32,
-            seed: self.settings.seed,
-            step: self.cursor.steps,
-        };
-        let loss = self.network.learn(batch, noise, &mut self.gradients);
+        let start = self.cursor.position;
+        let end = start.saturating_add(self.settings.step_rows());
+        let rows = start..end.min(self.order.len());
         let count = rows.len();
+        let loss = self.learn(rows)?;
         if !loss.is_finite() {
             self.report(loss, telemetry);
             return Err(TrialError::Diverged {
@@ -335,6 +354,9 @@ impl Trial {
             self.steering.rates(),
             self.steering.momenta(),
         );
+        if let Some(averages) = &mut self.averages {
+            averages.take(self.network.groups(), self.optimizer.steps());
+        }
         self.report(loss, telemetry);
 
         self.cursor.steps += 1;
@@ -344,12 +366,52 @@ impl Trial {
         if self.steering.due_after_step(self.cursor.steps) {
             let metric = match self.steering.source() {
                 MetricSource::TrainLoss => self.steering.take_mean_loss(),
-                MetricSource::ValidLoss => self.validate()[&Metric::Loss],
-                MetricSource::Objective => self.validate()[&self.objective],
+                MetricSource::ValidLoss => self.validate()?[&Metric::Loss],
+                MetricSource::Objective => self.validate()?[&self.objective],
             };
             self.tell_metric(metric, telemetry)?;
         }
         Ok(())
+    }
+
+    /// The mean loss of these places in the order, batch after batch; its gradients are put where
+    /// they belong.
+    fn learn(&mut self, rows: Range<usize>) -> Result<f32, TrialError> {
+        let step = self.cursor.steps;
+        let told = |error| broken(step, error);
+        let train = self.dataset.part(Part::Train);
+        let rows = &self.order[rows];
+        let batch_of = |rows| Batch {
+            rows,
+            features: &train.features,
+            targets: &train.targets,
+        };
+        let first = self.cursor.steps * self.settings.accumulate as u64;
+        let mut share = Share {
+            seed: self.settings.seed,
+            batch: first,
+            of_step: 1.0,
+            adds: false,
+        };
+        if rows.len() <= self.settings.batch_size {
+            let gradients = &mut self.gradients;
+            let learnt = self
+                .network
+                .learn(batch_of(rows), &self.aim, share, gradients);
+            return learnt.map_err(told);
+        }
+        let all = self.aim.weight(rows, &train.targets);
+        let mut loss = 0.0;
+        for rows in rows.chunks(self.settings.batch_size) {
+            share.of_step = self.aim.weight(rows, &train.targets) / all;
+            let gradients = &mut self.gradients;
+            let batch = batch_of(rows);
+            let mean = self.network.learn(batch, &self.aim, share, gradients);
+            loss += share.of_step * f64::from(mean.map_err(told)?);
+            share.batch += 1;
+            share.adds = true;
+        }
+        Ok(loss as f32)
     }
 
     fn end_epoch(
@@ -359,7 +421,7 @@ impl Trial {
     ) -> Result<(), TrialError> {
         let rows = self.order.len() as f64;
         let train_loss = self.epoch_loss / rows;
-        let valid = self.validate();
+        let valid = self.validate()?;
         self.cursor.position = 0;
         self.epoch_loss = 0.0;
         self.cursor.epochs += 1;
@@ -372,7 +434,7 @@ impl Trial {
                 step: self.cursor.steps,
                 objective,
                 valid: valid.clone(),
-                weights: self.network.weights(),
+                weights: self.weights(),
             });
         }
         let record = EpochRecord {
@@ -414,10 +476,32 @@ impl Trial {
         Ok(())
     }
 
-    fn validate(&mut self) -> Scores {
+    fn validate(&mut self) -> Result<Scores, TrialError> {
+        if let Some(averages) = &mut self.averages {
+            averages.exchange(self.network.groups_mut());
+        }
         let valid = self.dataset.part(Part::Valid);
         let outputs = self.network.predict(&valid.features);
-        score(&outputs, valid, self.dataset.task())
+        if let Some(averages) = &mut self.averages {
+            averages.exchange(self.network.groups_mut());
+        }
+        let outputs = outputs.map_err(|error| broken(self.cursor.steps, error))?;
+        let wanted = Wanted::Cheap {
+            objective: self.objective,
+            others: &self.settings.measure,
+        };
+        Ok(self.score(&outputs, Part::Valid, wanted))
+    }
+
+    fn score(&self, outputs: &[f32], part: Part, wanted: Wanted<'_>) -> Scores {
+        let samples = self.dataset.part(part);
+        score(
+            outputs,
+            samples,
+            self.dataset.task(),
+            self.settings.loss,
+            wanted,
+        )
     }
 
     /// Weights whose loss is not finite may still guess some classes right, but are no model.

@@ -1,11 +1,11 @@
 //! What follows from settings and data before a scheduler takes the wheel.
 
 use super::error::TrialError;
-use super::settings::{CheckedSettings, MetricSource, SettingsError, TrialSettings};
+use super::settings::{CheckedSettings, ClassWeights, MetricSource, SettingsError, TrialSettings};
 use super::steering::Due;
-use crate::data::{Dataset, Part, Shape};
+use crate::data::{Dataset, Part, Targets, Task};
 use crate::metrics::Metric;
-use crate::model::{Architecture, ModelSettings};
+use crate::model::{Aim, Architecture};
 use attune_plugin_api::scheduler::Group;
 use attune_plugin_api::{Clock, Setup};
 
@@ -40,7 +40,8 @@ pub(super) fn setup(settings: &CheckedSettings, dataset: &Dataset) -> Setup {
     let start = Cursor::default();
     let due = due(settings, dataset, start);
     let groups = architecture(settings, dataset).plan().groups().count();
-    let (rates, momenta) = (vec![settings.lr; groups], vec![settings.momentum; groups]);
+    let rates = vec![settings.lr; groups];
+    let momenta = vec![settings.start_momentum(); groups];
     setup_at(settings, dataset, start, due, &rates, &momenta)
 }
 
@@ -64,7 +65,7 @@ pub(super) fn setup_at(
             .map(|((kind, size), (&lr, &momentum))| Group {
                 name: kind.group().into(),
                 lr,
-                momentum: (settings.momentum > 0.0).then_some(momentum),
+                momentum: (settings.start_momentum() > 0.0).then_some(momentum),
                 size: size as u64,
                 tags: vec![kind.tag().into()],
             })
@@ -94,12 +95,75 @@ pub(super) fn checked_objective(
 ) -> Result<Metric, TrialError> {
     let objective = objective(settings, dataset);
     let known = Metric::of(dataset.task().kind());
-    if known.contains(&objective) {
-        return Ok(objective);
+    let measured = settings.measure.iter().map(|&metric| ("measure", metric));
+    for (setting, metric) in std::iter::once(("objective", objective)).chain(measured) {
+        if !known.contains(&metric) {
+            let names: Vec<&str> = known.iter().map(|metric| metric.name()).collect();
+            let expected = format!("one of {} for this target", names.join(", "));
+            return Err(refuse(setting, metric.to_string(), expected));
+        }
     }
-    let names: Vec<&str> = known.iter().map(|metric| metric.name()).collect();
-    let expected = format!("one of {} for this target", names.join(", "));
-    Err(refuse("objective", objective.to_string(), expected))
+    Ok(objective)
+}
+
+/// What is minimised, where the class weights are of classes that there are.
+pub(super) fn checked_aim(settings: &TrialSettings, dataset: &Dataset) -> Result<Aim, TrialError> {
+    let weights = match (dataset.task(), &settings.class_weights) {
+        (Task::Classification { classes }, ClassWeights::Given(given)) => {
+            let unknown = given.keys().find(|label| !classes.contains(label));
+            if let Some(label) = unknown {
+                let labels = classes.join(", ");
+                return Err(refuse(
+                    "class_weights",
+                    format!("for `{label}`"),
+                    format!("for classes of the target: {labels}"),
+                ));
+            }
+            let weight = |label| given.get(label).map_or(1.0, |&weight| weight as f32);
+            Some(classes.iter().map(weight).collect())
+        }
+        (Task::Regression { .. }, ClassWeights::Given(_)) => {
+            return Err(refuse(
+                "class_weights",
+                "given".into(),
+                "left out: this target is a number".into(),
+            ));
+        }
+        (Task::Text { .. }, ClassWeights::Given(_) | ClassWeights::Balanced) => {
+            return Err(refuse(
+                "class_weights",
+                "not `even`".into(),
+                "left out: all tokens of a text count the same".into(),
+            ));
+        }
+        (Task::Classification { classes }, ClassWeights::Balanced) => {
+            let rows = &dataset.part(Part::Train).targets;
+            Some(balanced(rows, classes.len()))
+        }
+        (_, ClassWeights::Even) | (Task::Regression { .. }, _) => None,
+    };
+    Ok(Aim {
+        label_smoothing: settings.label_smoothing as f32,
+        class_weights: weights,
+        loss: settings.loss,
+    })
+}
+
+/// Weights under which all classes count the same, and all rows together as much as before, as
+/// scikit-learn makes them. A class that does not occur counts 1.
+fn balanced(targets: &Targets, classes: usize) -> Vec<f32> {
+    let mut counts = vec![0_u64; classes];
+    if let Targets::Classes(labels) = targets {
+        for &label in labels {
+            counts[label as usize] += 1;
+        }
+    }
+    let rows = counts.iter().sum::<u64>() as f64;
+    let weight = |count| match count {
+        0 => 1.0,
+        count => (rows / (classes as f64 * count as f64)) as f32,
+    };
+    counts.into_iter().map(weight).collect()
 }
 
 /// The network, where it is of reasonable size.
@@ -108,17 +172,7 @@ pub(super) fn checked_architecture(
     dataset: &Dataset,
 ) -> Result<Architecture, TrialError> {
     let architecture = architecture(settings, dataset);
-    // A number of a row stands for nothing, and a token is no quantity.
-    let reads_text = matches!(settings.model, ModelSettings::Transformer(_));
-    let expected = match (architecture.inputs, reads_text) {
-        (Shape::Text { .. }, false) => Some("transformer, which reads text"),
-        (Shape::Row(_) | Shape::Image { .. }, true) => Some("one that reads rows"),
-        _ => None,
-    };
-    if let Some(expected) = expected {
-        let found = format!("of {}", settings.model.told());
-        return Err(refuse("model", found, expected.into()));
-    }
+    architecture.model.fits(architecture.inputs)?;
     let parameters = architecture.plan().parameters().unwrap_or(usize::MAX);
     if parameters <= MAX_PARAMETERS {
         return Ok(architecture);
@@ -143,7 +197,7 @@ fn remaining_steps(settings: &TrialSettings, dataset: &Dataset, cursor: Cursor) 
         .max_epochs
         .saturating_sub(cursor.epochs)
         .saturating_sub(begun);
-    left.div_ceil(settings.batch_size) as u64
+    left.div_ceil(settings.step_rows()) as u64
         + u64::from(untouched) * steps_per_epoch(settings, dataset)
 }
 
@@ -151,7 +205,7 @@ fn steps_per_epoch(settings: &TrialSettings, dataset: &Dataset) -> u64 {
     dataset
         .part(Part::Train)
         .rows()
-        .div_ceil(settings.batch_size) as u64
+        .div_ceil(settings.step_rows()) as u64
 }
 
 fn architecture(settings: &TrialSettings, dataset: &Dataset) -> Architecture {

@@ -131,7 +131,7 @@ impl Steering {
             source: settings.cadence.source,
             nan: NanFilter::new(settings.nan_policy),
             max_rate: settings.max_lr,
-            has_momentum: settings.momentum > 0.0,
+            has_momentum: settings.start_momentum() > 0.0,
             own: rates.clone(),
             hand: None,
             rates,

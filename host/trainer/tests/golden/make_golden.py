@@ -1,6 +1,6 @@
 """Reference values from PyTorch (torch 2.15, CPU, float64) for the update rules and for the
-gradients of small networks. Writes optimizers.json, gradients.json and transformers.json beside
-itself."""
+gradients of small networks. Lion, which PyTorch lacks, follows its paper's algorithm. Writes
+optimizers.json, gradients.json, models.json and transformers.json beside itself."""
 
 import json
 import math
@@ -33,12 +33,37 @@ def rates(step):
     return [0.05 * (1 + 0.5 * math.sin(step)), 0.02 * (1 + 0.1 * step)]
 
 
-def run(kind, weight_decay, momentum, clip=None, moving=False):
+class Lion(torch.optim.Optimizer):
+    """Chen et al. 2023, algorithm 2, in its own letters."""
+
+    def __init__(self, groups, lr, betas):
+        super().__init__(groups, {"lr": lr, "betas": betas, "weight_decay": 0.0})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            eta, lam = group["lr"], group["weight_decay"]
+            beta1, beta2 = group["betas"]
+            for theta in group["params"]:
+                g = theta.grad
+                m = self.state[theta].setdefault("m", torch.zeros_like(theta))
+                c = beta1 * m + (1 - beta1) * g
+                theta -= eta * (torch.sign(c) + lam * theta)
+                m.copy_(beta2 * m + (1 - beta2) * g)
+
+
+def run(kind, weight_decay, momentum, clip=None, moving=False, bias_decay=0.0):
     w = start(WEIGHTS, 0.0).requires_grad_()
     b = start(BIASES, 0.5).requires_grad_()
-    groups = [{"params": [w], "weight_decay": weight_decay}, {"params": [b], "weight_decay": 0.0}]
+    groups = [{"params": [w], "weight_decay": weight_decay}, {"params": [b], "weight_decay": bias_decay}]
     if kind in ("sgd", "nesterov"):
         optimizer = torch.optim.SGD(groups, lr=0.1, momentum=momentum, nesterov=kind == "nesterov")
+    elif kind == "rms_prop":
+        optimizer = torch.optim.RMSprop(groups, lr=0.1, alpha=0.99, eps=1e-8, momentum=momentum)
+    elif kind == "adagrad":
+        optimizer = torch.optim.Adagrad(groups, lr=0.1, eps=1e-10)
+    elif kind == "lion":
+        optimizer = Lion(groups, lr=0.1, betas=(momentum, 0.99))
     else:
         rule = {"adam": torch.optim.Adam, "adam_w": torch.optim.AdamW}[kind]
         optimizer = rule(groups, lr=0.1, betas=(momentum, 0.999), eps=1e-8)
@@ -49,8 +74,8 @@ def run(kind, weight_decay, momentum, clip=None, moving=False):
         for group, lr in zip(optimizer.param_groups, rates(step)):
             group["lr"] = lr
             if "betas" in group:
-                group["betas"] = (now, 0.999)
-            else:
+                group["betas"] = (now, group["betas"][1])
+            elif "momentum" in group:
                 group["momentum"] = now
         w.grad = gradient(w.detach(), step)
         b.grad = gradient(b.detach(), step)
@@ -61,6 +86,7 @@ def run(kind, weight_decay, momentum, clip=None, moving=False):
     return {
         "kind": kind,
         "weight_decay": weight_decay,
+        "bias_decay": bias_decay,
         "clip": clip,
         "rates": [rates(step) for step in range(STEPS)],
         "momenta": momenta,
@@ -78,12 +104,21 @@ optimizers = {
     "adam with decay": run("adam", 0.1, 0.9),
     "adam, moving": run("adam", 0.0, 0.95, moving=True),
     "adamw": run("adam_w", 0.1, 0.9),
+    "decay of its own for biases": run("adam_w", 0.1, 0.9, bias_decay=0.3),
+    "rmsprop": run("rms_prop", 0.0, 0.0),
+    "rmsprop with momentum and decay": run("rms_prop", 0.1, 0.9),
+    "rmsprop, moving": run("rms_prop", 0.0, 0.95, moving=True),
+    "adagrad": run("adagrad", 0.0, 0.0),
+    "adagrad with decay": run("adagrad", 0.1, 0.0),
+    "lion": run("lion", 0.0, 0.9),
+    "lion with decay": run("lion", 0.1, 0.9),
+    "lion, moving": run("lion", 0.0, 0.95, moving=True),
     "clipped": run("sgd", 0.0, 0.9, clip=0.5),
 }
 (HERE / "optimizers.json").write_text(json.dumps(optimizers, indent=1) + "\n")
 
 
-def network(activation, outputs, smoothing):
+def network(activation, outputs, smoothing, class_weights=None, kind="squared"):
     widths = [4, 5, 3, outputs]
     shapes = list(zip(widths, widths[1:]))
     count = sum(i * o for i, o in shapes)
@@ -104,14 +139,24 @@ def network(activation, outputs, smoothing):
             x = apply(x)
     if outputs > 1:
         labels = torch.tensor([r % outputs for r in range(6)])
-        loss = torch.nn.functional.cross_entropy(x, labels, label_smoothing=smoothing)
+        balance = class_weights and torch.tensor(class_weights)
+        loss = torch.nn.functional.cross_entropy(
+            x, labels, weight=balance, label_smoothing=smoothing
+        )
     else:
-        loss = ((x[:, 0] - torch.tensor([0.2 * r - 0.5 for r in range(6)])) ** 2).mean()
+        of = {
+            "squared": torch.nn.functional.mse_loss,
+            "huber": torch.nn.functional.huber_loss,
+            "absolute": torch.nn.functional.l1_loss,
+        }[kind]
+        loss = of(x[:, 0], torch.tensor([0.2 * r - 0.5 for r in range(6)]))
     loss.backward()
     return {
         "activation": activation,
         "outputs": outputs,
         "smoothing": smoothing,
+        "class_weights": class_weights,
+        "kind": kind,
         "loss": loss.item(),
         "weights": weights.grad.tolist(),
         "biases": biases.grad.tolist(),
@@ -119,11 +164,172 @@ def network(activation, outputs, smoothing):
 
 
 gradients = [
-    network(activation, outputs, smoothing)
+    network(activation, outputs, smoothing, *more)
     for activation in ("relu", "gelu", "tanh")
-    for outputs, smoothing in ((3, 0.0), (3, 0.1), (1, 0.0))
+    for outputs, smoothing, *more in (
+        (3, 0.0),
+        (3, 0.1),
+        (1, 0.0),
+        (3, 0.0, [0.5, 2.0, 1.25]),
+        (3, 0.1, [0.5, 2.0, 1.25]),
+        (1, 0.0, None, "huber"),
+        (1, 0.0, None, "absolute"),
+    )
 ]
 (HERE / "gradients.json").write_text(json.dumps(gradients, indent=1) + "\n")
+
+
+F = torch.nn.functional
+ACTIVATIONS = {"relu": torch.relu, "gelu": lambda z: F.gelu(z, approximate="tanh"), "tanh": torch.tanh}
+
+
+class Numbers:
+    """Parameters in the order in which our networks plan them, from a formula for each group."""
+
+    START = {
+        "weights": lambda i: 0.6 * math.sin(1.3 * i + 0.2),
+        "biases": lambda i: 0.3 * math.cos(0.7 * i),
+        "norms": lambda i: 0.8 + 0.3 * math.sin(0.5 * i),
+    }
+
+    def __init__(self):
+        self.taken = {group: [] for group in self.START}
+        self.sizes = dict.fromkeys(self.START, 0)
+        self.buffers = []
+
+    def take(self, group, *shape):
+        count, at = math.prod(shape), self.sizes[group]
+        self.sizes[group] += count
+        values = torch.tensor([self.START[group](i) for i in range(at, at + count)])
+        values.requires_grad_()
+        self.taken[group].append(values)
+        return values.reshape(shape)
+
+    def dense(self, x, outputs, bias=True):
+        y = x @ self.take("weights", x.shape[-1], outputs)
+        return y + self.take("biases", outputs) if bias else y
+
+    def norm(self, x):
+        """Of the last dimension; notes the running statistics after one batch."""
+        width = x.shape[-1]
+        mean, variance = torch.zeros(width), torch.ones(width)
+        scale, shift = self.take("norms", width), self.take("norms", width)
+        y = F.batch_norm(x.reshape(-1, width), mean, variance, scale, shift, training=True)
+        self.buffers += mean.tolist() + variance.tolist()
+        return y.reshape(x.shape)
+
+    def conv(self, x, outputs, kernel, bias):
+        """Of pictures whose channels come last, with weights of (kernel, kernel, in, out)."""
+        w = self.take("weights", kernel, kernel, x.shape[-1], outputs).permute(3, 2, 0, 1)
+        b = self.take("biases", outputs) if bias else None
+        return F.conv2d(x.permute(0, 3, 1, 2), w, b, padding=kernel // 2).permute(0, 2, 3, 1)
+
+    def gradients(self):
+        return {
+            group: torch.cat([values.grad for values in taken]).tolist()
+            for group, taken in self.taken.items()
+            if taken
+        }
+
+
+def mlp(numbers, x, settings, outputs):
+    f = ACTIVATIONS[settings["activation"]]
+    for width in settings["hidden"]:
+        normed = settings["norm"] == "batch"
+        y = numbers.dense(x, width, bias=not normed)
+        y = f(numbers.norm(y) if normed else y)
+        if settings["residual"]:
+            y = y + (numbers.dense(x, width, bias=False) if x.shape[-1] != width else x)
+        x = y
+    return numbers.dense(x, outputs)
+
+
+def tabular_resnet(numbers, x, settings, outputs):
+    f = ACTIVATIONS[settings["activation"]]
+    x = numbers.dense(x, settings["width"])
+    for _ in range(settings["blocks"]):
+        y = f(numbers.dense(numbers.norm(x), settings["hidden"]))
+        x = x + numbers.dense(y, settings["width"])
+    return numbers.dense(f(numbers.norm(x)), outputs)
+
+
+def cnn(numbers, x, settings, outputs):
+    f, kernel, norm = ACTIVATIONS[settings["activation"]], settings["kernel"], settings["norm"]
+
+    def conv(x, width):
+        y = numbers.conv(x, width, kernel, bias=not norm)
+        return numbers.norm(y) if norm else y
+
+    pool = {"max": F.max_pool2d, "average": F.avg_pool2d}[settings["pooling"]]
+    for width in settings["channels"]:
+        y = conv(x, width)
+        if settings["residual"]:
+            y = conv(f(y), width)
+            y = y + (numbers.dense(x, width, bias=False) if x.shape[-1] != width else x)
+        x = pool(f(y).permute(0, 3, 1, 2), 2).permute(0, 2, 3, 1)
+    x = x.mean((1, 2)) if settings["global_average"] else x.flatten(1)
+    if settings["hidden"] is not None:
+        x = f(numbers.dense(x, settings["hidden"]))
+    return numbers.dense(x, outputs)
+
+
+def model(shape, settings, rows=6, classes=3):
+    """One batch of rows of this shape, whose classes take turns."""
+    numbers = Numbers()
+    width = math.prod(shape)
+    x = [[math.sin(0.9 * r + 1.1 * c) for c in range(width)] for r in range(rows)]
+    make = {"mlp": mlp, "cnn": cnn, "tabular_resnet": tabular_resnet}[settings["kind"]]
+    logits = make(numbers, torch.tensor(x).reshape(rows, *shape), settings, classes)
+    loss = F.cross_entropy(logits, torch.tensor([r % classes for r in range(rows)]))
+    loss.backward()
+    return {
+        "shape": list(shape),
+        "settings": settings,
+        "loss": loss.item(),
+        "gradients": numbers.gradients(),
+        "buffers": numbers.buffers,
+    }
+
+
+def cnn_settings(activation, norm, residual, kernel=3, pooling="max", average=False, hidden=None):
+    return {
+        "kind": "cnn",
+        "channels": [3, 4],
+        "kernel": kernel,
+        "norm": norm,
+        "residual": residual,
+        "activation": activation,
+        "pooling": pooling,
+        "global_average": average,
+        "hidden": hidden,
+    }
+
+
+def mlp_settings(activation, norm, residual):
+    hidden = {"hidden": [5, 5, 3], "activation": activation}
+    return {"kind": "mlp", **hidden, "norm": norm, "residual": residual}
+
+
+PICTURE = (9, 6, 2)
+models = [
+    model((4,), mlp_settings("gelu", "batch", False)),
+    model((4,), mlp_settings("relu", "none", True)),
+    model((4,), mlp_settings("tanh", "batch", True)),
+    model(PICTURE, cnn_settings("relu", False, False)),
+    model(PICTURE, cnn_settings("gelu", False, False, kernel=5, pooling="average", hidden=5)),
+    model(PICTURE, cnn_settings("relu", True, False, average=True)),
+    model(PICTURE, cnn_settings("tanh", False, True, kernel=1)),
+    model(PICTURE, cnn_settings("gelu", True, True, average=True, hidden=5)),
+    model(
+        (4,),
+        {"kind": "tabular_resnet", "blocks": 2, "width": 5, "hidden": 6, "activation": "gelu"},
+    ),
+    model(
+        (4,),
+        {"kind": "tabular_resnet", "blocks": 1, "width": 4, "hidden": 3, "activation": "relu"},
+    ),
+]
+(HERE / "models.json").write_text(json.dumps(models) + "\n")
 
 
 def transformer(activation, smoothing):
@@ -154,7 +360,7 @@ def transformer(activation, smoothing):
 
     def norm(x):
         gain = take("norms", width)
-        return torch.nn.functional.layer_norm(x, (width,), gain, take("norms", width))
+        return F.layer_norm(x, (width,), gain, take("norms", width))
 
     def attention(x):
         split = lambda z: z.reshape(len(starts), context, heads, -1).transpose(1, 2)
@@ -164,18 +370,14 @@ def transformer(activation, smoothing):
         mixed = scores.masked_fill(unseen, -math.inf).softmax(-1) @ v
         return dense(mixed.transpose(1, 2).reshape(len(starts), context, width), width)
 
-    apply = {
-        "relu": torch.relu,
-        "gelu": lambda z: torch.nn.functional.gelu(z, approximate="tanh"),
-    }[activation]
+    apply = ACTIVATIONS[activation]
     x = take("embeddings", vocabulary, width)[tokens] + take("embeddings", context, width)
     for _ in range(depth):
         x = x + attention(norm(x))
         x = x + dense(apply(dense(norm(x), factor * width)), width)
     out = dense(norm(x), vocabulary)
-    loss = torch.nn.functional.cross_entropy(
-        out.reshape(-1, vocabulary), labels.reshape(-1), label_smoothing=smoothing
-    )
+    logits = out.reshape(-1, vocabulary)
+    loss = F.cross_entropy(logits, labels.reshape(-1), label_smoothing=smoothing)
     loss.backward()
     return {
         "activation": activation,

@@ -51,6 +51,31 @@ pub(crate) fn hills(rows: usize) -> Table {
     Table::parse("hills.csv", text.as_bytes()).unwrap()
 }
 
+/// Pictures of 6 by 5 points with stripes that lie, stand or lean.
+pub(crate) fn stripes(rows: usize) -> Arc<Dataset> {
+    let options = DataOptions {
+        image: Some([6, 5, 1]),
+        ..DataOptions::of_target("stripes")
+    };
+    Arc::new(Dataset::prepare(&stripes_table(rows), &options).unwrap())
+}
+
+pub(crate) fn stripes_table(rows: usize) -> Table {
+    let points = || (0..6).flat_map(|y| (0..5).map(move |x| (y, x)));
+    let mut text: String = points().map(|(y, x)| format!("p{y}{x},")).collect();
+    text.push_str("stripes\n");
+    for row in 0..rows {
+        let kind = row % 3;
+        for (y, x) in points() {
+            let stripe = [y, x, y + x][kind] + row / 3;
+            let noise = ((row * 7919 + y * 31 + x * 17) as f64).sin();
+            write!(text, "{:.3},", (stripe % 2) as f64 * 200.0 + 40.0 * noise).unwrap();
+        }
+        writeln!(text, "{}", ["lying", "standing", "leaning"][kind]).unwrap();
+    }
+    Table::parse("stripes.csv", text.as_bytes()).unwrap()
+}
+
 pub(crate) fn dataset(table: &Table, target: &str) -> Arc<Dataset> {
     Arc::new(Dataset::prepare(table, &DataOptions::of_target(target)).unwrap())
 }

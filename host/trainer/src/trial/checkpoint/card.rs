@@ -34,6 +34,9 @@ pub(super) struct Card {
     measured: Vec<Exact>,
     pub(super) optimizer_steps: u64,
     pub(super) directed: bool,
+    /// Whether it has averages of the parameters.
+    #[serde(default)]
+    pub(super) averaged: bool,
     steering: SteeringCard,
     pub(super) best: Option<BestCard>,
 }
@@ -159,6 +162,7 @@ impl Card {
             measured: exact(trial.signals.values()),
             optimizer_steps: trial.optimizer.steps(),
             directed: trial.optimizer.direction(0).is_some(),
+            averaged: trial.averages.is_some(),
             steering: steering.into(),
             best: trial.best.as_ref().map(|best| BestCard {
                 epoch: best.epoch,

@@ -4,8 +4,9 @@ use super::card::Card;
 use super::restore::same_data;
 use super::{Checkpoint, CheckpointError, decode};
 use crate::data::Dataset;
+use crate::optimizer::Memory;
 use crate::trial::{CheckedSettings, Trial, TrialSettings, plan};
-use attune_plugin_api::{Controller, OptimizerKind, Setup};
+use attune_plugin_api::{Controller, Setup};
 use std::sync::Arc;
 
 /// The rates that a fork's scheduler starts from.
@@ -42,10 +43,11 @@ impl Checkpoint {
         for rate in &mut rates {
             *rate = rate.min(settings.max_lr);
         }
-        let momenta = if settings.momentum == card.settings.momentum {
+        let momentum = settings.start_momentum();
+        let momenta = if momentum == card.settings.start_momentum() {
             state.momenta
         } else {
-            vec![settings.momentum; state.momenta.len()]
+            vec![momentum; state.momenta.len()]
         };
         let due = plan::due(settings, dataset, cursor);
         Ok(plan::setup_at(
@@ -61,10 +63,10 @@ impl Trial {
     /// at step 0 of its clock. The momentum is the one in force, unless the settings have another
     /// than the checkpoint's.
     ///
-    /// A fork may change `lr`, `max_lr`, `momentum`, `weight_decay`, `dropout`, `label_smoothing`,
-    /// `clip_norm`, `cadence`, `nan_policy` and `max_epochs`; between two epochs also `batch_size`
-    /// and `seed`; and the optimizer to one with the same memory (`sgd` and `nesterov`, `adam` and
-    /// `adam_w`).
+    /// A fork may change all settings but the model, the objective and the loss of a number; the
+    /// seed and how many rows make a step only between two epochs; and the optimizer only to one
+    /// with the same memory (`sgd` and `nesterov`, `adam` and `adam_w`). A moving average that the
+    /// checkpoint has not starts from its parameters.
     ///
     /// # Errors
     /// Bytes that are no whole checkpoint; other data; a setting that a fork cannot change; no
@@ -97,7 +99,7 @@ fn may_fork(
     let shape = "the checkpoint's parameters are of another network";
     let midway =
         "that is only possible between two epochs, and the checkpoint is in the middle of one";
-    let same_memory = has_second_moment(saved.optimizer) == has_second_moment(settings.optimizer);
+    let same_memory = Memory::of(saved.optimizer) == Memory::of(settings.optimizer);
     let begun = card.position > 0;
     let table = [
         (
@@ -122,10 +124,24 @@ fn may_fork(
             "the best epoch so far was chosen by the old one",
         ),
         (
+            saved.loss == settings.loss,
+            "loss",
+            format!("{:?}", saved.loss),
+            format!("{:?}", settings.loss),
+            "the best epoch so far was judged by the old one",
+        ),
+        (
             !begun || saved.batch_size == settings.batch_size,
             "batch_size",
             saved.batch_size.to_string(),
             settings.batch_size.to_string(),
+            midway,
+        ),
+        (
+            !begun || saved.accumulate == settings.accumulate,
+            "accumulate",
+            saved.accumulate.to_string(),
+            settings.accumulate.to_string(),
             midway,
         ),
         (
@@ -153,8 +169,4 @@ fn may_fork(
         });
     }
     Ok(())
-}
-
-fn has_second_moment(kind: OptimizerKind) -> bool {
-    matches!(kind, OptimizerKind::Adam | OptimizerKind::AdamW)
 }

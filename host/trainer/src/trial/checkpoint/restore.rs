@@ -1,8 +1,9 @@
 //! A trial that goes on as if it had never stopped.
 
 use super::card::{Card, DataMark};
-use super::{BEST, CheckpointError, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
+use super::{AVERAGE, BEST, CheckpointError, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
 use crate::data::Dataset;
+use crate::optimizer::Averages;
 use crate::tensor_file::TensorFile;
 use crate::trial::{CheckedSettings, Snapshot, Trial, TrialSettings, broken, panic_message};
 use attune_plugin_api::Controller;
@@ -62,19 +63,33 @@ impl Trial {
             return Err(damaged("its parameter groups are not the network's".into()));
         }
         for group in self.network.groups_mut() {
-            group.values = file.read(PARAMETERS, group).map_err(damaged)?;
+            group.values = file.read(PARAMETERS, &group.tensors).map_err(damaged)?;
         }
+        let buffers = self.network.buffers_mut();
+        buffers.values = file.read(PARAMETERS, &buffers.tensors).map_err(damaged)?;
         let groups = self.network.groups();
         self.optimizer
             .resume(card.optimizer_steps, card.directed, |name, group| {
-                file.read(&format!("{OPTIMIZER}{name}"), &groups[group])
+                file.read(&format!("{OPTIMIZER}{name}"), &groups[group].tensors)
             })
             .map_err(damaged)?;
+        if let Some(decay) = self.settings.ema {
+            let mut averages = Averages::of(decay, groups);
+            if card.averaged {
+                let values = groups
+                    .iter()
+                    .map(|group| file.read(AVERAGE, &group.tensors));
+                averages.resume(values.collect::<Result<_, _>>().map_err(damaged)?);
+            }
+            self.averages = Some(averages);
+        }
         self.best = match &card.best {
             None => None,
             Some(best) => {
+                let tensors = groups.iter().map(|group| &group.tensors);
+                let tensors = tensors.chain([&self.network.buffers().tensors]);
                 let weights: Result<_, _> =
-                    groups.iter().map(|group| file.read(BEST, group)).collect();
+                    tensors.map(|tensors| file.read(BEST, tensors)).collect();
                 Some(Snapshot {
                     epoch: best.epoch,
                     step: best.step,

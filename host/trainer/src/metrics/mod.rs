@@ -1,7 +1,14 @@
-//! How good predictions are: named, with unit and direction.
+//! How good predictions are: named, with unit and direction; and whom they serve worse than others
+//! ([`Disparities`]).
+
+mod classes;
+mod disparity;
+
+pub use disparity::{Disparities, Fairness, of_classes, of_outputs};
 
 use crate::data::{Samples, Targets, Task, TaskKind};
-use crate::kernel::exp;
+use crate::kernel::of_difference;
+use crate::model::Loss;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,8 +17,9 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
-    /// What training minimises, without label smoothing: the mean cross entropy in nats, or the
-    /// mean squared error in squared standard deviations of the training target.
+    /// What training minimises, without label smoothing and class weights: the mean cross entropy
+    /// in nats, or the mean of the [`Loss`](crate::Loss) that was chosen, of differences in standard
+    /// deviations of the training target.
     Loss,
     /// The share of rows whose most likely class is right.
     Accuracy,
@@ -19,6 +27,14 @@ pub enum Metric {
     Error,
     /// The mean over the classes that occur of the share of their rows that is right.
     BalancedAccuracy,
+    /// The mean over the classes that occur or are predicted of 2tp/(2tp + fp + fn).
+    F1,
+    /// The mean over the classes that occur of the chance that a row of the class is given a
+    /// higher probability of it than another row, ties counting half; NaN where there is but one.
+    Auc,
+    /// The expected calibration error in fifteen bins of equal width (Guo et al. 2017, §2): how far
+    /// the probability of the most likely class is from how often it is right.
+    CalibrationError,
     /// The root of the mean squared error, in the target's units.
     Rmse,
     /// The mean absolute error, in the target's units.
@@ -34,11 +50,14 @@ pub type Scores = BTreeMap<Metric, f64>;
 
 impl Metric {
     /// The metrics of classification.
-    pub const CLASSIFICATION: [Metric; 4] = [
+    pub const CLASSIFICATION: [Metric; 7] = [
         Metric::Loss,
         Metric::Accuracy,
         Metric::Error,
         Metric::BalancedAccuracy,
+        Metric::F1,
+        Metric::Auc,
+        Metric::CalibrationError,
     ];
     /// The metrics of regression.
     pub const REGRESSION: [Metric; 4] = [Metric::Loss, Metric::Rmse, Metric::Mae, Metric::R2];
@@ -75,6 +94,9 @@ impl Metric {
             Metric::Accuracy => "accuracy",
             Metric::Error => "error",
             Metric::BalancedAccuracy => "balanced_accuracy",
+            Metric::F1 => "f1",
+            Metric::Auc => "auc",
+            Metric::CalibrationError => "calibration_error",
             Metric::Rmse => "rmse",
             Metric::Mae => "mae",
             Metric::R2 => "r2",
@@ -86,8 +108,18 @@ impl Metric {
     pub fn minimized(self) -> bool {
         matches!(
             self,
-            Metric::Loss | Metric::Error | Metric::Rmse | Metric::Mae | Metric::Perplexity
+            Metric::Loss
+                | Metric::Error
+                | Metric::CalibrationError
+                | Metric::Rmse
+                | Metric::Mae
+                | Metric::Perplexity
         )
+    }
+
+    /// Whether measuring it takes more than one look at each row.
+    fn is_costly(self) -> bool {
+        self == Metric::Auc
     }
 
     /// Whether one value is better than another. NaN is never better.
@@ -106,19 +138,54 @@ impl fmt::Display for Metric {
     }
 }
 
+/// Which metrics are to be measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Wanted<'a> {
+    All,
+    /// Those that cost little, and these even if they do not.
+    Cheap {
+        objective: Metric,
+        others: &'a [Metric],
+    },
+}
+
+impl Wanted<'_> {
+    fn has(self, metric: Metric) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Cheap { objective, others } => {
+                !metric.is_costly() || metric == objective || others.contains(&metric)
+            }
+        }
+    }
+}
+
 /// Measures a network's outputs against the truth.
-pub(crate) fn score(outputs: &[f32], samples: &Samples, task: &Task) -> Scores {
+pub(crate) fn score(
+    outputs: &[f32],
+    samples: &Samples,
+    task: &Task,
+    loss: Loss,
+    wanted: Wanted<'_>,
+) -> Scores {
     match (task, &samples.targets) {
         (Task::Regression { scale, .. }, Targets::Numbers(truth)) => {
-            score_numbers(outputs, truth, *scale)
+            score_numbers(outputs, truth, *scale, loss)
         }
-        (_, Targets::Classes(labels)) => score_classes(outputs, labels, task.outputs()),
+        (_, Targets::Classes(labels)) => {
+            let classes = task.outputs();
+            let mut scores = classes::score(outputs, labels, classes);
+            if wanted.has(Metric::Auc) {
+                scores.insert(Metric::Auc, classes::auc(outputs, labels, classes));
+            }
+            scores
+        }
         (Task::Text { .. }, Targets::Following) => {
             let tokens = &samples.features.data()[1..][..samples.rows() * samples.features.width()];
             let labels: Vec<u32> = tokens.iter().map(|&token| token as u32).collect();
-            let mut scores = score_classes(outputs, &labels, task.outputs());
-            scores.remove(&Metric::BalancedAccuracy);
+            let mut scores = classes::score(outputs, &labels, task.outputs());
             scores.insert(Metric::Perplexity, scores[&Metric::Loss].exp());
+            scores.retain(|metric, _| Metric::TEXT.contains(metric));
             scores
         }
         // A dataset never mixes them.
@@ -126,45 +193,15 @@ pub(crate) fn score(outputs: &[f32], samples: &Samples, task: &Task) -> Scores {
     }
 }
 
-fn score_classes(logits: &[f32], labels: &[u32], classes: usize) -> Scores {
-    let mut loss = 0.0;
-    let mut right = vec![0_u64; classes];
-    let mut seen = vec![0_u64; classes];
-    for (row, &label) in logits.chunks_exact(classes).zip(labels) {
-        let label = label as usize;
-        let highest = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        let sum: f32 = row.iter().map(|logit| exp(logit - highest)).sum();
-        loss += f64::from(highest + sum.ln() - row[label]);
-        seen[label] += 1;
-        right[label] += u64::from(most_likely(row) == label);
-    }
-    let rows = labels.len() as f64;
-    let accuracy = right.iter().sum::<u64>() as f64 / rows;
-    let recalls: Vec<f64> = right
-        .iter()
-        .zip(&seen)
-        .filter(|&(_, &seen)| seen > 0)
-        .map(|(&right, &seen)| right as f64 / seen as f64)
-        .collect();
-    Scores::from([
-        (Metric::Loss, loss / rows),
-        (Metric::Accuracy, accuracy),
-        (Metric::Error, 1.0 - accuracy),
-        (
-            Metric::BalancedAccuracy,
-            recalls.iter().sum::<f64>() / recalls.len() as f64,
-        ),
-    ])
-}
-
-fn score_numbers(outputs: &[f32], truth: &[f32], scale: f64) -> Scores {
+fn score_numbers(outputs: &[f32], truth: &[f32], scale: f64, loss: Loss) -> Scores {
     let rows = truth.len() as f64;
     let mean = truth.iter().map(|&t| f64::from(t)).sum::<f64>() / rows;
-    let (mut squared, mut absolute, mut total) = (0.0, 0.0, 0.0);
+    let (mut squared, mut absolute, mut total, mut minimised) = (0.0, 0.0, 0.0, 0.0);
     for (&output, &truth) in outputs.iter().zip(truth) {
         let difference = f64::from(output) - f64::from(truth);
         squared += difference * difference;
         absolute += difference.abs();
+        minimised += f64::from(of_difference(loss, difference as f32).0);
         total += (f64::from(truth) - mean).powi(2);
     }
     let r2 = if total > 0.0 {
@@ -172,8 +209,12 @@ fn score_numbers(outputs: &[f32], truth: &[f32], scale: f64) -> Scores {
     } else {
         f64::NAN
     };
+    let loss = match loss {
+        Loss::Squared => squared,
+        Loss::Huber | Loss::Absolute => minimised,
+    };
     Scores::from([
-        (Metric::Loss, squared / rows),
+        (Metric::Loss, loss / rows),
         (Metric::Rmse, (squared / rows).sqrt() * scale),
         (Metric::Mae, absolute / rows * scale),
         (Metric::R2, r2),
@@ -192,36 +233,4 @@ pub(crate) fn most_likely(row: &[f32]) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Metric, score_classes, score_numbers};
-
-    fn close(a: f64, b: f64) -> bool {
-        (a - b).abs() < 1e-6
-    }
-
-    #[test]
-    fn classes_are_scored_by_share_and_by_class() {
-        let ln3 = 3.0_f32.ln();
-        // Probabilities of the second class: 3/4, 3/4, 1/4, 1/2 (a tie goes to the first).
-        let logits = [0.0, ln3, 0.0, ln3, ln3, 0.0, 0.0, 0.0];
-        let scores = score_classes(&logits, &[1, 0, 0, 0], 2);
-        let loss = -(0.75_f64.ln() + 0.25_f64.ln() + 0.75_f64.ln() + 0.5_f64.ln()) / 4.0;
-        assert!(close(scores[&Metric::Loss], loss));
-        assert!(close(scores[&Metric::Accuracy], 0.75));
-        assert!(close(scores[&Metric::Error], 0.25));
-        assert!(close(
-            scores[&Metric::BalancedAccuracy],
-            (1.0 + 2.0 / 3.0) / 2.0
-        ));
-    }
-
-    #[test]
-    fn numbers_are_scored_in_the_targets_units() {
-        let scores = score_numbers(&[1.0, 2.0, 3.0], &[1.0, 2.0, 6.0], 10.0);
-        assert!(close(scores[&Metric::Loss], 3.0));
-        assert!(close(scores[&Metric::Rmse], 10.0 * 3.0_f64.sqrt()));
-        assert!(close(scores[&Metric::Mae], 10.0));
-        assert!(close(scores[&Metric::R2], 1.0 - 9.0 / 14.0));
-        assert!(score_numbers(&[1.0], &[2.0], 1.0)[&Metric::R2].is_nan());
-    }
-}
+mod tests;

@@ -1,0 +1,187 @@
+//! (x − mean) / deviation · scale + shift.
+
+use super::{Backward, Forward, Layer, Slot};
+use crate::kernel::wide;
+use crate::model::{Kind, Plan, Start};
+use std::ops::Range;
+
+/// What keeps the division finite.
+const EPSILON: f64 = 1e-5;
+/// How much of the running statistics each batch replaces.
+const SHARE: f64 = 0.1;
+
+/// Batch normalisation of the last dimension (Ioffe and Szegedy 2015, algorithm 1): by the batch's
+/// own mean and variance in training, by running ones where predictions are made. Everything is as
+/// in PyTorch, but that a batch of a single row leaves the running statistics as they are.
+#[derive(Debug)]
+pub(crate) struct BatchNorm {
+    width: usize,
+    scale: Slot,
+    shift: Slot,
+    running_mean: Range<usize>,
+    running_variance: Range<usize>,
+    /// The last batch's, one each a column.
+    mean: Vec<f32>,
+    inverse: Vec<f32>,
+    sums: [Vec<f64>; 2],
+}
+
+impl BatchNorm {
+    pub(crate) fn new(plan: &mut Plan, name: &str, width: usize) -> Self {
+        let mut slot = |what: &str, start| {
+            let name = format!("{name}.{what}");
+            plan.add(Kind::Norm, name, &[width], Start::Equal(start))
+        };
+        let (scale, shift) = (slot("weight", 1.0), slot("bias", 0.0));
+        let mut buffer = |what: &str, start| plan.buffer(format!("{name}.{what}"), &[width], start);
+        BatchNorm {
+            width,
+            scale,
+            shift,
+            running_mean: buffer("running_mean", 0.0),
+            running_variance: buffer("running_var", 1.0),
+            mean: vec![0.0; width],
+            inverse: vec![0.0; width],
+            sums: [vec![0.0; width], vec![0.0; width]],
+        }
+    }
+
+    /// Mean and variance of the batch, and what they make of the running ones.
+    fn measure(&mut self, x: &[f32], buffers: &mut [f32]) {
+        let rows = x.len() / self.width;
+        let [sums, squares] = &mut self.sums;
+        sums.fill(0.0);
+        squares.fill(0.0);
+        let share = 1.0 / rows as f64;
+        wide(
+            #[inline(always)]
+            || {
+                for row in x.chunks_exact(self.width) {
+                    for (sum, x) in sums.iter_mut().zip(row) {
+                        *sum += f64::from(*x);
+                    }
+                }
+                sums.iter_mut().for_each(|sum| *sum *= share);
+                for row in x.chunks_exact(self.width) {
+                    for ((square, mean), x) in squares.iter_mut().zip(&*sums).zip(row) {
+                        let from_mean = f64::from(*x) - mean;
+                        *square += from_mean * from_mean;
+                    }
+                }
+            },
+        );
+        for column in 0..self.width {
+            let (mean, square) = (sums[column], squares[column]);
+            self.mean[column] = mean as f32;
+            self.inverse[column] = (1.0 / (square * share + EPSILON).sqrt()) as f32;
+            if rows > 1 {
+                let blend = |place: &mut f32, new: f64| {
+                    *place = ((1.0 - SHARE) * f64::from(*place) + SHARE * new) as f32;
+                };
+                blend(&mut buffers[self.running_mean.start + column], mean);
+                let variance = square / (rows - 1) as f64;
+                blend(&mut buffers[self.running_variance.start + column], variance);
+            }
+        }
+    }
+}
+
+impl Layer for BatchNorm {
+    fn width(&self, inputs: usize) -> usize {
+        inputs
+    }
+
+    fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
+        if pass.is_training() {
+            self.measure(x, pass.buffers);
+        } else {
+            self.mean
+                .copy_from_slice(&pass.buffers[self.running_mean.clone()]);
+            let variances = &pass.buffers[self.running_variance.clone()];
+            for (inverse, variance) in self.inverse.iter_mut().zip(variances) {
+                *inverse = (1.0 / (f64::from(*variance) + EPSILON).sqrt()) as f32;
+            }
+        }
+        let (scale, shift) = (self.scale.of(pass.groups), self.shift.of(pass.groups));
+        let (mean, inverse) = (&self.mean, &self.inverse);
+        let rows = x.chunks_exact(self.width);
+        wide(
+            #[inline(always)]
+            || {
+                for (x, y) in rows.zip(y.chunks_exact_mut(self.width)) {
+                    let columns = mean.iter().zip(inverse).zip(scale.iter().zip(shift));
+                    for ((y, x), ((mean, inverse), (scale, shift))) in
+                        y.iter_mut().zip(x).zip(columns)
+                    {
+                        *y = (x - mean) * inverse * scale + shift;
+                    }
+                }
+            },
+        );
+    }
+
+    fn backward(
+        &mut self,
+        x: &[f32],
+        _: &[f32],
+        dy: &mut [f32],
+        dx: Option<&mut [f32]>,
+        pass: &mut Backward<'_>,
+    ) {
+        let (mean, inverse) = (&self.mean, &self.inverse);
+        let [slopes, products] = &mut self.sums;
+        slopes.fill(0.0);
+        products.fill(0.0);
+        let rows = || x.chunks_exact(self.width);
+        wide(
+            #[inline(always)]
+            || {
+                for (x, dy) in rows().zip(dy.chunks_exact(self.width)) {
+                    let columns = slopes.iter_mut().zip(&mut *products);
+                    let norms = mean.iter().zip(inverse);
+                    for (((slope, product), (mean, inverse)), (x, dy)) in
+                        columns.zip(norms).zip(x.iter().zip(dy))
+                    {
+                        *slope += f64::from(*dy);
+                        *product += f64::from(*dy * ((x - mean) * inverse));
+                    }
+                }
+            },
+        );
+        let adds = pass.adds;
+        for (slot, sums) in [(&self.scale, &*products), (&self.shift, &*slopes)] {
+            for (place, sum) in pass.at(slot).iter_mut().zip(sums) {
+                *place = if adds {
+                    *place + *sum as f32
+                } else {
+                    *sum as f32
+                };
+            }
+        }
+        let Some(dx) = dx else {
+            return;
+        };
+        let share = self.width as f64 / x.len() as f64;
+        for sums in [&mut *slopes, &mut *products] {
+            sums.iter_mut().for_each(|sum| *sum *= share);
+        }
+        let (slopes, products) = (&*slopes, &*products);
+        let scale = self.scale.of(pass.groups);
+        wide(
+            #[inline(always)]
+            || {
+                let rows = rows().zip(dy.chunks_exact(self.width));
+                for ((x, dy), dx) in rows.zip(dx.chunks_exact_mut(self.width)) {
+                    let sums = slopes.iter().zip(products);
+                    let norms = mean.iter().zip(inverse).zip(scale);
+                    for ((dx, (x, dy)), ((slope, product), ((mean, inverse), scale))) in
+                        dx.iter_mut().zip(x.iter().zip(dy)).zip(sums.zip(norms))
+                    {
+                        let normal = (x - mean) * inverse;
+                        *dx = (dy - *slope as f32 - normal * *product as f32) * inverse * scale;
+                    }
+                }
+            },
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! f(x ∗ W + b) over pictures.
+
+use super::picture::{Patches, Picture};
+use super::{Backward, Forward, Inputs, Layer, Slot};
+use crate::kernel::{Activation, Matrix, MatrixMut, Onto, add, multiply, wide};
+use crate::model::{Group, Kind, Plan, Start};
+
+/// Numbers of squares that are made at once: they stay in the nearer caches until the product has
+/// read them.
+const AT_ONCE: usize = 1 << 15;
+
+/// A convolution with bias and activation: an odd square kernel, every point, zeros beyond the
+/// edge. Each picture's squares become rows, of which one product makes all outputs.
+#[derive(Debug)]
+pub(crate) struct Conv {
+    picture: Picture,
+    outputs: usize,
+    weight: Slot,
+    bias: Option<Slot>,
+    activation: Option<Activation>,
+    /// f′, where it cannot be had from f.
+    slopes: Vec<f32>,
+    patches: Patches,
+    /// The squares of the slopes, for those by the inputs.
+    back: Patches,
+    /// The weights and below them the biases, or the gradients of both.
+    stacked: Vec<f32>,
+    /// The weights turned half round, from outputs to inputs.
+    turned: Vec<f32>,
+}
+
+/// A convolution's size.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Window {
+    /// What comes in.
+    pub(crate) picture: Picture,
+    /// Channels that come out.
+    pub(crate) outputs: usize,
+    /// The kernel's side, an odd number.
+    pub(crate) kernel: usize,
+    /// What stands right after it, here or in a later layer.
+    pub(crate) before: Option<Activation>,
+}
+
+impl Conv {
+    /// W of shape (kernel, kernel, inputs, outputs) and b, under this name.
+    pub(crate) fn new(
+        plan: &mut Plan,
+        name: &str,
+        window: Window,
+        has_bias: bool,
+        activation: Option<Activation>,
+    ) -> Self {
+        let Window {
+            picture,
+            outputs,
+            kernel,
+            before,
+        } = window;
+        let square = kernel * kernel;
+        let fan = Inputs {
+            inputs: square * picture.channels,
+            outputs: square * outputs,
+            before,
+        };
+        let weight = plan.add(
+            Kind::Weight,
+            format!("{name}.weight"),
+            &[kernel, kernel, picture.channels, outputs],
+            Start::Uniform(fan.bound()),
+        );
+        let bias = || {
+            let name = format!("{name}.bias");
+            plan.add(Kind::Bias, name, &[outputs], Start::Equal(0.0))
+        };
+        Conv {
+            picture,
+            outputs,
+            weight,
+            bias: has_bias.then(bias),
+            activation,
+            slopes: Vec::new(),
+            patches: Patches::new(picture, kernel, has_bias),
+            back: Patches::new(picture.of(outputs), kernel, false),
+            stacked: Vec::new(),
+            turned: Vec::new(),
+        }
+    }
+
+    /// How many pictures are worked on at once, with rows of so many numbers.
+    fn at_once(&self, width: usize) -> usize {
+        (AT_ONCE / (self.picture.points() * width).max(1)).max(1)
+    }
+
+    /// Turns the weights half round: the slopes by the inputs are the convolution of those by the
+    /// outputs with them.
+    fn turn(&mut self, groups: &[Group]) {
+        let weight = self.weight.of(groups);
+        let (inputs, outputs) = (self.picture.channels, self.outputs);
+        self.turned.resize(weight.len(), 0.0);
+        let squares = weight.chunks_exact(inputs * outputs).rev();
+        let turned = self.turned.chunks_exact_mut(inputs * outputs);
+        for (from, to) in squares.zip(turned) {
+            for (input, row) in from.chunks_exact(outputs).enumerate() {
+                for (output, weight) in row.iter().enumerate() {
+                    to[output * inputs + input] = *weight;
+                }
+            }
+        }
+    }
+}
+
+impl Layer for Conv {
+    fn width(&self, inputs: usize) -> usize {
+        inputs / self.picture.channels * self.outputs
+    }
+
+    fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
+        self.stacked.clear();
+        self.stacked.extend_from_slice(self.weight.of(pass.groups));
+        if let Some(bias) = &self.bias {
+            self.stacked.extend_from_slice(bias.of(pass.groups));
+        }
+        let keeps_slopes = pass.is_training()
+            && self
+                .activation
+                .is_some_and(|activation| !activation.is_told_by_values());
+        if keeps_slopes {
+            self.slopes.resize(y.len(), 0.0);
+        }
+        let width = self.patches.width();
+        let pictures = self.at_once(width);
+        let mut slopes = self.slopes.as_mut_slice();
+        let x = x.chunks(pictures * self.picture.numbers());
+        let y = y.chunks_mut(pictures * self.picture.points() * self.outputs);
+        for (x, y) in x.zip(y) {
+            multiply(
+                MatrixMut::of(y, self.outputs),
+                Onto::Nothing,
+                1.0,
+                Matrix::of(self.patches.of(x), width),
+                Matrix::of(&self.stacked, self.outputs),
+            );
+            if let Some(activation) = self.activation {
+                let of_these = keeps_slopes.then(|| {
+                    let (of_these, rest) = std::mem::take(&mut slopes).split_at_mut(y.len());
+                    slopes = rest;
+                    of_these
+                });
+                activation.apply(y, of_these);
+            }
+        }
+    }
+
+    fn backward(
+        &mut self,
+        x: &[f32],
+        y: &[f32],
+        dy: &mut [f32],
+        mut dx: Option<&mut [f32]>,
+        pass: &mut Backward<'_>,
+    ) {
+        let is_told = |activation: Activation| activation.from_values(y, dy);
+        if !self.activation.is_none_or(is_told) {
+            let slopes = &self.slopes;
+            wide(
+                #[inline(always)]
+                || {
+                    dy.iter_mut()
+                        .zip(slopes)
+                        .for_each(|(slope, by)| *slope *= by)
+                },
+            );
+        }
+        let (width, back) = (self.patches.width(), self.back.width());
+        let pictures = self.at_once(width);
+        if dx.is_some() {
+            self.turn(pass.groups);
+        }
+        self.stacked.resize(width * self.outputs, 0.0);
+        let numbers = self.picture.numbers();
+        let mut onto = Onto::Nothing;
+        let chunks = x.chunks(pictures * numbers);
+        let slopes = dy.chunks(pictures * self.picture.points() * self.outputs);
+        for (at, (x, dy)) in chunks.zip(slopes).enumerate() {
+            multiply(
+                MatrixMut::of(&mut self.stacked, self.outputs),
+                onto,
+                1.0,
+                Matrix::of(self.patches.of(x), width).turned(),
+                Matrix::of(dy, self.outputs),
+            );
+            onto = Onto::Itself;
+            if let Some(dx) = &mut dx {
+                let start = at * pictures * numbers;
+                multiply(
+                    MatrixMut::of(&mut dx[start..start + x.len()], self.picture.channels),
+                    Onto::Nothing,
+                    1.0,
+                    Matrix::of(self.back.of(dy), back),
+                    Matrix::of(&self.turned, self.picture.channels),
+                );
+            }
+        }
+        let (adds, mut rest) = (pass.adds, self.stacked.as_slice());
+        for slot in [Some(&self.weight), self.bias.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let place = pass.at(slot);
+            let (found, after) = rest.split_at(place.len());
+            rest = after;
+            match adds {
+                true => add(place, found),
+                false => place.copy_from_slice(found),
+            }
+        }
+    }
+}

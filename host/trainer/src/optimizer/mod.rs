@@ -1,0 +1,214 @@
+//! Update rules over parameter groups, as PyTorch makes them, with the rate and the momentum of
+//! each group given anew at every step.
+
+mod average;
+mod rule;
+
+pub(crate) use average::Averages;
+
+use crate::kernel::{norm_sq, scale};
+use crate::model::Group;
+use attune_plugin_api::OptimizerKind;
+use rule::Step;
+
+/// An update rule and its state.
+#[derive(Debug)]
+pub(crate) struct Optimizer {
+    kind: OptimizerKind,
+    /// Each group's weight decay.
+    decays: Vec<f64>,
+    steps: u64,
+    /// Whether the remembered directions are those of an update that was made.
+    directed: bool,
+    states: Vec<State>,
+}
+
+/// What a group's numbers remember.
+#[derive(Debug)]
+struct State {
+    /// The velocity or first moment; Adagrad has none.
+    first: Vec<f32>,
+    /// The second moment, of those that have one.
+    second: Vec<f32>,
+    /// The direction u of the last update, x ← x − lr·u, where somebody wants to know it.
+    direction: Option<Vec<f32>>,
+}
+
+impl Optimizer {
+    /// A rule for groups of these sizes and weight decays. With `remembers_direction` the direction
+    /// of each update is kept for signals.
+    pub(crate) fn new(
+        kind: OptimizerKind,
+        groups: impl IntoIterator<Item = (usize, f64)>,
+        remembers_direction: bool,
+    ) -> Self {
+        let memory = Memory::of(kind);
+        let zeros = |wanted: bool, size: usize| vec![0.0; if wanted { size } else { 0 }];
+        let (mut states, mut decays) = (Vec::new(), Vec::new());
+        for (size, decay) in groups {
+            decays.push(decay);
+            states.push(State {
+                first: zeros(memory.has_first(), size),
+                second: zeros(memory.has_second(), size),
+                direction: remembers_direction.then(|| vec![0.0; size]),
+            });
+        }
+        Optimizer {
+            kind,
+            decays,
+            steps: 0,
+            directed: false,
+            states,
+        }
+    }
+
+    /// The direction of a group's last update, once there was one and where it is remembered.
+    pub(crate) fn direction(&self, group: usize) -> Option<&[f32]> {
+        let direction = self.states.get(group)?.direction.as_deref();
+        direction.filter(|_| self.directed)
+    }
+
+    /// Remembers directions from the next update on, or no more. Those that it remembers already
+    /// stay.
+    pub(crate) fn remember_directions(&mut self, wanted: bool) {
+        self.directed &= wanted;
+        for state in &mut self.states {
+            if !wanted {
+                state.direction = None;
+            } else if state.direction.is_none() {
+                state.direction = Some(vec![0.0; state.first.len().max(state.second.len())]);
+            }
+        }
+    }
+
+    /// How many updates were made.
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// What a group remembers: all of its state apart from [`steps`](Optimizer::steps), by name.
+    pub(crate) fn memory(&self, group: usize) -> Vec<(&'static str, &[f32])> {
+        let Some(state) = self.states.get(group) else {
+            return Vec::new();
+        };
+        let held = |values| Some(values).filter(|values: &&[f32]| !values.is_empty());
+        let memory = [
+            ("first.", held(&state.first)),
+            ("second.", held(&state.second)),
+            ("direction.", self.direction(group)),
+        ];
+        memory
+            .into_iter()
+            .filter_map(|(name, values)| Some((name, values?)))
+            .collect()
+    }
+
+    /// Goes on from what [`memory`](Optimizer::memory) gave after so many steps; `recall` has the
+    /// numbers of a name and a group. The direction is asked for only where it is wanted and
+    /// `directed` says that there is one.
+    pub(crate) fn resume<E>(
+        &mut self,
+        steps: u64,
+        directed: bool,
+        mut recall: impl FnMut(&'static str, usize) -> Result<Vec<f32>, E>,
+    ) -> Result<(), E> {
+        for (group, state) in self.states.iter_mut().enumerate() {
+            if !state.first.is_empty() {
+                state.first = recall("first.", group)?;
+            }
+            if !state.second.is_empty() {
+                state.second = recall("second.", group)?;
+            }
+            if let Some(direction) = state.direction.as_mut().filter(|_| directed) {
+                *direction = recall("direction.", group)?;
+            }
+        }
+        self.steps = steps;
+        self.directed = directed && self.states.iter().any(|state| state.direction.is_some());
+        Ok(())
+    }
+
+    /// Moves the parameters. All slices have one place a group.
+    pub(crate) fn update(
+        &mut self,
+        groups: &mut [Group],
+        gradients: &[Vec<f32>],
+        rates: &[f64],
+        momenta: &[f64],
+    ) {
+        self.steps += 1;
+        self.directed = self.states.iter().all(|state| state.direction.is_some());
+        for (index, (group, state)) in groups.iter_mut().zip(&mut self.states).enumerate() {
+            let step = Step {
+                rate: rates[index],
+                momentum: momenta[index],
+                decay: self.decays[index],
+                number: self.steps,
+            };
+            let values = &mut group.values;
+            rule::update(self.kind, step, values, &gradients[index], state);
+        }
+    }
+}
+
+/// What a rule's numbers remember: rules that remember the same can take over from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Memory {
+    /// A velocity of gradients.
+    Velocity,
+    /// Means of gradients and of their squares.
+    Moments,
+    /// A mean of squares, and a velocity of scaled gradients.
+    Scaled,
+    /// A sum of squares.
+    Squares,
+    /// A mean of gradients.
+    Mean,
+}
+
+impl Memory {
+    pub(crate) fn of(kind: OptimizerKind) -> Self {
+        match kind {
+            OptimizerKind::Adam | OptimizerKind::AdamW => Memory::Moments,
+            OptimizerKind::RmsProp => Memory::Scaled,
+            OptimizerKind::Adagrad => Memory::Squares,
+            OptimizerKind::Lion => Memory::Mean,
+            _ => Memory::Velocity,
+        }
+    }
+
+    fn has_first(self) -> bool {
+        self != Memory::Squares
+    }
+
+    fn has_second(self) -> bool {
+        matches!(self, Memory::Moments | Memory::Scaled | Memory::Squares)
+    }
+}
+
+/// The momentum that such a rule starts with, where the settings say this: Adagrad has none.
+pub(crate) fn momentum(kind: OptimizerKind, set: f64) -> f64 {
+    match kind {
+        OptimizerKind::Adagrad => 0.0,
+        _ => set,
+    }
+}
+
+/// Scales all gradients so that their common norm is at most `longest`, as PyTorch's
+/// `clip_grad_norm_` does.
+pub(crate) fn clip(gradients: &mut [Vec<f32>], longest: f64) {
+    let norm = gradients
+        .iter()
+        .map(|group| norm_sq(group))
+        .sum::<f64>()
+        .sqrt();
+    let factor = longest / (norm + 1e-6);
+    if factor < 1.0 {
+        for group in gradients {
+            scale(group, factor as f32);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,233 @@
+//! The update rules themselves: loops over a group's numbers.
+
+use super::State;
+use crate::kernel::wide;
+use attune_plugin_api::OptimizerKind;
+
+/// Adam's second decay rate, as in Kingma and Ba 2015.
+const ADAM_SECOND: f64 = 0.999;
+/// The rate at which RMSprop forgets, as PyTorch's `alpha`.
+const RMS_PROP_SECOND: f64 = 0.99;
+/// The rate at which Lion's momentum forgets, as in Chen et al. 2023.
+const LION_SECOND: f64 = 0.99;
+/// What keeps divisions finite.
+const EPSILON: f32 = 1e-8;
+/// The same for Adagrad, as in PyTorch.
+const ADAGRAD_EPSILON: f32 = 1e-10;
+
+/// What a group is moved with at a step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Step {
+    pub(super) rate: f64,
+    pub(super) momentum: f64,
+    pub(super) decay: f64,
+    /// Its number, from 1.
+    pub(super) number: u64,
+}
+
+/// Moves a group's numbers.
+pub(super) fn update(
+    kind: OptimizerKind,
+    step: Step,
+    values: &mut [f32],
+    gradients: &[f32],
+    state: &mut State,
+) {
+    let (rate, momentum, decay) = (step.rate as f32, step.momentum as f32, step.decay as f32);
+    match kind {
+        OptimizerKind::Adam => adam(step, decay, 1.0, values, gradients, state),
+        OptimizerKind::AdamW => {
+            let shrink = (1.0 - step.rate * step.decay) as f32;
+            adam(step, 0.0, shrink, values, gradients, state);
+        }
+        // Tieleman and Hinton 2012 in PyTorch's form: the momentum is of the scaled gradients.
+        OptimizerKind::RmsProp => {
+            let (keep, rest) = shares(RMS_PROP_SECOND);
+            with_two(
+                values,
+                gradients,
+                state,
+                #[inline(always)]
+                |value, gradient, velocity, square| {
+                    let gradient = gradient + decay * *value;
+                    *square = keep * *square + rest * gradient * gradient;
+                    *velocity = momentum * *velocity + gradient / (square.sqrt() + EPSILON);
+                    *value -= rate * *velocity;
+                    *velocity
+                },
+            );
+        }
+        // Duchi et al. 2011, diagonal.
+        OptimizerKind::Adagrad => with_one(
+            values,
+            gradients,
+            &mut state.second,
+            &mut state.direction,
+            #[inline(always)]
+            |value, gradient, sum| {
+                let gradient = gradient + decay * *value;
+                *sum += gradient * gradient;
+                let direction = gradient / (sum.sqrt() + ADAGRAD_EPSILON);
+                *value -= rate * direction;
+                direction
+            },
+        ),
+        // Chen et al. 2023, algorithm 2.
+        OptimizerKind::Lion => {
+            let shrink = (1.0 - step.rate * step.decay) as f32;
+            let rest1 = 1.0 - momentum;
+            let (keep, rest) = shares(LION_SECOND);
+            with_one(
+                values,
+                gradients,
+                &mut state.first,
+                &mut state.direction,
+                #[inline(always)]
+                |value, gradient, velocity| {
+                    let between = momentum * *velocity + rest1 * gradient;
+                    let direction = sign(between);
+                    *velocity = keep * *velocity + rest * gradient;
+                    *value = *value * shrink - rate * direction;
+                    direction
+                },
+            );
+        }
+        OptimizerKind::Nesterov => with_one(
+            values,
+            gradients,
+            &mut state.first,
+            &mut state.direction,
+            #[inline(always)]
+            |value, gradient, velocity| {
+                let gradient = gradient + decay * *value;
+                *velocity = momentum * *velocity + gradient;
+                let direction = gradient + momentum * *velocity;
+                *value -= rate * direction;
+                direction
+            },
+        ),
+        // Whatever the interface may add later descends along the gradient.
+        _ => with_one(
+            values,
+            gradients,
+            &mut state.first,
+            &mut state.direction,
+            #[inline(always)]
+            |value, gradient, velocity| {
+                let gradient = gradient + decay * *value;
+                *velocity = momentum * *velocity + gradient;
+                *value -= rate * *velocity;
+                *velocity
+            },
+        ),
+    }
+}
+
+/// Adam (Kingma and Ba 2015, algorithm 1) or AdamW (Loshchilov and Hutter 2019, algorithm 2), bias
+/// corrections as in PyTorch: from the current first decay rate, should that change during a run.
+/// The coupled decay is added to the gradient; each value is multiplied by `shrink` beforehand.
+fn adam(
+    step: Step,
+    coupled: f32,
+    shrink: f32,
+    values: &mut [f32],
+    gradients: &[f32],
+    state: &mut State,
+) {
+    let number = i32::try_from(step.number).unwrap_or(i32::MAX);
+    let correction = 1.0 - step.momentum.powi(number);
+    let root = (1.0 - ADAM_SECOND.powi(number)).sqrt() as f32;
+    let step_size = (step.rate / correction) as f32;
+    let correction = correction as f32;
+    let (keep, rest) = shares(ADAM_SECOND);
+    let (keep1, rest1) = (step.momentum as f32, 1.0 - step.momentum as f32);
+    with_two(
+        values,
+        gradients,
+        state,
+        #[inline(always)]
+        |value, gradient, first, second| {
+            let gradient = gradient + coupled * *value;
+            *first = keep1 * *first + rest1 * gradient;
+            *second = keep * *second + rest * gradient * gradient;
+            let direction = *first / (second.sqrt() / root + EPSILON);
+            *value = *value * shrink - step_size * direction;
+            direction / correction
+        },
+    );
+}
+
+/// What a mean that forgets keeps of itself, and takes of what is new.
+fn shares(decay: f64) -> (f32, f32) {
+    (decay as f32, (1.0 - decay) as f32)
+}
+
+/// The sign; 0 of 0, and NaN of NaN.
+#[inline(always)]
+fn sign(x: f32) -> f32 {
+    if x == 0.0 || x.is_nan() {
+        x
+    } else {
+        1.0_f32.copysign(x)
+    }
+}
+
+/// Goes through a group whose numbers remember one number each. `advance` gives the direction.
+#[inline(always)]
+fn with_one(
+    values: &mut [f32],
+    gradients: &[f32],
+    memory: &mut [f32],
+    directions: &mut Option<Vec<f32>>,
+    advance: impl Fn(&mut f32, f32, &mut f32) -> f32,
+) {
+    let each = values.iter_mut().zip(gradients).zip(memory);
+    match directions {
+        None => wide(
+            #[inline(always)]
+            || {
+                for ((value, &gradient), memory) in each {
+                    advance(value, gradient, memory);
+                }
+            },
+        ),
+        Some(directions) => wide(
+            #[inline(always)]
+            || {
+                for (((value, &gradient), memory), direction) in each.zip(directions) {
+                    *direction = advance(value, gradient, memory);
+                }
+            },
+        ),
+    }
+}
+
+/// The same where they remember two.
+#[inline(always)]
+fn with_two(
+    values: &mut [f32],
+    gradients: &[f32],
+    state: &mut State,
+    advance: impl Fn(&mut f32, f32, &mut f32, &mut f32) -> f32,
+) {
+    let memory = state.first.iter_mut().zip(&mut state.second);
+    let each = values.iter_mut().zip(gradients).zip(memory);
+    match &mut state.direction {
+        None => wide(
+            #[inline(always)]
+            || {
+                for ((value, &gradient), (first, second)) in each {
+                    advance(value, gradient, first, second);
+                }
+            },
+        ),
+        Some(directions) => wide(
+            #[inline(always)]
+            || {
+                for (((value, &gradient), (first, second)), direction) in each.zip(directions) {
+                    *direction = advance(value, gradient, first, second);
+                }
+            },
+        ),
+    }
+}

@@ -1,0 +1,32 @@
+//! Products that are shared out are the same bit for bit. Alone in its binary, because the thread
+//! pool is one for the whole process.
+
+mod support;
+
+use attune_trainer::trial::TrialSettings;
+use attune_trainer::{ModelSettings, use_threads};
+use std::sync::atomic::AtomicBool;
+use support::{Constant, History, dataset, flowers, trial};
+
+#[test]
+fn two_threads_train_what_one_does() {
+    // Each product of the middle layer has 33 million multiplications.
+    let settings = TrialSettings {
+        model: ModelSettings::mlp([512, 512]),
+        batch_size: 128,
+        ..TrialSettings::default()
+    };
+    let data = dataset(&flowers(300), "kind");
+    let trained = || {
+        let mut trial = trial::<Constant>(settings.clone(), &data);
+        let mut history = History::default();
+        trial
+            .run_until(2, &mut history, &AtomicBool::new(false))
+            .unwrap();
+        (history, trial.snapshot().cloned())
+    };
+    let one = trained();
+    use_threads(2).unwrap();
+    assert!(trained() == one, "the histories differ");
+    assert!(use_threads(3).is_err());
+}

@@ -1,5 +1,5 @@
-use super::{Attention, Backward, Forward, Heads, Layer, LayerNorm};
-use crate::kernel::{Level, at_level};
+use super::{Attention, Backward, Embedding, Forward, Heads, Layer, LayerNorm};
+use crate::kernel::{Level, at_level, softmax};
 use crate::model::{Group, Plan, Start};
 use crate::random::{Purpose, stream, symmetric};
 use proptest::prelude::*;
@@ -161,6 +161,57 @@ proptest! {
             };
             let slope = (moved(1e-3) - moved(-1e-3)) / 2e-3;
             prop_assert!(close(slope, gradients[0][at]), "{}: {} {}", at, gradients[0][at], slope);
+        }
+    }
+}
+
+#[test]
+fn embeddings_are_the_sums_of_their_vectors_on_every_level() {
+    let (context, vocabulary, width) = (3, 5, 21);
+    let mut plan = Plan::default();
+    let start = Start::Normal(1.0);
+    let mut layer = Embedding::new(&mut plan, context, vocabulary, width, start);
+    let groups = plan.draw(0);
+    let x = [4.0, 0.0, 4.0, 1.0, 2.0, 4.0];
+    let by_y = numbers(x.len() * width, 4);
+    let found = passes(&mut layer, &groups, &x, &by_y);
+    for level in Level::all() {
+        let again = at_level(level, || passes(&mut layer, &groups, &x, &by_y));
+        assert_eq!(again, found, "{level:?}");
+    }
+    let (tokens, places) = groups[0].values.split_at(vocabulary * width);
+    let (y, _, gradients) = found;
+    let mut expected = vec![0.0; groups[0].values.len()];
+    for (at, token) in x.iter().enumerate() {
+        for unit in 0..width {
+            let (token, place) = (*token as usize * width + unit, at % context * width + unit);
+            assert_eq!(y[at * width + unit], tokens[token] + places[place]);
+            expected[token] += by_y[at * width + unit];
+            expected[tokens.len() + place] += by_y[at * width + unit];
+        }
+    }
+    for (found, expected) in gradients[0].iter().zip(&expected) {
+        assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+    }
+}
+
+#[test]
+fn probabilities_are_the_same_on_every_level() {
+    for width in [1, 7, 16, 50, 96] {
+        let logits: Vec<f32> = numbers(width, 9).iter().map(|x| 20.0 * x).collect();
+        let shares = |level| {
+            let mut row = logits.clone();
+            at_level(level, || softmax(&mut row));
+            row
+        };
+        let found = shares(Level::Plain);
+        for level in Level::all() {
+            assert_eq!(shares(level), found, "{level:?}");
+        }
+        let exponentials = logits.iter().map(|x| f64::from(*x).exp());
+        let sum: f64 = exponentials.clone().sum();
+        for (found, expected) in found.iter().zip(exponentials) {
+            assert!((f64::from(*found) - expected / sum).abs() < 1e-6);
         }
     }
 }

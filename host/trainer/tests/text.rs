@@ -10,7 +10,9 @@ mod support;
 use attune_trainer::artifact::{Model, ModelError};
 use attune_trainer::data::{Dataset, Part, Shape, Task, Text, TextLevel, TextOptions};
 use attune_trainer::metrics::Metric;
-use attune_trainer::trial::{Checkpoint, Goal, Progress, Trial, TrialSettings};
+use attune_trainer::trial::{
+    Checkpoint, ClassWeights, Engine, Goal, Progress, Trial, TrialSettings,
+};
 use attune_trainer::{ModelSettings, TransformerSettings};
 use std::path::Path;
 use std::sync::Arc;
@@ -56,6 +58,13 @@ fn settings() -> TrialSettings {
 #[test]
 fn a_trial_on_text_goes_on_from_a_checkpoint_bit_for_bit() {
     let data = sums(TextLevel::Char);
+    let settings = || TrialSettings {
+        batch_size: 8,
+        accumulate: 2,
+        ema: Some(0.9),
+        group_decay: [("embeddings".to_owned(), 0.0)].into(),
+        ..settings()
+    };
     let mut whole = trial::<Watchful>(settings(), &data);
     let mut expected = History::default();
     assert_eq!(
@@ -153,11 +162,41 @@ fn text_is_for_transformers_and_rows_are_not() {
             model,
             ..settings()
         };
-        let settings = settings.check().unwrap();
-        let controller = controller::<Constant>(&settings, data);
-        let error = Trial::new(settings, data.clone(), controller).unwrap_err();
-        assert!(error.to_string().contains(told), "{error}");
+        let error = refused(settings, data);
+        assert!(error.contains(told), "{error}");
     }
+}
+
+#[test]
+fn settings_that_a_text_cannot_have_are_refused() {
+    let data = sums(TextLevel::Char);
+    let weighed = TrialSettings {
+        class_weights: ClassWeights::Balanced,
+        ..settings()
+    };
+    let error = refused(weighed, &data);
+    let told = "all tokens of a text count the same";
+    assert!(error.contains(told), "{error}");
+    let plain = TrialSettings {
+        engine: Engine::Dfdx,
+        ..settings()
+    };
+    let error = refused(plain, &data);
+    assert!(error.contains("`engine` is dfdx"), "{error}");
+    let ranked = TrialSettings {
+        objective: Some(Metric::F1),
+        ..settings()
+    };
+    let error = refused(ranked, &data);
+    let told = "one of loss, perplexity, accuracy, error";
+    assert!(error.contains(told), "{error}");
+}
+
+fn refused(settings: TrialSettings, data: &Arc<Dataset>) -> String {
+    let settings = settings.check().unwrap();
+    let controller = controller::<Constant>(&settings, data);
+    let made = Trial::new(settings, data.clone(), controller);
+    made.unwrap_err().to_string()
 }
 
 #[test]

@@ -42,7 +42,7 @@ impl Activation {
     }
 
     /// Multiplies every slope by f′(x), given f(x), where that tells it.
-    pub(crate) fn from_values(self, values: &[f32], slopes: &mut [f32]) -> bool {
+    pub(crate) fn scale_by_values(self, values: &[f32], slopes: &mut [f32]) -> bool {
         let each = slopes.iter_mut().zip(values);
         match self {
             Activation::Relu => wide(
@@ -58,9 +58,9 @@ impl Activation {
         true
     }
 
-    /// Whether [`from_values`](Activation::from_values) can.
+    /// Whether [`scale_by_values`](Activation::from_values) can.
     pub(crate) fn is_told_by_values(self) -> bool {
-        self.from_values(&[], &mut [])
+        self.scale_by_values(&[], &mut [])
     }
 }
 

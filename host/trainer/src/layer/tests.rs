@@ -1,10 +1,10 @@
 //! Every layer against a naive form of it in 64 bits, and against that form's finite differences.
 
 use super::{
-    Activate, Attention, Backward, BatchNorm, Conv, Dense, Forward, GlobalAverage, Heads, Inputs,
-    Layer, LayerNorm, Picture, Pool, Pooling, Residual, Sequence, Window,
+    Activate, Attention, Backward, BatchNorm, Conv, Dense, Embedding, Forward, GlobalAverage,
+    Heads, Inputs, Layer, LayerNorm, Picture, Pool, Pooling, Residual, Sequence, Window,
 };
-use crate::kernel::{Activation, Level, at_level};
+use crate::kernel::{Activation, Level, at_level, softmax};
 use crate::model::{Buffers, Group, Plan, Start};
 use crate::random::{Purpose, stream};
 use proptest::prelude::*;
@@ -149,8 +149,8 @@ fn applied(activation: Activation, x: f64) -> f64 {
     }
 }
 
-/// The convolution of the definition. The parameters are weights and then biases.
-fn convolved(window: Window, has_bias: bool, parameters: &[f64], x: &[f64]) -> Vec<f64> {
+/// The convolution of the definition. The parameters are weights and then biases, if there are any.
+fn convolved(window: Window, parameters: &[f64], x: &[f64]) -> Vec<f64> {
     let Window {
         picture,
         outputs,
@@ -167,7 +167,7 @@ fn convolved(window: Window, has_bias: bool, parameters: &[f64], x: &[f64]) -> V
     for x in x.chunks(picture.numbers()) {
         for place in 0..picture.points() {
             for output in 0..outputs {
-                let mut sum = if has_bias { biases[output] } else { 0.0 };
+                let mut sum = biases.get(output).copied().unwrap_or(0.0);
                 for square in 0..kernel * kernel {
                     let line = (place / width + square / kernel).wrapping_sub(kernel / 2);
                     let point = (place % width + square % kernel).wrapping_sub(kernel / 2);
@@ -287,7 +287,7 @@ proptest! {
             Bench::new(|plan| Conv::new(plan, "conv", window, has_bias, activation));
         let x = numbers(count * picture.numbers(), 1);
         bench.compare(&x, |parameters, x| {
-            let mut y = convolved(window, has_bias, parameters, x);
+            let mut y = convolved(window, parameters, x);
             if let Some(activation) = activation {
                 y.iter_mut().for_each(|y| *y = applied(activation, *y));
             }
@@ -490,5 +490,57 @@ fn results_are_the_same_bits_on_every_level() {
     let expected = at_level(Level::Plain, all);
     for level in Level::all() {
         assert_eq!(at_level(level, all), expected, "{level:?}");
+    }
+}
+
+#[test]
+fn embeddings_are_the_sums_of_their_vectors_on_every_level() {
+    let (context, vocabulary, width) = (3, 5, 21);
+    let start = Start::Normal(1.0);
+    let mut bench = Bench::new(|plan| Embedding::new(plan, context, vocabulary, width, start));
+    let x = [4.0, 0.0, 4.0, 1.0, 2.0, 4.0];
+    let by_y = numbers(x.len() * width, 3);
+    let found = bench.pass(&x, true, false);
+    for level in Level::all() {
+        let again = at_level(level, || bench.pass(&x, true, false));
+        assert_eq!(again, found, "{level:?}");
+    }
+    let parameters = bench.parameters();
+    let (tokens, places) = parameters.split_at(vocabulary * width);
+    let mut expected = vec![0.0; parameters.len()];
+    for (at, token) in x.iter().enumerate() {
+        for unit in 0..width {
+            let (token, place) = (*token as usize * width + unit, at % context * width + unit);
+            assert_eq!(found.y[at * width + unit], tokens[token] + places[place]);
+            expected[token] += f64::from(by_y[at * width + unit]);
+            expected[tokens.len() + place] += f64::from(by_y[at * width + unit]);
+        }
+    }
+    close(&found.gradients, &expected, "slopes by vectors");
+    let added: Vec<f64> = expected.iter().map(|slope| slope + 0.5).collect();
+    close(
+        &bench.pass(&x, false, true).gradients,
+        &added,
+        "slopes that are added",
+    );
+}
+
+#[test]
+fn probabilities_are_the_same_on_every_level() {
+    for width in [1, 7, 16, 50, 96] {
+        let logits: Vec<f32> = numbers(width, 9).iter().map(|x| 20.0 * x).collect();
+        let shares = |level| {
+            let mut row = logits.clone();
+            at_level(level, || softmax(&mut row));
+            row
+        };
+        let found = shares(Level::Plain);
+        for level in Level::all() {
+            assert_eq!(shares(level), found, "{level:?}");
+        }
+        let exponentials = logits.iter().map(|x| f64::from(*x).exp());
+        let sum: f64 = exponentials.clone().sum();
+        let expected: Vec<f64> = exponentials.map(|x| x / sum).collect();
+        close(&found, &expected, "probabilities");
     }
 }

@@ -31,8 +31,8 @@ pub struct TrialSettings {
     /// The momentum of SGD and RMSprop, or the first decay rate of Adam and Lion, in [0, 1).
     /// Adagrad has none.
     pub momentum: f64,
-    /// Weight decay, at least 0; applied to weights and not to biases, unless `group_decay` says
-    /// otherwise.
+    /// Weight decay, at least 0; applied to weights and embeddings and not to biases and norms,
+    /// unless `group_decay` says otherwise.
     pub weight_decay: f64,
     /// The weight decay of single parameter groups, by their names.
     pub group_decay: BTreeMap<String, f64>,

@@ -154,6 +154,7 @@ pub(crate) fn of_data_alone(spec: &StudySpec) -> String {
     let task = data.task.map(|task| match task {
         TaskKind::Classification => "classification",
         TaskKind::Regression => "regression",
+        TaskKind::Text => "text",
     });
     about.extend(task.map(|task| ("task".to_owned(), task.into())));
     let pair = |a: i64, b: i64| Value::from(vec![a, b]);

@@ -27,7 +27,7 @@ const SEAL: &str = ",\"card_crc32\":";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
     format: u32,
-    /// The column that it predicts.
+    /// The column that it predicts, or `next token`.
     pub target: String,
     /// What it predicts.
     pub task: Task,
@@ -126,6 +126,15 @@ pub enum ModelError {
     /// The table does not fit the model.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A table was given to a model of text.
+    #[error("the model reads text, not tables; ask it how a text goes on")]
+    Text,
+    /// A text was given to a model of tables.
+    #[error("the model reads tables, not text; give it a table")]
+    NoText,
+    /// There is nothing that anything could follow.
+    #[error("the text is empty; give at least one character")]
+    EmptyText,
     /// A tensor operation failed: a mistake in Attune.
     #[error("prediction failed: {0}; please report this")]
     Broken(String),
@@ -176,6 +185,9 @@ impl Model {
     /// # Errors
     /// A column that the model was trained on is missing.
     pub fn predict(&mut self, table: &Table) -> Result<Predictions, ModelError> {
+        if let Task::Text { .. } = self.card.task {
+            return Err(ModelError::Text);
+        }
         let rows: Vec<usize> = (0..table.rows()).collect();
         let (features, unread) = self.card.preprocessor.apply(table, &rows)?;
         let mut notes: Vec<String> = unread.iter().map(ToString::to_string).collect();
@@ -195,6 +207,7 @@ impl Model {
                     probabilities: outputs,
                 }
             }
+            Task::Text { .. } => return Err(ModelError::Text),
             Task::Regression { mean, scale } => Answers::Numbers(
                 outputs
                     .iter()
@@ -212,6 +225,35 @@ impl Model {
     pub fn features(&self, table: &Table) -> Result<Features, ModelError> {
         let rows: Vec<usize> = (0..table.rows()).collect();
         Ok(self.card.preprocessor.apply(table, &rows)?.0)
+    }
+
+    /// The probability of every token to follow a text, in the vocabulary's order. Only its end is
+    /// read, as far as the model sees.
+    ///
+    /// # Errors
+    /// A model of something else than text, or an empty text.
+    pub fn following(&mut self, text: &str) -> Result<Vec<f32>, ModelError> {
+        let Task::Text {
+            vocabulary,
+            context,
+        } = &self.card.task
+        else {
+            return Err(ModelError::NoText);
+        };
+        let tokens = vocabulary.tokens(text);
+        let seen = &tokens[tokens.len().saturating_sub(*context)..];
+        let Some(last) = seen.len().checked_sub(1) else {
+            return Err(ModelError::EmptyText);
+        };
+        // What stands behind the text is not seen from within it.
+        let mut row = seen.to_vec();
+        row.resize(*context, 0.0);
+        let row = Features::of_text(*context, 1, row);
+        let outputs = self.network.predict(&row).map_err(ModelError::Broken)?;
+        let size = vocabulary.size();
+        let mut probabilities = outputs[last * size..][..size].to_vec();
+        softmax(&mut probabilities);
+        Ok(probabilities)
     }
 
     /// Writes the model beside the path, syncs it, and renames it into place, so that the path
@@ -363,7 +405,7 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
         .map_err(|error| error.to_string())?;
     let architecture = Architecture {
         model: settings.model.clone(),
-        inputs: card.preprocessor.shape(),
+        inputs: card.task.shape(card.preprocessor.shape()),
         outputs: card.task.outputs(),
     };
     architecture

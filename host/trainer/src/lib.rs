@@ -76,5 +76,8 @@ pub mod trial;
 
 pub use kernel::Activation;
 pub use layer::Pooling;
-pub use model::{CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings};
+pub use model::{
+    CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
+    TransformerSettings,
+};
 pub use threads::{ThreadsError, use_one_thread, use_threads};

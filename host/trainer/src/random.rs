@@ -45,6 +45,15 @@ pub(crate) fn symmetric(rng: &mut ChaCha8Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
 }
 
+/// The next number of the standard normal distribution (Box and Muller 1958; the second of each pair
+/// is left out).
+pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    let [radius, turn] = [(); 2].map(|()| 0.5 + 0.5 * symmetric(rng));
+    // In (0, 1], so that the logarithm is finite.
+    let radius = (-2.0 * (1.0 - radius).ln()).sqrt();
+    radius * (std::f64::consts::TAU * turn).cos()
+}
+
 /// Puts the items into a uniformly random order (Fisher and Yates).
 pub(crate) fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
     for last in (1..items.len()).rev() {
@@ -53,7 +62,7 @@ pub(crate) fn shuffle<T>(items: &mut [T], rng: &mut ChaCha8Rng) {
 }
 
 /// The next whole number in [0, bound), without bias (Lemire 2019, algorithm 5).
-fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
+pub(crate) fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
     loop {
         let product = u128::from(rng.next_u64()) * u128::from(bound);
         if product as u64 >= bound.wrapping_neg() % bound {
@@ -64,7 +73,7 @@ fn below(bound: u64, rng: &mut ChaCha8Rng) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Purpose, shuffle, stream, symmetric};
+    use super::{Purpose, normal, shuffle, stream, symmetric};
     use rand::Rng;
 
     #[test]
@@ -91,6 +100,21 @@ mod tests {
             .sum();
         assert_eq!(counts.len(), 6);
         assert!(statistic < 20.5, "{counts:?}");
+    }
+
+    #[test]
+    fn normal_numbers_have_the_moments_of_their_distribution() {
+        let mut rng = stream(3, Purpose::Init, 0);
+        let drawn: Vec<f64> = (0..10_000).map(|_| normal(&mut rng)).collect();
+        let moment = |power| drawn.iter().map(|x| x.powi(power)).sum::<f64>() / 10_000.0;
+        let found = [1, 2, 3, 4].map(moment);
+        for ((found, expected), within) in found
+            .iter()
+            .zip([0.0, 1.0, 0.0, 3.0])
+            .zip([0.04, 0.05, 0.13, 0.35])
+        {
+            assert!((found - expected).abs() < within, "{found} {expected}");
+        }
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! Whole trials by plain operations of dfdx.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy does not know that helpers belong to tests"
+)]
+
 mod support;
 
 use attune_trainer::ModelSettings;

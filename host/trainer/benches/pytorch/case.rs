@@ -11,12 +11,19 @@ pub(crate) struct Case {
 
 pub(crate) enum Model {
     Mlp(&'static [usize]),
+    Transformer {
+        layers: usize,
+        heads: usize,
+        width: usize,
+        context: usize,
+        vocabulary: usize,
+    },
     /// Pictures of one channel with this side; channels of each stage, of which each is a
     /// convolution of 3 by 3 and pooling of 2 by 2; ten classes.
     Cnn(usize, &'static [usize]),
 }
 
-pub(crate) const CASES: [Case; 6] = [
+pub(crate) const CASES: [Case; 7] = [
     Case {
         name: "mlp 64-256-256-10, batch 128",
         model: Model::Mlp(&[64, 256, 256, 10]),
@@ -53,6 +60,18 @@ pub(crate) const CASES: [Case; 6] = [
         batch: 64,
         goals: [1.0, 1.15],
     },
+    Case {
+        name: "transformer 64, 4 heads, 2 layers, context 64, batch 16",
+        model: Model::Transformer {
+            layers: 2,
+            heads: 4,
+            width: 64,
+            context: 64,
+            vocabulary: 96,
+        },
+        batch: 16,
+        goals: [0.90, 1.10],
+    },
 ];
 
 /// How many classes pictures are told apart by.
@@ -65,6 +84,21 @@ impl Case {
             Model::Mlp(widths) => {
                 serde_json::json!({"model": "mlp", "widths": widths, "batch": self.batch})
             }
+            Model::Transformer {
+                layers,
+                heads,
+                width,
+                context,
+                vocabulary,
+            } => serde_json::json!({
+                "model": "transformer",
+                "layers": layers,
+                "heads": heads,
+                "width": width,
+                "context": context,
+                "vocabulary": vocabulary,
+                "batch": self.batch,
+            }),
             Model::Cnn(side, channels) => {
                 serde_json::json!({"model": "cnn", "side": side, "channels": channels, "batch": self.batch})
             }
@@ -81,6 +115,19 @@ impl Case {
                     .map(|pair| 2.0 * (self.batch * pair[0] * pair[1]) as f64);
                 let first = layers.clone().next().unwrap_or(0.0);
                 3.0 * layers.sum::<f64>() - first
+            }
+            Model::Transformer {
+                layers,
+                width,
+                context,
+                vocabulary,
+                ..
+            } => {
+                // Four products of width² for attention, eight for the dense pair, and of each
+                // place with the visible half of the others: scores and mixtures.
+                let of_place = layers * (12 * width * width + width * (context + 1));
+                let head = width * vocabulary;
+                3.0 * 2.0 * (self.batch * context * (of_place + head)) as f64
             }
             Model::Cnn(side, channels) => {
                 let (mut side, mut inputs, mut first, mut all) = (side, 1, 0.0, 0.0);

@@ -40,8 +40,7 @@ fn main() -> Result<(), Failure> {
     }
     println!();
     println!(
-        "`of the peak`: the products' share of what {threads} could do at best; one does {peak:.0} GFLOP/s here.",
-        threads = "so many threads"
+        "`of the peak`: the products' share of what so many threads could do at best; one does {peak:.0} GFLOP/s here."
     );
     Ok(())
 }

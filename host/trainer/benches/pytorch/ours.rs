@@ -9,9 +9,9 @@ use crate::case::{CASES, Case, Model};
 use crate::side::Failure;
 use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
-use attune_trainer::data::{DataOptions, Dataset, Table};
+use attune_trainer::data::{DataOptions, Dataset, Table, Text, TextOptions};
 use attune_trainer::trial::{EpochRecord, Goal, StepRecord, Telemetry, Trial, TrialSettings};
-use attune_trainer::{CnnSettings, ModelSettings, use_threads};
+use attune_trainer::{CnnSettings, ModelSettings, TransformerSettings, use_threads};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::io::{BufRead, stdin};
@@ -83,23 +83,32 @@ pub(crate) fn answer(threads: usize) -> Result<(), Failure> {
 }
 
 fn trial(case: &Case) -> Result<Trial, Failure> {
-    let (model, inputs, image) = match case.model {
-        Model::Mlp(widths) => {
-            let [inputs, hidden @ .., _] = widths else {
-                return Err("a network has two layers of units at least".into());
-            };
-            (ModelSettings::mlp(hidden), *inputs, None)
-        }
+    let (model, data) = match case.model {
+        Model::Mlp([inputs, hidden @ .., _]) => (ModelSettings::mlp(hidden), rows(*inputs, None)?),
+        Model::Mlp(_) => return Err("a network has two layers of units at least".into()),
         Model::Cnn(side, channels) => {
             let settings = CnnSettings {
                 channels: channels.to_vec(),
                 ..CnnSettings::default()
             };
-            (
-                ModelSettings::Cnn(settings),
-                side * side,
-                Some([side, side, 1]),
-            )
+            let data = rows(side * side, Some([side, side, 1]))?;
+            (ModelSettings::Cnn(settings), data)
+        }
+        Model::Transformer {
+            layers,
+            heads,
+            width,
+            context,
+            vocabulary,
+        } => {
+            let model = TransformerSettings {
+                layers,
+                heads,
+                width,
+                ..TransformerSettings::default()
+            };
+            let data = text(context, vocabulary)?;
+            (ModelSettings::Transformer(model), data)
         }
     };
     let settings = TrialSettings {
@@ -112,7 +121,7 @@ fn trial(case: &Case) -> Result<Trial, Failure> {
         ..TrialSettings::default()
     };
     let settings = settings.check()?;
-    let data = Arc::new(rows(inputs, image)?);
+    let data = Arc::new(data);
     let setup = Trial::setup(&settings, &data);
     let controller = InProcess::<Constant>::configure(&BTreeMap::new(), &setup)?;
     Ok(Trial::new(settings, data, Box::new(controller))?)
@@ -136,6 +145,23 @@ fn rows(inputs: usize, image: Option<[usize; 3]>) -> Result<Dataset, Failure> {
         ..DataOptions::of_target("digit")
     };
     Ok(Dataset::prepare(&table, &options)?)
+}
+
+/// A text of so many different characters, one of which stands for the unknown.
+fn text(context: usize, vocabulary: usize) -> Result<Dataset, Failure> {
+    let characters: Vec<char> = (' '..).take(vocabulary - 1).collect();
+    let letters = (0..600 * context).map(|i| characters[(i * i / 7 + i) % characters.len()]);
+    let text: String = characters.iter().copied().chain(letters).collect();
+    let text = Text::parse("text.txt", text.as_bytes())?;
+    let options = TextOptions {
+        context,
+        ..TextOptions::default()
+    };
+    let data = Dataset::prepare_text(&text, &options)?;
+    match data.task().outputs() == vocabulary {
+        true => Ok(data),
+        false => Err("the text lacks characters".into()),
+    }
 }
 
 /// What one thread of this machine does at best, in GFLOP/s: that of a product that stays in the

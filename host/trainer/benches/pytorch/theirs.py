@@ -43,12 +43,48 @@ class Cnn(nn.Module):
 
 def cnn(side, channels):
     return Cnn(side, channels), torch.rand(4096, 1, side, side), torch.randint(10, (4096,))
+class Block(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.norms = nn.ModuleList([nn.LayerNorm(width), nn.LayerNorm(width)])
+        self.inward, self.outward = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.widen, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        batch, context, width = x.shape
+        seen = self.inward(self.norms[0](x)).view(batch, context, 3, self.heads, -1)
+        q, k, v = seen.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        x = x + self.outward(mixed.transpose(1, 2).reshape(batch, context, width))
+        return x + self.narrow(F.gelu(self.widen(self.norms[1](x)), approximate="tanh"))
+
+
+class Transformer(nn.Module):
+    def __init__(self, case):
+        super().__init__()
+        width = case["width"]
+        self.tokens = nn.Embedding(case["vocabulary"], width)
+        self.places = nn.Parameter(0.02 * torch.randn(case["context"], width))
+        blocks = (Block(width, case["heads"]) for _ in range(case["layers"]))
+        self.blocks = nn.Sequential(*blocks)
+        self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, case["vocabulary"])
+
+    def forward(self, x):
+        return self.head(self.norm(self.blocks(self.tokens(x) + self.places)))
+
+
+def transformer(case):
+    text = torch.randint(case["vocabulary"], (420 * case["context"] + 1,))
+    rows = text[:-1].view(-1, case["context"])
+    return Transformer(case), rows, text[1:].view(-1, case["context"])
 
 
 def trainer(case):
     model, rows, labels = {
         "mlp": lambda: mlp(case["widths"]),
         "cnn": lambda: cnn(case["side"], case["channels"]),
+        "transformer": lambda: transformer(case),
     }[case["model"]]()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.001, momentum=0.9)
     batch = case["batch"]

@@ -30,6 +30,38 @@ pub enum DataError {
         /// The file.
         file: String,
     },
+    /// A text that has too few tokens for its context.
+    #[error(
+        "{file}: its {part} part has {tokens} tokens, but a context of {context} needs {least}; take a longer text, a smaller context or other shares"
+    )]
+    ShortText {
+        /// The file.
+        file: String,
+        /// The part.
+        part: &'static str,
+        /// Its tokens.
+        tokens: usize,
+        /// How many there must be.
+        least: usize,
+        /// Tokens that are seen at once.
+        context: usize,
+    },
+    /// A context that cannot be used.
+    #[error("`context` is {found}, but it must be from 1 to {most}")]
+    BadContext {
+        /// What it is.
+        found: usize,
+        /// The most that is possible.
+        most: usize,
+    },
+    /// A table was asked for what only a text has.
+    #[error(
+        "{file} is a table, whose target can be classified or regressed but has no next token; use classification or regression"
+    )]
+    NoText {
+        /// The file.
+        file: String,
+    },
     /// A header and nothing below it.
     #[error("{file} has a header but no rows; add rows below the header")]
     NoRows {

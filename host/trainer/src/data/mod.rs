@@ -21,6 +21,7 @@ mod source;
 mod split;
 mod table;
 mod target;
+mod text;
 
 pub use column::{ColumnAction, ColumnKind, ColumnReport};
 pub use error::DataError;
@@ -32,6 +33,7 @@ pub use source::Source;
 pub use split::{Fold, Shares};
 pub use table::Table;
 pub use target::{Task, TaskKind};
+pub use text::{Text, TextLevel, TextOptions, Vocabulary};
 
 use column::mean_and_scale;
 use place::Places;
@@ -131,6 +133,8 @@ pub(crate) enum Targets {
     Classes(Vec<u32>),
     /// Numbers, standardised.
     Numbers(Vec<f32>),
+    /// Of each token of a row the one that follows it in the text.
+    Following,
 }
 
 impl Samples {
@@ -225,7 +229,36 @@ impl Dataset {
         })
     }
 
-    /// The column that is predicted.
+    /// Cuts a text into parts by position, the training part first, and its parts into windows.
+    ///
+    /// # Errors
+    /// A context or shares that cannot be used, or a part that is shorter than a window.
+    pub fn prepare_text(text: &Text, options: &TextOptions) -> Result<Dataset, DataError> {
+        let text::Read { vocabulary, parts } = text::read(text, options)?;
+        let [train, valid, test] = parts.map(|features| Samples {
+            features,
+            targets: Targets::Following,
+        });
+        let (preprocessor, context) = (Preprocessor::default(), options.context);
+        let task = Task::Text {
+            vocabulary,
+            context,
+        };
+        let shape = task.shape(preprocessor.shape());
+        Ok(Dataset {
+            target: "next token".into(),
+            task,
+            preprocessor,
+            report: Vec::new(),
+            notes: Vec::new(),
+            fingerprint: fingerprint(shape, [&train, &valid, &test]),
+            train,
+            valid,
+            test,
+        })
+    }
+
+    /// The column that is predicted, or `next token`.
     pub fn target(&self) -> &str {
         &self.target
     }
@@ -259,7 +292,7 @@ impl Dataset {
 
     /// What the numbers of its rows are.
     pub fn shape(&self) -> Shape {
-        self.preprocessor.shape()
+        self.task.shape(self.preprocessor.shape())
     }
 
     /// One part's rows.
@@ -292,6 +325,8 @@ fn fingerprint(shape: Shape, parts: [&Samples; 3]) -> u32 {
             Targets::Numbers(numbers) => numbers
                 .iter()
                 .for_each(|number| hasher.update(&number.to_le_bytes())),
+            // They are among the features.
+            Targets::Following => {}
         }
     }
     hasher.finalize()
@@ -321,6 +356,6 @@ fn targets_of(target: &Target, task: &Task, places: &[usize]) -> Targets {
         (Values::Classes { ids, .. }, _) => {
             Targets::Classes(places.iter().map(|&place| ids[place]).collect())
         }
-        (Values::Numbers(_), Task::Classification { .. }) => Targets::Numbers(Vec::new()),
+        (Values::Numbers(_), _) => Targets::Numbers(Vec::new()),
     }
 }

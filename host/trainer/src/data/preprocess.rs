@@ -6,6 +6,7 @@ use super::column::{ColumnAction, ColumnKind, ColumnReport, Encoding, infer, mea
 use super::error::DataError;
 use super::shape::Shape;
 use super::table::Table;
+use crate::random::{Purpose, below, shuffle, stream};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 use std::fmt;
@@ -20,6 +21,9 @@ pub(crate) const MAX_NUMBERS: u64 = 1 << 30;
 pub struct Features {
     width: usize,
     rows: usize,
+    /// How far apart neighbours begin: as far as a row is wide, or, in a text, 1: any token can
+    /// begin a row.
+    step: usize,
     data: Numbers,
 }
 
@@ -29,6 +33,7 @@ impl Features {
         Features {
             width,
             rows: data.len() / width,
+            step: width,
             data: Numbers::Own(data),
         }
     }
@@ -38,7 +43,18 @@ impl Features {
         Features {
             width,
             rows,
+            step: width,
             data: Numbers::Shared(data),
+        }
+    }
+
+    /// Windows of a text, of which so many do not overlap.
+    pub(crate) fn of_text(context: usize, rows: usize, tokens: Vec<f32>) -> Self {
+        Features {
+            width: context,
+            rows,
+            step: 1,
+            data: Numbers::Own(tokens),
         }
     }
 
@@ -47,12 +63,13 @@ impl Features {
         self.width
     }
 
-    /// How many rows there are.
+    /// How many rows there are; of a text, how many windows that do not overlap.
     pub fn rows(&self) -> usize {
         self.rows
     }
 
-    /// Rows of `width` numbers, one after another.
+    /// Rows of `width` numbers, one after another; of a text, all its tokens, whose last may belong
+    /// to no row.
     pub fn data(&self) -> &[f32] {
         match &self.data {
             Numbers::Own(data) => data,
@@ -60,9 +77,29 @@ impl Features {
         }
     }
 
-    /// One row.
+    /// One row; of a text, the window that begins at this token.
     pub(crate) fn row(&self, row: usize) -> &[f32] {
-        &self.data()[row * self.width..(row + 1) * self.width]
+        &self.data()[row * self.step..][..self.width]
+    }
+
+    /// The tokens that follow those of a text's row.
+    pub(crate) fn following(&self, row: usize) -> &[f32] {
+        self.row(row + 1)
+    }
+
+    /// The rows of an epoch in their order. Of a text they are windows that begin at another place
+    /// in each epoch and meet without overlap, so that an epoch sees everything once.
+    pub(crate) fn order(&self, seed: u64, epoch: u32) -> Vec<u32> {
+        let mut stream = stream(seed, Purpose::Shuffle, epoch.into());
+        let apart = self.width / self.step.max(1);
+        let first = match apart {
+            0 | 1 => 0,
+            apart => below(apart as u64, &mut stream) as u32,
+        };
+        let rows = 0..self.rows as u32;
+        let mut order: Vec<u32> = rows.map(|row| first + row * apart as u32).collect();
+        shuffle(&mut order, &mut stream);
+        order
     }
 }
 
@@ -95,7 +132,7 @@ pub(crate) fn point_name(point: usize) -> String {
 /// median and marked in a column of their own where training rows had such; categories become one
 /// column each. A category that training rows did not have counts as "other" where there is such a
 /// column, and as none of the known ones otherwise.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Preprocessor {
     columns: Vec<Column>,
     /// Height, width and channels, where the columns are pictures.
@@ -371,6 +408,7 @@ impl Preprocessor {
         let features = Features {
             width,
             rows: rows.len(),
+            step: width,
             data: Numbers::Own(data),
         };
         Ok((features, unread))

@@ -27,6 +27,12 @@ impl Default for Shares {
 }
 
 impl Shares {
+    /// So many things in these shares.
+    pub(super) fn of(self, count: usize) -> Result<[usize; 3], DataError> {
+        self.check()?;
+        Ok(apportion(count, self))
+    }
+
     fn check(self) -> Result<(), DataError> {
         let sum = self.train + self.valid + self.test;
         if self.train > 0.0 && self.valid > 0.0 && self.test >= 0.0 && (sum - 1.0).abs() < 1e-6 {

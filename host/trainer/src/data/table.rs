@@ -54,6 +54,9 @@ impl Table {
     /// Text that is empty, without rows, not UTF-8, or that has a row with too few or too many cells.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Table, DataError> {
         let text = decode(name, bytes)?;
+        if text.trim().is_empty() {
+            return Err(DataError::Empty { file: name.into() });
+        }
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(delimiter(name, text))
             .has_headers(false)
@@ -279,7 +282,7 @@ pub(crate) fn cap(file: &str, found: u64, unit: &'static str, cap: u64) -> Resul
 }
 
 /// The text without its byte order mark.
-fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
+pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let before = &bytes[..error.valid_up_to()];
         let hint = match bytes {
@@ -292,11 +295,7 @@ fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, DataError> {
             hint,
         }
     })?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    if text.trim().is_empty() {
-        return Err(DataError::Empty { file: name.into() });
-    }
-    Ok(text)
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
 }
 
 fn delimiter(name: &str, text: &str) -> u8 {

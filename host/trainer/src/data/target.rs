@@ -3,7 +3,9 @@
 use super::cell::{is_missing, mostly_numbers, number};
 use super::column::{ColumnAction, ColumnKind, ColumnReport};
 use super::error::DataError;
+use super::shape::Shape;
 use super::table::Table;
+use super::text::Vocabulary;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +22,8 @@ pub enum TaskKind {
     Classification,
     /// A number.
     Regression,
+    /// The next token of a text.
+    Text,
 }
 
 /// What is predicted, with all that turns a model's outputs into answers.
@@ -39,22 +43,45 @@ pub enum Task {
         /// The training rows' standard deviation, above 0.
         scale: f64,
     },
+    /// The next token of a text, at every place of a window.
+    Text {
+        /// The tokens.
+        vocabulary: Vocabulary,
+        /// How many are seen at once.
+        context: usize,
+    },
 }
 
 impl Task {
-    /// Which of the two.
+    /// Which of them.
     pub fn kind(&self) -> TaskKind {
         match self {
             Task::Classification { .. } => TaskKind::Classification,
             Task::Regression { .. } => TaskKind::Regression,
+            Task::Text { .. } => TaskKind::Text,
         }
     }
 
-    /// How many outputs a model for it has.
+    /// How many outputs a model for it has at each place.
     pub fn outputs(&self) -> usize {
         match self {
             Task::Classification { classes } => classes.len(),
             Task::Regression { .. } => 1,
+            Task::Text { vocabulary, .. } => vocabulary.size(),
+        }
+    }
+
+    /// What the numbers of a row are, where a table's rows become such.
+    pub(crate) fn shape(&self, of_table: Shape) -> Shape {
+        match self {
+            Task::Classification { .. } | Task::Regression { .. } => of_table,
+            Task::Text {
+                vocabulary,
+                context,
+            } => Shape::Text {
+                context: *context,
+                vocabulary: vocabulary.size(),
+            },
         }
     }
 }
@@ -118,6 +145,11 @@ impl Target {
                 )
             }
             (TaskKind::Regression, None) => return Err(not_numeric(table, name, &rows, &cells)),
+            (TaskKind::Text, _) => {
+                return Err(DataError::NoText {
+                    file: table.name().into(),
+                });
+            }
         };
         let left_out = table.rows() - rows.len();
         if left_out > 0 {

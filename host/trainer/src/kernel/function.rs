@@ -42,7 +42,7 @@ impl Activation {
     }
 
     /// Multiplies every slope by f′(x), given f(x), where that tells it.
-    pub(crate) fn from_values(self, values: &[f32], slopes: &mut [f32]) -> bool {
+    pub(crate) fn scale_by_values(self, values: &[f32], slopes: &mut [f32]) -> bool {
         let each = slopes.iter_mut().zip(values);
         match self {
             Activation::Relu => wide(
@@ -58,9 +58,9 @@ impl Activation {
         true
     }
 
-    /// Whether [`from_values`](Activation::from_values) can.
+    /// Whether [`scale_by_values`](Activation::from_values) can.
     pub(crate) fn is_told_by_values(self) -> bool {
-        self.from_values(&[], &mut [])
+        self.scale_by_values(&[], &mut [])
     }
 }
 
@@ -127,7 +127,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     // Adding and taking away 1.5·2²³ rounds to the nearest whole number without a call.
     const ROUNDER: f32 = 12_582_912.0;
     let x = x.clamp(-87.0, 87.0);
-    let k = (x * std::f32::consts::LOG2_E + ROUNDER) - ROUNDER;
+    let rounded = x * std::f32::consts::LOG2_E + ROUNDER;
+    let k = rounded - ROUNDER;
     let r = (x - k * LN_2_HIGH) - k * LN_2_LOW;
     let series = 1.0 / 5040.0;
     let series = series * r + 1.0 / 720.0;
@@ -137,7 +138,8 @@ pub(crate) fn exp(x: f32) -> f32 {
     let series = series * r + 0.5;
     let series = series * r + 1.0;
     let series = series * r + 1.0;
-    series * f32::from_bits(((k as i32 + 127) as u32) << 23)
+    // The last bits of the rounded number are those of k.
+    series * f32::from_bits((rounded.to_bits() << 23).wrapping_add(127 << 23))
 }
 
 #[cfg(test)]

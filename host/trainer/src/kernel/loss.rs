@@ -1,5 +1,6 @@
 //! Losses, with the slopes that the backward pass begins from.
 
+use super::row::folded;
 use super::{exp, wide};
 use crate::model::Loss;
 
@@ -61,7 +62,7 @@ pub(crate) fn cross_entropy(
 
 /// exp(x - highest) in place of each x; returns the highest and the sum.
 #[inline(always)]
-pub(super) fn soft(row: &mut [f32]) -> (f32, f32) {
+pub(crate) fn soft(row: &mut [f32]) -> (f32, f32) {
     let highest = highest(row);
     let (lanes, rest) = row.as_chunks_mut::<16>();
     let mut sums = [0.0_f32; 16];
@@ -71,7 +72,7 @@ pub(super) fn soft(row: &mut [f32]) -> (f32, f32) {
             *sum += *x;
         }
     }
-    let mut sum: f32 = sums.iter().sum();
+    let mut sum = folded(sums, |a, b| a + b);
     for x in rest {
         *x = exp(*x - highest);
         sum += *x;
@@ -88,10 +89,8 @@ fn highest(row: &[f32]) -> f32 {
             *most = if *x > *most { *x } else { *most };
         }
     }
-    most.iter()
-        .chain(rest)
-        .copied()
-        .fold(f32::NEG_INFINITY, f32::max)
+    let higher = |a: f32, b: f32| if b > a { b } else { a };
+    rest.iter().copied().fold(folded(most, higher), higher)
 }
 
 /// The mean over rows of a loss of the difference; its slopes take the outputs' place.

@@ -10,15 +10,17 @@ mod level;
 mod loss;
 mod product;
 mod reduce;
+mod row;
 
 pub use function::Activation;
 pub(crate) use function::{exp, softmax};
 pub(crate) use level::wide;
 #[cfg(test)]
 pub(crate) use level::{Level, at_level};
-pub(crate) use loss::{cross_entropy, difference_loss, of_difference};
+pub(crate) use loss::{cross_entropy, difference_loss, of_difference, soft};
 pub(crate) use product::{Matrix, MatrixMut, Onto, multiply};
 pub(crate) use reduce::{abs_max, dot, norm_sq};
+pub(crate) use row::{row_dot, row_sum};
 
 /// Adds each value to its sum.
 #[inline(always)]

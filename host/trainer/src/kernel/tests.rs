@@ -15,7 +15,7 @@ fn results(a: &[f32], b: &[f32], label: u32) -> Vec<u64> {
         activation.apply(&mut values, Some(&mut slopes));
         keep(&slopes);
         slopes.copy_from_slice(b);
-        activation.from_values(&values, &mut slopes);
+        activation.scale_by_values(&values, &mut slopes);
         keep(&slopes);
     }
     let mut logits = a.to_vec();

@@ -47,7 +47,7 @@ impl Layer for Activate {
             return;
         };
         dx.copy_from_slice(dy);
-        if !self.activation.from_values(y, dx) {
+        if !self.activation.scale_by_values(y, dx) {
             let slopes = &self.slopes;
             wide(
                 #[inline(always)]

@@ -171,7 +171,7 @@ impl Layer for Conv {
         mut dx: Option<&mut [f32]>,
         pass: &mut Backward<'_>,
     ) {
-        let is_told = |activation: Activation| activation.from_values(y, dy);
+        let is_told = |activation: Activation| activation.scale_by_values(y, dy);
         if !self.activation.is_none_or(is_told) {
             let slopes = &self.slopes;
             wide(

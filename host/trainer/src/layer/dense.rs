@@ -50,10 +50,20 @@ impl Dense {
         has_bias: bool,
         activation: Option<Activation>,
     ) -> Self {
-        let Inputs {
-            inputs, outputs, ..
-        } = shape;
         let start = Start::Uniform(shape.bound());
+        let shape = [shape.inputs, shape.outputs];
+        Dense::starting(plan, name, shape, start, has_bias, activation)
+    }
+
+    /// The same with weights of another start.
+    pub(crate) fn starting(
+        plan: &mut Plan,
+        name: &str,
+        [inputs, outputs]: [usize; 2],
+        start: Start,
+        has_bias: bool,
+        activation: Option<Activation>,
+    ) -> Self {
         let weight = plan.add(
             Kind::Weight,
             format!("{name}.weight"),
@@ -138,7 +148,7 @@ impl Layer for Dense {
         dx: Option<&mut [f32]>,
         pass: &mut Backward<'_>,
     ) {
-        let is_told = |activation: Activation| activation.from_values(y, dy);
+        let is_told = |activation: Activation| activation.scale_by_values(y, dy);
         if !self.activation.is_none_or(is_told) {
             let slopes = &self.slopes;
             wide(

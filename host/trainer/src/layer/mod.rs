@@ -5,21 +5,27 @@
 //! keeps what its backward pass needs and cannot be had from its input and output.
 
 mod activate;
+mod attention;
 mod batch_norm;
 mod conv;
 mod dense;
 mod direct;
 mod dropout;
+mod embedding;
+mod layer_norm;
 mod picture;
 mod pool;
 mod residual;
 mod sequence;
 
 pub(crate) use activate::Activate;
+pub(crate) use attention::{Attention, Heads};
 pub(crate) use batch_norm::BatchNorm;
 pub(crate) use conv::{Conv, Window};
 pub(crate) use dense::{Dense, Inputs};
 pub(crate) use dropout::Dropout;
+pub(crate) use embedding::Embedding;
+pub(crate) use layer_norm::LayerNorm;
 pub(crate) use picture::Picture;
 pub use pool::Pooling;
 pub(crate) use pool::{GlobalAverage, Pool};

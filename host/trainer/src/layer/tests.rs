@@ -1,11 +1,11 @@
 //! Every layer against a naive form of it in 64 bits, and against that form's finite differences.
 
 use super::{
-    Activate, Backward, BatchNorm, Conv, Dense, Forward, GlobalAverage, Inputs, Layer, Picture,
-    Pool, Pooling, Residual, Sequence, Window,
+    Activate, Attention, Backward, BatchNorm, Conv, Dense, Embedding, Forward, GlobalAverage,
+    Heads, Inputs, Layer, LayerNorm, Picture, Pool, Pooling, Residual, Sequence, Window,
 };
-use crate::kernel::{Activation, Level, at_level};
-use crate::model::{Buffers, Group, Plan};
+use crate::kernel::{Activation, Level, at_level, softmax};
+use crate::model::{Buffers, Group, Plan, Start};
 use crate::random::{Purpose, stream};
 use proptest::prelude::*;
 
@@ -88,11 +88,10 @@ impl Bench {
 
     /// Compares with a naive form, which is given all parameters and the inputs.
     fn compare(&mut self, x: &[f32], naive: impl Fn(&[f64], &[f64]) -> Vec<f64>) {
-        let wide = |values: &[f32]| values.iter().map(|&x| f64::from(x)).collect::<Vec<f64>>();
         let found = self.pass(x, true, false);
-        let (parameters, x_wide) = (wide(&self.parameters()), wide(x));
+        let (parameters, x_wide) = (double(&self.parameters()), double(x));
         close(&found.y, &naive(&parameters, &x_wide), "outputs");
-        let slopes = wide(&numbers(found.y.len(), 3));
+        let slopes = double(&numbers(found.y.len(), 3));
         let loss = |parameters: &[f64], x: &[f64]| -> f64 {
             let y = naive(parameters, x);
             y.iter().zip(&slopes).map(|(y, slope)| y * slope).sum()
@@ -123,6 +122,10 @@ impl Bench {
 fn numbers(count: usize, seed: usize) -> Vec<f32> {
     let each = (0..count).map(|at| ((at * 7919 + seed * 104_729) % 2003) as f32 / 1001.0 - 1.0);
     each.collect()
+}
+
+fn double(values: &[f32]) -> Vec<f64> {
+    values.iter().copied().map(f64::from).collect()
 }
 
 fn close(found: &[f32], expected: &[f64], what: &str) {
@@ -214,6 +217,51 @@ fn normalised(width: usize, parameters: &[f64], x: &[f64]) -> Vec<f64> {
     y
 }
 
+/// The parameters are gains and then biases.
+fn normalised_rows(width: usize, parameters: &[f64], x: &[f64]) -> Vec<f64> {
+    let (gains, biases) = parameters.split_at(width);
+    let rows = x.chunks(width).flat_map(|row| {
+        let mean = row.iter().sum::<f64>() / width as f64;
+        let variance = row.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / width as f64;
+        let units = row.iter().zip(gains.iter().zip(biases));
+        units.map(move |(x, (gain, bias))| (x - mean) / (variance + 1e-5).sqrt() * gain + bias)
+    });
+    rows.collect()
+}
+
+/// The definition, in 64 bits: what comes out of the heads for `seen`.
+fn attended(seen: &[f64], shape: Heads) -> Vec<f64> {
+    let Heads {
+        context,
+        width,
+        heads,
+        causal,
+    } = shape;
+    let size = width / heads;
+    let mut mixed = vec![0.0; seen.len() / 3];
+    for place in 0..mixed.len() / width {
+        let (row, here) = (place / context, place % context);
+        for unit in 0..width {
+            let head = unit / size * size;
+            let part = |other: usize, part: usize, unit: usize| {
+                seen[(row * context + other) * 3 * width + part * width + unit]
+            };
+            let visible = if causal { here + 1 } else { context };
+            let weights: Vec<f64> = (0..visible)
+                .map(|other| {
+                    let units = head..head + size;
+                    let dot: f64 = units.map(|u| part(here, 0, u) * part(other, 1, u)).sum();
+                    (dot / (size as f64).sqrt()).exp()
+                })
+                .collect();
+            let total: f64 = weights.iter().sum();
+            let sum: f64 = (0..visible).map(|o| weights[o] * part(o, 2, unit)).sum();
+            mixed[place * width + unit] = sum / total;
+        }
+    }
+    mixed
+}
+
 fn any_picture(least: usize) -> impl Strategy<Value = Picture> {
     let sides = (least..6_usize, least..6_usize, 1_usize..10);
     sides.prop_map(|(height, width, channels)| Picture {
@@ -288,6 +336,29 @@ proptest! {
     }
 
     #[test]
+    fn layer_norm_is_that_of_the_definition_and_the_same_on_every_level(
+        rows in 1_usize..6, width in 2_usize..70,
+    ) {
+        let x = numbers(rows * width, 1);
+        let mut bench = Bench::new(|plan| LayerNorm::new(plan, "norm", width));
+        let naive = |parameters: &[f64], x: &[f64]| normalised_rows(width, parameters, x);
+        // Rows of few units may hardly vary, which amplifies what 32 bits round away.
+        if width < 8 {
+            let expected = naive(&double(&bench.parameters()), &double(&x));
+            for (found, expected) in bench.predict(&x).iter().zip(expected) {
+                prop_assert!((f64::from(*found) - expected).abs() < 2e-5 * (1.0 + expected.abs()));
+            }
+        } else {
+            bench.compare(&x, naive);
+        }
+        let expected = bench.pass(&x, true, false);
+        for level in Level::all() {
+            let found = at_level(level, || bench.pass(&x, true, false));
+            prop_assert_eq!(&found, &expected, "{:?}", level);
+        }
+    }
+
+    #[test]
     fn residual_layers_add_what_comes_in(
         rows in 1_usize..6, inputs in 1_usize..6, outputs in 1_usize..6,
     ) {
@@ -317,6 +388,37 @@ proptest! {
             }));
             each.collect()
         });
+    }
+
+    #[test]
+    fn attention_is_that_of_the_definition_and_its_slopes_are_its_differences(
+        rows in 1_usize..3, context in 1_usize..70, heads in 1_usize..4, size in 1_usize..6, causal: bool,
+    ) {
+        let width = heads * size;
+        let shape = Heads { context, width, heads, causal };
+        let seen = numbers(rows * context * 3 * width, 1);
+        let mut plan = Plan::default();
+        let start = Start::Uniform(0.5);
+        let mut layer = Attention::new(&mut plan, "attention", shape, start, start);
+        // The core alone: what surrounds it are dense layers.
+        let by_mixed = numbers(rows * context * width, 3);
+        let (mixed, by_seen) = layer.of_seen(&seen, &by_mixed);
+        let exact = double(&seen);
+        for (found, expected) in mixed.iter().zip(attended(&exact, shape)) {
+            prop_assert!((f64::from(*found) - expected).abs() < 1e-5);
+        }
+        let value = |seen: &[f64]| -> f64 {
+            attended(seen, shape).iter().zip(&by_mixed).map(|(y, by)| y * f64::from(*by)).sum()
+        };
+        for at in (0..seen.len()).step_by(seen.len().div_ceil(9)) {
+            let moved = |step: f64| {
+                let mut seen = exact.clone();
+                seen[at] += step;
+                value(&seen)
+            };
+            let slope = (moved(1e-4) - moved(-1e-4)) / 2e-4;
+            prop_assert!((slope - f64::from(by_seen[at])).abs() < 2e-5, "{at}: {} {slope}", by_seen[at]);
+        }
     }
 }
 
@@ -371,9 +473,8 @@ fn many_pictures_are_convolved_as_each_alone() {
     assert_eq!(together.y, bench.predict(&x));
     let size = picture.points() * 4;
     for (at, x) in x.chunks(picture.numbers()).enumerate() {
-        let alone = bench.predict(x);
-        let wide: Vec<f64> = alone.iter().map(|&y| f64::from(y)).collect();
-        close(&together.y[at * size..(at + 1) * size], &wide, "outputs");
+        let alone = double(&bench.predict(x));
+        close(&together.y[at * size..(at + 1) * size], &alone, "outputs");
     }
 }
 
@@ -403,5 +504,57 @@ fn results_are_the_same_bits_on_every_level() {
     let expected = at_level(Level::Plain, all);
     for level in Level::all() {
         assert_eq!(at_level(level, all), expected, "{level:?}");
+    }
+}
+
+#[test]
+fn embeddings_are_the_sums_of_their_vectors_on_every_level() {
+    let (context, vocabulary, width) = (3, 5, 21);
+    let start = Start::Normal(1.0);
+    let mut bench = Bench::new(|plan| Embedding::new(plan, context, vocabulary, width, start));
+    let x = [4.0, 0.0, 4.0, 1.0, 2.0, 4.0];
+    let by_y = numbers(x.len() * width, 3);
+    let found = bench.pass(&x, true, false);
+    for level in Level::all() {
+        let again = at_level(level, || bench.pass(&x, true, false));
+        assert_eq!(again, found, "{level:?}");
+    }
+    let parameters = bench.parameters();
+    let (tokens, places) = parameters.split_at(vocabulary * width);
+    let mut expected = vec![0.0; parameters.len()];
+    for (at, token) in x.iter().enumerate() {
+        for unit in 0..width {
+            let (token, place) = (*token as usize * width + unit, at % context * width + unit);
+            assert_eq!(found.y[at * width + unit], tokens[token] + places[place]);
+            expected[token] += f64::from(by_y[at * width + unit]);
+            expected[tokens.len() + place] += f64::from(by_y[at * width + unit]);
+        }
+    }
+    close(&found.gradients, &expected, "slopes by vectors");
+    let added: Vec<f64> = expected.iter().map(|slope| slope + 0.5).collect();
+    close(
+        &bench.pass(&x, false, true).gradients,
+        &added,
+        "slopes that are added",
+    );
+}
+
+#[test]
+fn probabilities_are_the_same_on_every_level() {
+    for width in [1, 7, 16, 50, 96] {
+        let logits: Vec<f32> = numbers(width, 9).iter().map(|x| 20.0 * x).collect();
+        let shares = |level| {
+            let mut row = logits.clone();
+            at_level(level, || softmax(&mut row));
+            row
+        };
+        let found = shares(Level::Plain);
+        for level in Level::all() {
+            assert_eq!(shares(level), found, "{level:?}");
+        }
+        let exponentials = logits.iter().map(|x| f64::from(*x).exp());
+        let sum: f64 = exponentials.clone().sum();
+        let expected: Vec<f64> = exponentials.map(|x| x / sum).collect();
+        close(&found, &expected, "probabilities");
     }
 }

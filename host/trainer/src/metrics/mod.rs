@@ -41,6 +41,8 @@ pub enum Metric {
     Mae,
     /// The share of the target's variance that is explained; NaN where the target does not vary.
     R2,
+    /// e to the mean cross entropy: between how many tokens it would have to guess as well.
+    Perplexity,
 }
 
 /// Measured metrics.
@@ -59,20 +61,29 @@ impl Metric {
     ];
     /// The metrics of regression.
     pub const REGRESSION: [Metric; 4] = [Metric::Loss, Metric::Rmse, Metric::Mae, Metric::R2];
+    /// The metrics of text: of tokens instead of rows.
+    pub const TEXT: [Metric; 4] = [
+        Metric::Loss,
+        Metric::Perplexity,
+        Metric::Accuracy,
+        Metric::Error,
+    ];
 
     /// The metrics of a kind of task.
     pub fn of(kind: TaskKind) -> &'static [Metric] {
         match kind {
             TaskKind::Classification => &Metric::CLASSIFICATION,
             TaskKind::Regression => &Metric::REGRESSION,
+            TaskKind::Text => &Metric::TEXT,
         }
     }
 
-    /// What a study optimises unless it says otherwise: accuracy, or RMSE.
+    /// What a study optimises unless it says otherwise: accuracy, RMSE, or the loss of a text.
     pub fn default_objective(kind: TaskKind) -> Metric {
         match kind {
             TaskKind::Classification => Metric::Accuracy,
             TaskKind::Regression => Metric::Rmse,
+            TaskKind::Text => Metric::Loss,
         }
     }
 
@@ -89,6 +100,7 @@ impl Metric {
             Metric::Rmse => "rmse",
             Metric::Mae => "mae",
             Metric::R2 => "r2",
+            Metric::Perplexity => "perplexity",
         }
     }
 
@@ -96,7 +108,12 @@ impl Metric {
     pub fn minimized(self) -> bool {
         matches!(
             self,
-            Metric::Loss | Metric::Error | Metric::CalibrationError | Metric::Rmse | Metric::Mae
+            Metric::Loss
+                | Metric::Error
+                | Metric::CalibrationError
+                | Metric::Rmse
+                | Metric::Mae
+                | Metric::Perplexity
         )
     }
 
@@ -163,8 +180,16 @@ pub(crate) fn score(
             }
             scores
         }
-        // A dataset never mixes the two.
-        (Task::Classification { .. }, Targets::Numbers(_)) => Scores::new(),
+        (Task::Text { .. }, Targets::Following) => {
+            let tokens = &samples.features.data()[1..][..samples.rows() * samples.features.width()];
+            let labels: Vec<u32> = tokens.iter().map(|&token| token as u32).collect();
+            let mut scores = classes::score(outputs, &labels, task.outputs());
+            scores.insert(Metric::Perplexity, scores[&Metric::Loss].exp());
+            scores.retain(|metric, _| Metric::TEXT.contains(metric));
+            scores
+        }
+        // A dataset never mixes them.
+        (_, Targets::Numbers(_) | Targets::Following) => Scores::new(),
     }
 }
 

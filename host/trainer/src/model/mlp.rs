@@ -1,7 +1,7 @@
 //! Multi-layer perceptrons.
 
 use super::{Architecture, MlpSettings, NormKind, Plan};
-use crate::layer::{Activate, BatchNorm, Dense, Dropout, Inputs, Residual, Sequence};
+use crate::layer::{Activate, BatchNorm, Dense, Dropout, Inputs, LayerNorm, Residual, Sequence};
 
 /// Dense layers with an activation after each but the last.
 pub(super) fn layers(
@@ -51,18 +51,20 @@ fn push_hidden(
     name: &str,
     plan: &mut Plan,
 ) {
-    match settings.norm {
-        NormKind::None => {
-            let activation = Some(settings.activation);
-            hidden.push(Dense::new(plan, name, shape, true, activation));
-        }
-        // What a norm's shift adds a bias need not.
-        NormKind::Batch => {
-            hidden.push(Dense::new(plan, name, shape, false, None));
-            hidden.push(BatchNorm::new(plan, &format!("{name}.norm"), shape.outputs));
-            hidden.push(Activate::new(settings.activation));
-        }
+    if settings.norm == NormKind::None {
+        let activation = Some(settings.activation);
+        hidden.push(Dense::new(plan, name, shape, true, activation));
+        return;
     }
+    // What a norm's shift adds a bias need not.
+    hidden.push(Dense::new(plan, name, shape, false, None));
+    let (norm, width) = (format!("{name}.norm"), shape.outputs);
+    match settings.norm {
+        NormKind::None => {}
+        NormKind::Batch => hidden.push(BatchNorm::new(plan, &norm, width)),
+        NormKind::Layer => hidden.push(LayerNorm::new(plan, &norm, width)),
+    }
+    hidden.push(Activate::new(settings.activation));
 }
 
 /// What makes the inputs as wide as the outputs, where they are not.

@@ -5,10 +5,12 @@ mod mlp;
 mod parameters;
 mod settings;
 mod tabular_resnet;
+mod transformer;
 
 pub(crate) use parameters::{Buffers, Group, Kind, NamedTensor, Plan, Start};
 pub use settings::{
     CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
+    TransformerSettings,
 };
 
 use crate::data::{Features, Shape, Targets};
@@ -41,6 +43,9 @@ impl Architecture {
             ModelSettings::Cnn(settings) => cnn::layers(settings, self, dropout, &mut plan),
             ModelSettings::TabularResnet(settings) => {
                 tabular_resnet::layers(settings, self, dropout, &mut plan)
+            }
+            ModelSettings::Transformer(settings) => {
+                transformer::layers(settings, self, dropout, &mut plan)
             }
         };
         (plan, layers)
@@ -170,6 +175,11 @@ impl Gathered {
                 self.numbers.clear();
                 self.numbers.extend(rows.map(|row| numbers[row]));
             }
+            Targets::Following => {
+                let tokens = rows.flat_map(|row| batch.features.following(row));
+                self.labels.clear();
+                self.labels.extend(tokens.map(|&token| token as u32));
+            }
         }
     }
 }
@@ -223,6 +233,7 @@ impl Network {
         &mut self.buffers
     }
 
+    #[cfg(test)]
     pub(crate) fn layers(&self) -> &dyn Layer {
         &self.layers
     }
@@ -241,7 +252,7 @@ impl Network {
         let mut gathered = std::mem::take(&mut self.gathered);
         gathered.fill(&batch);
         let truth = match batch.targets {
-            Targets::Classes(_) => Truth::Classes(&gathered.labels),
+            Targets::Classes(_) | Targets::Following => Truth::Classes(&gathered.labels),
             Targets::Numbers(_) => Truth::Numbers(&gathered.numbers),
         };
         let task = Task {
@@ -316,7 +327,9 @@ impl Network {
         let mut predicted = Vec::with_capacity(features.rows() * self.architecture.predicted());
         let kept = self.layers.kept(inputs).max(1);
         let rows = (EVALUATION_NUMBERS / kept).max(1);
-        for batch in features.data().chunks(rows * inputs) {
+        // What stands behind a text's last row belongs to none.
+        let numbers = &features.data()[..features.rows() * inputs];
+        for batch in numbers.chunks(rows * inputs) {
             let outputs = match &self.engine {
                 Engine::Own => self.outputs(batch, batch.len() / inputs),
                 Engine::Dfdx(device) => plain::predict(device, &self.layers, &self.groups, batch)?,

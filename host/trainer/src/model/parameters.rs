@@ -5,7 +5,7 @@
 //! before there is memory for it.
 
 use crate::layer::Slot;
-use crate::random::{Purpose, stream, symmetric};
+use crate::random::{Purpose, normal, stream, symmetric};
 use std::ops::Range;
 
 /// What parameters are for. Each kind that a network has makes one group.
@@ -15,13 +15,15 @@ pub(crate) enum Kind {
     Weight,
     /// What is added.
     Bias,
-    /// Scales and shifts of normalised numbers.
+    /// Factors and what is added after a normalisation.
     Norm,
+    /// Vectors that stand for something.
+    Embedding,
 }
 
 impl Kind {
     /// All of them.
-    pub(crate) const ALL: [Kind; 2] = [Kind::Weight, Kind::Bias];
+    pub(crate) const ALL: [Kind; 4] = [Kind::Weight, Kind::Bias, Kind::Norm, Kind::Embedding];
 
     /// The group's name.
     pub(crate) fn group(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Kind {
             Kind::Weight => "weights",
             Kind::Bias => "biases",
             Kind::Norm => "norms",
+            Kind::Embedding => "embeddings",
         }
     }
 
@@ -38,12 +41,13 @@ impl Kind {
             Kind::Weight => "weight",
             Kind::Bias => "bias",
             Kind::Norm => "norm",
+            Kind::Embedding => "embedding",
         }
     }
 
     /// Whether weight decay applies: it does not to what cannot overfit much.
     fn decays(self) -> bool {
-        self == Kind::Weight
+        matches!(self, Kind::Weight | Kind::Embedding)
     }
 }
 
@@ -54,6 +58,8 @@ pub(crate) enum Start {
     Equal(f32),
     /// Drawn uniformly from ± this bound.
     Uniform(f64),
+    /// Drawn from a normal distribution round 0 with this deviation.
+    Normal(f64),
 }
 
 /// Parameters to be: names, shapes and where they start from.
@@ -128,7 +134,7 @@ impl Plan {
             range: range.clone(),
         };
         let stream = self.drawn;
-        self.drawn += u64::from(matches!(start, Start::Uniform(_)));
+        self.drawn += u64::from(!matches!(start, Start::Equal(_)));
         planned.tensors.push((tensor, start, stream));
         Slot { group, range }
     }
@@ -180,6 +186,10 @@ impl PlannedGroup {
                 Start::Uniform(bound) => {
                     let mut rng = stream(seed, Purpose::Init, *index);
                     values.extend((0..count).map(|_| (bound * symmetric(&mut rng)) as f32));
+                }
+                Start::Normal(deviation) => {
+                    let mut rng = stream(seed, Purpose::Init, *index);
+                    values.extend((0..count).map(|_| (deviation * normal(&mut rng)) as f32));
                 }
             }
         }

@@ -27,6 +27,8 @@ pub enum Loss {
     /// Its magnitude.
     Absolute,
 }
+/// The largest factor of a transformer's dense pair.
+const MAX_FACTOR: usize = 16;
 
 /// A kind of model with its shape. What comes in and out follows from the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,8 @@ pub enum ModelSettings {
     Cnn(CnnSettings),
     /// Blocks of dense layers that add to what comes in.
     TabularResnet(TabularResnetSettings),
+    /// A decoder of text: attention over the tokens before, and dense layers, in turns.
+    Transformer(TransformerSettings),
 }
 
 /// What normalises the numbers between layers.
@@ -49,6 +53,8 @@ pub enum NormKind {
     None,
     /// Mean and variance of each number over the batch (Ioffe and Szegedy 2015).
     Batch,
+    /// Mean and variance of each row's numbers (Ba, Kiros and Hinton 2016).
+    Layer,
 }
 
 /// A multi-layer perceptron.
@@ -140,6 +146,71 @@ impl Default for MlpSettings {
     }
 }
 
+/// A decoder-only transformer.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TransformerSettings {
+    /// How often attention and a dense pair follow each other.
+    pub layers: usize,
+    /// Heads of each attention; they share the width evenly.
+    pub heads: usize,
+    /// Units of a place.
+    pub width: usize,
+    /// How many times as wide the dense pair is between its two layers.
+    pub feed_forward: usize,
+    /// What stands between these two.
+    pub activation: Activation,
+}
+
+impl Default for TransformerSettings {
+    fn default() -> Self {
+        TransformerSettings {
+            layers: 2,
+            heads: 4,
+            width: 64,
+            feed_forward: 4,
+            activation: Activation::Gelu,
+        }
+    }
+}
+
+impl TransformerSettings {
+    fn check(&self) -> Result<(), SettingsError> {
+        let &TransformerSettings {
+            layers,
+            heads,
+            width,
+            feed_forward,
+            ..
+        } = self;
+        require(
+            (1..=MAX_LAYERS).contains(&layers),
+            "layers",
+            layers,
+            format!("from 1 to {MAX_LAYERS}"),
+        )?;
+        require(
+            (1..=MAX_WIDTH).contains(&width),
+            "width",
+            width,
+            format!("from 1 to {MAX_WIDTH}"),
+        )?;
+        require(heads > 0, "heads", heads, "at least 1")?;
+        require(
+            width.is_multiple_of(heads),
+            "width",
+            width,
+            format!("a multiple of `heads` ({heads}), which share it"),
+        )?;
+        require(
+            (1..=MAX_FACTOR).contains(&feed_forward),
+            "feed_forward",
+            feed_forward,
+            format!("from 1 to {MAX_FACTOR}"),
+        )
+    }
+}
+
 impl Default for ModelSettings {
     fn default() -> Self {
         ModelSettings::Mlp(MlpSettings::default())
@@ -202,6 +273,7 @@ impl ModelSettings {
                 width("width", settings.width)?;
                 width("hidden", settings.hidden)
             }
+            ModelSettings::Transformer(settings) => settings.check(),
         }
     }
 
@@ -210,6 +282,18 @@ impl ModelSettings {
     /// # Errors
     /// The setting that does not fit.
     pub(crate) fn fits(&self, inputs: Shape) -> Result<(), SettingsError> {
+        // A number of a row stands for nothing, and a token is no quantity.
+        let reads_text = matches!(self, ModelSettings::Transformer(_));
+        let has_text = matches!(inputs, Shape::Text { .. });
+        require(
+            reads_text == has_text,
+            "model",
+            format!("of {}", self.told()),
+            match has_text {
+                true => "transformer, which reads text",
+                false => "one that reads rows",
+            },
+        )?;
         let ModelSettings::Cnn(CnnSettings { channels, .. }) = self else {
             return Ok(());
         };
@@ -245,6 +329,9 @@ impl ModelSettings {
                 "{} blocks of width {} and {}",
                 settings.blocks, settings.width, settings.hidden
             ),
+            ModelSettings::Transformer(TransformerSettings { layers, width, .. }) => {
+                format!("{layers} layers of width {width}")
+            }
         }
     }
 }

@@ -1,4 +1,7 @@
-use super::{Aim, Architecture, Batch, Kind, Loss, MlpSettings, ModelSettings, Network, Share};
+use super::{
+    Aim, Architecture, Batch, Kind, Loss, MlpSettings, ModelSettings, Network, NormKind, Share,
+    TransformerSettings,
+};
 use crate::data::{Features, Shape, Targets};
 use crate::kernel::Activation;
 use serde::Deserialize;
@@ -182,6 +185,7 @@ fn models_agree_with_pytorch() {
                 Kind::Weight => 0.6 * (1.3 * i + 0.2).sin(),
                 Kind::Bias => 0.3 * (0.7 * i).cos(),
                 Kind::Norm => 0.8 + 0.3 * (0.5 * i).sin(),
+                Kind::Embedding => unreachable!("no such model embeds anything"),
             };
             let values = (0..group.values.len()).map(|i| start(i as f64) as f32);
             group.values = values.collect();
@@ -209,6 +213,135 @@ fn close(found: &[f32], expected: &[f64], what: &str) {
         let off = (f64::from(*found) - expected).abs();
         assert!(off <= 1e-5 * size, "{what}: {found} {expected}");
     }
+}
+
+#[derive(Deserialize)]
+struct GoldenText {
+    activation: Activation,
+    smoothing: f32,
+    loss: f64,
+    gradients: Vec<Vec<f64>>,
+}
+
+fn transformer(activation: Activation, dropout: f64) -> Network {
+    let architecture = Architecture {
+        model: ModelSettings::Transformer(TransformerSettings {
+            layers: 2,
+            heads: 2,
+            width: 8,
+            feed_forward: 3,
+            activation,
+        }),
+        inputs: Shape::Text {
+            context: 5,
+            vocabulary: 7,
+        },
+        outputs: 7,
+    };
+    Network::new(architecture, dropout, 7)
+}
+
+fn tokens() -> Vec<f32> {
+    (0..40)
+        .map(|i| ((i * i + 3 * i + i / 4) % 7) as f32)
+        .collect()
+}
+
+fn read(network: &mut Network, aim: &Aim) -> (f32, Vec<Vec<f32>>) {
+    let groups = network.groups().iter();
+    let mut gradients: Vec<Vec<f32>> = groups.map(|group| vec![0.5; group.values.len()]).collect();
+    let batch = Batch {
+        rows: &[0, 11, 23],
+        features: &Features::of_text(5, 7, tokens()),
+        targets: &Targets::Following,
+    };
+    let loss = network.learn(batch, aim, WHOLE, &mut gradients);
+    (loss.unwrap(), gradients)
+}
+
+/// Numbers that the golden ones were made with.
+fn golden_weights(network: &Network) -> Vec<Vec<f32>> {
+    let formulas: [fn(f64) -> f64; 4] = [
+        |i| 0.7 * (1.1 * i + 0.4).sin(),
+        |i| 0.6 + 0.5 * (0.9 * i).sin(),
+        |i| 0.5 * (1.3 * i + 0.2).sin(),
+        |i| 0.3 * (0.7 * i).cos(),
+    ];
+    let groups = network.groups().iter().zip(formulas);
+    groups
+        .map(|(group, formula)| {
+            let places = 0..group.values.len();
+            places.map(|i| formula(i as f64) as f32).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn a_transformers_losses_and_gradients_agree_with_pytorch() {
+    let text = include_str!("../../tests/golden/transformers.json");
+    let golden: Vec<GoldenText> = serde_json::from_str(text).unwrap();
+    assert_eq!(golden.len(), 2);
+    for golden in golden {
+        let mut network = transformer(golden.activation, 0.0);
+        let groups = network.groups().iter().map(|group| group.kind.group());
+        let groups: Vec<&str> = groups.collect();
+        assert_eq!(groups, ["embeddings", "norms", "weights", "biases"]);
+        network.set_weights(&golden_weights(&network));
+        let aim = Aim {
+            label_smoothing: golden.smoothing,
+            ..PLAIN
+        };
+        let (loss, gradients) = read(&mut network, &aim);
+        let error = (f64::from(loss) / golden.loss - 1.0).abs();
+        assert!(error < 1e-5, "{loss} {}", golden.loss);
+        for (group, (found, expected)) in gradients.iter().zip(&golden.gradients).enumerate() {
+            assert_eq!(found.len(), expected.len());
+            let largest = expected.iter().fold(0.0, |most: f64, x| most.max(x.abs()));
+            for (found, expected) in found.iter().zip(expected) {
+                let error = (f64::from(*found) - expected).abs() / largest;
+                assert!(error < 1e-5, "group {group}: {found} {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_transformers_gradients_through_dropout_are_the_slopes_of_the_loss() {
+    let mut network = transformer(Activation::Gelu, 0.3);
+    let weights = golden_weights(&network);
+    network.set_weights(&weights);
+    let (_, gradients) = read(&mut network, &PLAIN);
+    for (group, values) in weights.iter().enumerate() {
+        for place in (0..values.len()).step_by(values.len() / 7) {
+            let mut loss_at = |shift: f32| {
+                let mut moved = weights.clone();
+                moved[group][place] += shift;
+                network.set_weights(&moved);
+                f64::from(read(&mut network, &PLAIN).0)
+            };
+            let slope = (loss_at(0.005) - loss_at(-0.005)) / 0.01;
+            let found = f64::from(gradients[group][place]);
+            assert!(
+                (slope - found).abs() < 1e-3,
+                "group {group}, place {place}: {found} {slope}"
+            );
+        }
+    }
+}
+
+/// What comes later changes nothing before, bit for bit.
+#[test]
+fn no_token_sees_a_later_one() {
+    let mut network = transformer(Activation::Gelu, 0.0);
+    network.set_weights(&golden_weights(&network));
+    let mut tokens = vec![1.0, 2.0, 3.0, 4.0, 5.0, 0.0];
+    let before = network
+        .predict(&Features::of_text(5, 1, tokens.clone()))
+        .unwrap();
+    tokens[3] = 6.0;
+    let after = network.predict(&Features::of_text(5, 1, tokens)).unwrap();
+    assert_eq!(before[..21], after[..21]);
+    assert_ne!(before[21..], after[21..]);
 }
 
 #[test]
@@ -243,6 +376,39 @@ fn gradients_through_dropout_are_the_slopes_of_the_loss() {
             (slope - found).abs() < 5e-4,
             "weight {place}: {found} {slope}"
         );
+    }
+}
+
+#[test]
+fn gradients_through_layer_norm_are_the_slopes_of_the_loss() {
+    let architecture = Architecture {
+        model: ModelSettings::Mlp(MlpSettings {
+            hidden: vec![6, 6],
+            activation: Activation::Tanh,
+            norm: NormKind::Layer,
+            residual: true,
+        }),
+        inputs: Shape::Row(4),
+        outputs: 3,
+    };
+    let mut network = Network::new(architecture, 0.0, 7);
+    let targets = Targets::Classes(vec![0, 1, 2, 0, 1, 2]);
+    let (_, gradients) = learn(&mut network, &PLAIN, &targets);
+    let weights = network.weights();
+    for (group, found) in gradients.iter().enumerate() {
+        for (place, &found) in found.iter().enumerate() {
+            let mut loss_at = |shift: f32| {
+                let mut moved = weights.clone();
+                moved[group][place] += shift;
+                network.set_weights(&moved);
+                f64::from(learn(&mut network, &PLAIN, &targets).0)
+            };
+            let slope = (loss_at(0.005) - loss_at(-0.005)) / 0.01;
+            assert!(
+                (slope - f64::from(found)).abs() < 5e-4,
+                "group {group}, place {place}: {found} {slope}"
+            );
+        }
     }
 }
 

@@ -30,7 +30,6 @@ use crate::data::{Dataset, Part};
 use crate::metrics::{Metric, Scores, Wanted, score};
 use crate::model::{Aim, Batch, Network, Share};
 use crate::optimizer::{Averages, Optimizer, clip};
-use crate::random::{Purpose, shuffle, stream};
 use crate::signals::{Moment, Signals};
 use attune_plugin_api::{Clock, Controller, Description, Setup};
 use plan::Cursor;
@@ -317,13 +316,8 @@ impl Trial {
     /// The order of the running epoch's rows: from the same start every time, so that it is the
     /// epoch's own.
     fn shuffle_rows(&mut self) {
-        self.order = (0..self.order.len() as u32).collect();
-        let mut stream = stream(
-            self.settings.seed,
-            Purpose::Shuffle,
-            self.cursor.epochs.into(),
-        );
-        shuffle(&mut self.order, &mut stream);
+        let features = &self.dataset.part(Part::Train).features;
+        self.order = features.order(self.settings.seed, self.cursor.epochs);
     }
 
     fn step(&mut self, telemetry: &mut dyn Telemetry) -> Result<(), TrialError> {

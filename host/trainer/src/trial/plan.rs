@@ -129,6 +129,13 @@ pub(super) fn checked_aim(settings: &TrialSettings, dataset: &Dataset) -> Result
                 "left out: this target is a number".into(),
             ));
         }
+        (Task::Text { .. }, ClassWeights::Given(_) | ClassWeights::Balanced) => {
+            return Err(refuse(
+                "class_weights",
+                "not `even`".into(),
+                "left out: all tokens of a text count the same".into(),
+            ));
+        }
         (Task::Classification { classes }, ClassWeights::Balanced) => {
             let rows = &dataset.part(Part::Train).targets;
             Some(balanced(rows, classes.len()))

@@ -31,8 +31,8 @@ pub struct TrialSettings {
     /// The momentum of SGD and RMSprop, or the first decay rate of Adam and Lion, in [0, 1).
     /// Adagrad has none.
     pub momentum: f64,
-    /// Weight decay, at least 0; applied to weights and not to biases, unless `group_decay` says
-    /// otherwise.
+    /// Weight decay, at least 0; applied to weights and embeddings and not to biases and norms,
+    /// unless `group_decay` says otherwise.
     pub weight_decay: f64,
     /// The weight decay of single parameter groups, by their names.
     pub group_decay: BTreeMap<String, f64>,
@@ -341,15 +341,24 @@ pub(crate) fn require(
 #[cfg(test)]
 mod tests {
     use super::{Cadence, ClassWeights, Every, ModelSettings, TrialSettings};
-    use crate::model::{CnnSettings, TabularResnetSettings};
+    use crate::model::{CnnSettings, TabularResnetSettings, TransformerSettings};
 
     #[test]
     fn settings_outside_their_range_are_named() {
         type Change = fn(&mut TrialSettings);
-        let table: [(Change, &str); 16] = [
+        let table: [(Change, &str); 17] = [
             (
                 |s| s.model = ModelSettings::mlp([8, 0]),
                 "`hidden` is [8, 0], but it must be",
+            ),
+            (
+                |s| {
+                    s.model = ModelSettings::Transformer(TransformerSettings {
+                        heads: 5,
+                        ..TransformerSettings::default()
+                    });
+                },
+                "`width` is 64, but it must be a multiple of `heads` (5)",
             ),
             (
                 |s| {

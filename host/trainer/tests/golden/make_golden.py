@@ -1,6 +1,6 @@
 """Reference values from PyTorch (torch 2.15, CPU, float64) for the update rules and for the
 gradients of small networks. Lion, which PyTorch lacks, follows its paper's algorithm. Writes
-optimizers.json, gradients.json and models.json beside itself."""
+optimizers.json, gradients.json, models.json and transformers.json beside itself."""
 
 import json
 import math
@@ -330,3 +330,64 @@ models = [
     ),
 ]
 (HERE / "models.json").write_text(json.dumps(models) + "\n")
+
+
+def transformer(activation, smoothing):
+    vocabulary, context, width, heads, depth, factor = 7, 5, 8, 2, 2, 3
+    text = torch.tensor([(i * i + 3 * i + i // 4) % vocabulary for i in range(40)])
+    starts = [0, 11, 23]
+    tokens = torch.stack([text[s : s + context] for s in starts])
+    labels = torch.stack([text[s + 1 : s + 1 + context] for s in starts])
+    formulas = {
+        "embeddings": lambda i: 0.7 * math.sin(1.1 * i + 0.4),
+        "norms": lambda i: 0.6 + 0.5 * math.sin(0.9 * i),
+        "weights": lambda i: 0.5 * math.sin(1.3 * i + 0.2),
+        "biases": lambda i: 0.3 * math.cos(0.7 * i),
+    }
+    taken = {name: [] for name in formulas}
+
+    def take(group, *shape):
+        at = sum(t.numel() for t in taken[group])
+        count = math.prod(shape)
+        values = torch.tensor([formulas[group](at + i) for i in range(count)])
+        tensor = values.reshape(shape).requires_grad_()
+        taken[group].append(tensor)
+        return tensor
+
+    def dense(x, outputs):
+        weight = take("weights", x.shape[-1], outputs)
+        return x @ weight + take("biases", outputs)
+
+    def norm(x):
+        gain = take("norms", width)
+        return F.layer_norm(x, (width,), gain, take("norms", width))
+
+    def attention(x):
+        split = lambda z: z.reshape(len(starts), context, heads, -1).transpose(1, 2)
+        q, k, v = map(split, dense(x, 3 * width).split(width, dim=-1))
+        scores = q @ k.transpose(-1, -2) / math.sqrt(width // heads)
+        unseen = torch.ones(context, context).triu(1).bool()
+        mixed = scores.masked_fill(unseen, -math.inf).softmax(-1) @ v
+        return dense(mixed.transpose(1, 2).reshape(len(starts), context, width), width)
+
+    apply = ACTIVATIONS[activation]
+    x = take("embeddings", vocabulary, width)[tokens] + take("embeddings", context, width)
+    for _ in range(depth):
+        x = x + attention(norm(x))
+        x = x + dense(apply(dense(norm(x), factor * width)), width)
+    out = dense(norm(x), vocabulary)
+    logits = out.reshape(-1, vocabulary)
+    loss = F.cross_entropy(logits, labels.reshape(-1), label_smoothing=smoothing)
+    loss.backward()
+    return {
+        "activation": activation,
+        "smoothing": smoothing,
+        "loss": loss.item(),
+        "gradients": [
+            torch.cat([t.grad.reshape(-1) for t in tensors]).tolist() for tensors in taken.values()
+        ],
+    }
+
+
+transformers = [transformer("gelu", 0.0), transformer("relu", 0.1)]
+(HERE / "transformers.json").write_text(json.dumps(transformers) + "\n")

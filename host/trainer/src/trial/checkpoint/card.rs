@@ -72,7 +72,7 @@ pub(super) struct DataMark {
 impl DataMark {
     pub(super) fn of(dataset: &Dataset) -> Self {
         DataMark {
-            inputs: dataset.preprocessor().width(),
+            inputs: dataset.shape().numbers(),
             outputs: dataset.task().outputs(),
             train_rows: dataset.part(Part::Train).rows(),
             valid_rows: dataset.part(Part::Valid).rows(),

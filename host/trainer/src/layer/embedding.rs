@@ -1,0 +1,107 @@
+//! Tokens as vectors.
+
+use super::{Backward, Forward, Layer, Slot};
+use crate::kernel::{add, wide};
+use crate::model::{Kind, Plan, Start};
+
+/// A learned vector of each token plus one of its place in the row.
+#[derive(Debug)]
+pub(crate) struct Embedding {
+    context: usize,
+    width: usize,
+    tokens: Slot,
+    places: Slot,
+}
+
+impl Embedding {
+    /// For rows of `context` tokens, whole numbers below `vocabulary`.
+    pub(crate) fn new(
+        plan: &mut Plan,
+        context: usize,
+        vocabulary: usize,
+        width: usize,
+        start: Start,
+    ) -> Self {
+        let mut add = |name: &str, count| {
+            plan.add(
+                Kind::Embedding,
+                format!("{name}.weight"),
+                &[count, width],
+                start,
+            )
+        };
+        Embedding {
+            context,
+            width,
+            tokens: add("tokens", vocabulary),
+            places: add("places", context),
+        }
+    }
+}
+
+impl Layer for Embedding {
+    fn width(&self, inputs: usize) -> usize {
+        inputs * self.width
+    }
+
+    /// # Panics
+    /// A token that is not in the vocabulary.
+    fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
+        let width = self.width;
+        let (tokens, places) = (self.tokens.of(pass.groups), self.places.of(pass.groups));
+        let rows = x.chunks_exact(self.context);
+        for (row, y) in rows.zip(y.chunks_exact_mut(self.context * width)) {
+            let vectors = y.chunks_exact_mut(width).zip(places.chunks_exact(width));
+            wide(
+                #[inline(always)]
+                || {
+                    for (token, (y, place)) in row.iter().zip(vectors) {
+                        let vector = &tokens[*token as usize * width..][..width];
+                        for ((y, a), b) in y.iter_mut().zip(vector).zip(place) {
+                            *y = a + b;
+                        }
+                    }
+                },
+            );
+        }
+    }
+
+    fn backward(
+        &mut self,
+        x: &[f32],
+        _: &[f32],
+        dy: &mut [f32],
+        dx: Option<&mut [f32]>,
+        pass: &mut Backward<'_>,
+    ) {
+        let width = self.width;
+        let adds = pass.adds;
+        let tokens = pass.at(&self.tokens);
+        if !adds {
+            tokens.fill(0.0);
+        }
+        wide(
+            #[inline(always)]
+            || {
+                for (token, dy) in x.iter().zip(dy.chunks_exact(width)) {
+                    add(&mut tokens[*token as usize * width..][..width], dy);
+                }
+            },
+        );
+        let places = pass.at(&self.places);
+        if !adds {
+            places.fill(0.0);
+        }
+        wide(
+            #[inline(always)]
+            || {
+                dy.chunks_exact(places.len())
+                    .for_each(|row| add(places, row))
+            },
+        );
+        // Whole numbers have no slope.
+        if let Some(dx) = dx {
+            dx.fill(0.0);
+        }
+    }
+}

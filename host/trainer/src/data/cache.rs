@@ -164,7 +164,7 @@ fn open(path: &Path, key: &str) -> io::Result<Dataset> {
 }
 
 /// Maps a file that nobody writes to.
-#[allow(unsafe_code)] // The only one in the trainer.
+#[expect(unsafe_code, reason = "a mapping is only as safe as its file")]
 fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: what is mapped must not change, nor be cut short, while it is. A file of this cache is
     // written once under another name, made read-only, synced and then renamed into its place;

@@ -3,59 +3,35 @@
 use super::reader::nearest;
 use super::spec::StudySpec;
 use attune_trainer::data::{
-    ColumnAction, DataError, DataOptions, Dataset, Shares, Table, TaskKind,
+    ColumnAction, DataError, DataOptions, Dataset, Shares, Source, TaskKind,
 };
 use attune_trainer::metrics::Metric;
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
-/// The largest data file that is read: the trainer takes no larger table either.
-const MAX_BYTES: u64 = 1 << 30;
-
-/// Reads a data file once, into its table and the BLAKE3 hash of its content in hexadecimal: so the
-/// hash is that of what is trained on, whoever writes to the file meanwhile.
-pub(crate) fn read(path: &Path) -> Result<(Table, String), DataError> {
-    let name = path.display().to_string();
-    let unreadable = |error: io::Error| DataError::Unreadable {
-        file: name.clone(),
-        reason: error.to_string(),
-    };
-    let file = File::open(path).map_err(unreadable)?;
-    let size = file.metadata().map_err(unreadable)?.len();
-    let mut bytes = Vec::with_capacity(size.min(MAX_BYTES) as usize);
-    // A pipe has no size, and a file may grow while it is read.
-    let mut few = file.take(MAX_BYTES + 1);
-    few.read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(DataError::TooLarge {
-            file: name,
-            found: size.max(MAX_BYTES + 1),
-            unit: "bytes",
-            cap: MAX_BYTES,
-        });
-    }
-    let hash = blake3::hash(&bytes).to_hex().to_string();
-    Ok((Table::parse(&name, &bytes)?, hash))
+/// Reads data once, with the BLAKE3 hash of their content in hexadecimal: so the hash is that of what
+/// is trained on, whoever writes to the file meanwhile.
+pub(crate) fn read(path: &Path) -> Result<(Source, String), DataError> {
+    Source::read(path)
 }
 
-/// The rows of a table as the study wants them split, encoded and scaled.
-pub(crate) fn prepare(spec: &StudySpec, table: &Table) -> Result<Dataset, DataError> {
+/// The rows of a table, or pictures, as the study wants them split, encoded and scaled.
+pub(crate) fn prepare(spec: &StudySpec, source: &Source) -> Result<Dataset, DataError> {
     let data = &spec.data;
-    Dataset::prepare(
-        table,
-        &DataOptions {
-            task: data.task,
-            shares: Shares {
-                train: 1.0 - data.valid - data.test,
-                valid: data.valid,
-                test: data.test,
-            },
-            seed: spec.seed,
-            ignore: data.ignore.clone(),
-            ..DataOptions::of_target(&data.target)
+    let options = DataOptions {
+        task: data.task,
+        shares: Shares {
+            train: 1.0 - data.valid - data.test,
+            valid: data.valid,
+            test: data.test,
         },
-    )
+        seed: spec.seed,
+        ignore: data.ignore.clone(),
+        fold: data.fold,
+        group: data.group.clone(),
+        time: data.time.clone(),
+        ..DataOptions::of_target(&data.target)
+    };
+    source.prepare(&options, data.size)
 }
 
 /// What the study optimises.
@@ -87,9 +63,12 @@ pub(crate) fn objective(spec: &StudySpec, dataset: &Dataset) -> Result<Metric, S
 pub(crate) fn key_of(spec: &StudySpec, error: &DataError) -> &'static str {
     match error {
         DataError::NoSuchColumn { column, .. } | DataError::RepeatedColumn { column, .. } => {
-            match *column == spec.data.target {
-                true => "data.target",
-                false => "data.ignore",
+            let is = |name: &Option<String>| name.as_ref() == Some(column);
+            match column {
+                column if *column == spec.data.target => "data.target",
+                _ if is(&spec.data.group) => "data.group",
+                _ if is(&spec.data.time) => "data.time",
+                _ => "data.ignore",
             }
         }
         DataError::EmptyTarget { .. }
@@ -97,6 +76,13 @@ pub(crate) fn key_of(spec: &StudySpec, error: &DataError) -> &'static str {
         | DataError::TooManyClasses { .. }
         | DataError::TargetNotNumeric { .. } => "data.target",
         DataError::BadShares { .. } => "data.valid",
+        DataError::BadFold { .. } => "data.fold",
+        DataError::TooFewGroups { .. } => "data.group",
+        DataError::TooFewTimes { .. } => "data.time",
+        DataError::RulesClash { first, .. } if *first == "group" => "data.group",
+        DataError::RulesClash { .. } => "data.time",
+        DataError::NoPlace { .. } if spec.data.group.is_some() => "data.group",
+        DataError::NoPlace { .. } => "data.time",
         _ => "data.path",
     }
 }
@@ -171,6 +157,17 @@ pub(crate) fn of_data_alone(spec: &StudySpec) -> String {
         TaskKind::Text => "text",
     });
     about.extend(task.map(|task| ("task".to_owned(), task.into())));
+    let pair = |a: i64, b: i64| Value::from(vec![a, b]);
+    let fold = data
+        .fold
+        .map(|fold| ("fold", pair(fold.index as i64, fold.of as i64)));
+    let size = data
+        .size
+        .map(|size| ("size", pair(size.height.into(), size.width.into())));
+    let group = data.group.as_deref().map(|name| ("group", name.into()));
+    let time = data.time.as_deref().map(|name| ("time", name.into()));
+    let others = [fold, size, group, time].into_iter().flatten();
+    about.extend(others.map(|(key, value)| (key.to_owned(), value)));
     let mut table = toml::Table::from_iter([("data".to_owned(), about.into())]);
     // As it was read, so it fits.
     let seed = i64::try_from(spec.seed).unwrap_or(i64::MAX);
@@ -190,6 +187,7 @@ mod tests {
     fn what_concerns_the_data_is_kept_and_nothing_else() {
         let text = "seed = 7\ntrials = 9\n[data]\npath = '/a \"b\".csv'\ntarget = 'größe'\n\
                     task = 'regression'\nvalid = 0.25\nignore = ['a', 'b']\n\
+                    fold = [2, 5]\ngroup = 'who'\nsize = [28, 24]\n\
                     [objective]\nmetric = 'mae'\n[space]\nlr = 0.1\n";
         let spec = StudySpec::parse(Path::new("/s.toml"), text).unwrap();
         let alone = StudySpec::parse(Path::new("/s.toml"), &of_data_alone(&spec)).unwrap();

@@ -284,6 +284,30 @@ impl<'d> Entry<'d> {
         }
     }
 
+    /// A list of so many whole numbers within bounds.
+    pub(crate) fn ints<const N: usize>(
+        &self,
+        bounds: std::ops::RangeInclusive<i64>,
+    ) -> Result<[usize; N], SpecError> {
+        let number = match N {
+            2 => "two".to_owned(),
+            n => n.to_string(),
+        };
+        let (low, high) = (bounds.start(), bounds.end());
+        let wrong = || {
+            self.wrong_type(&format!(
+                "{number} whole numbers from {low} to {high} in brackets"
+            ))
+        };
+        let array = self.value.as_array().ok_or_else(wrong)?;
+        let ints = array.iter().map(|item| match scalar(item.get_ref()) {
+            Some(Value::Int(value)) if bounds.contains(&value) => usize::try_from(value).ok(),
+            _ => None,
+        });
+        let ints: Option<Vec<usize>> = ints.collect();
+        ints.and_then(|ints| ints.try_into().ok()).ok_or_else(wrong)
+    }
+
     /// A finite number within bounds.
     pub(crate) fn float(&self, bounds: std::ops::RangeInclusive<f64>) -> Result<f64, SpecError> {
         let (low, high) = (bounds.start(), bounds.end());

@@ -2,7 +2,7 @@
 
 use super::reader::{Entry, Section, Source, SpecError};
 use attune_plugin_api::param::Value;
-use attune_trainer::data::TaskKind;
+use attune_trainer::data::{Fold, Size, TaskKind};
 use attune_trainer::trial::{Cadence, Every, MetricSource, NanPolicy};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -51,6 +51,14 @@ pub(crate) struct DataSpec {
     pub(crate) test: f64,
     /// Columns that are left out.
     pub(crate) ignore: Vec<String>,
+    /// One of several folds, instead of the share that validates.
+    pub(crate) fold: Option<Fold>,
+    /// The column whose equal cells keep their rows together.
+    pub(crate) group: Option<String>,
+    /// The column in whose order rows train, validate and test.
+    pub(crate) time: Option<String>,
+    /// What pictures are brought to.
+    pub(crate) size: Option<Size>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -339,9 +347,41 @@ fn data<'d>(found: &mut Reading<'d>, top: &mut Section<'d>, study: &Path) -> Dat
     let ignore = found.read(section.entry("ignore"), Entry::values);
     let ignore = ignore.unwrap_or_default();
     let ignore = ignore.iter().map(ToString::to_string).collect();
+    let fold = found.read(section.entry("fold"), |e| {
+        let [index, of] = e.ints(1..=1000)?;
+        match index <= of && of >= 2 {
+            true => Ok(Fold { index, of }),
+            false => Err(e.error(format!(
+                "`fold` is [{index}, {of}], but must be [I, K]: fold I, from 1 to K, of K, from 2 to 1000"
+            ))),
+        }
+    });
+    let group = found.read(section.entry("group"), Entry::text);
+    let time = found.read(section.entry("time"), |e| match (group, fold) {
+        (None, None) => e.text(),
+        (Some(_), _) => Err(e.error("`time` and `group` are both given; leave one of them out")),
+        (_, Some(_)) => Err(e.error(
+            "`time` and `fold` are both given, but later folds would train for earlier ones; \
+             leave one of them out",
+        )),
+    });
+    let size = found.read(section.entry("size"), |e| {
+        let [height, width] = match e.is_list() {
+            true => e.ints(1..=4096)?,
+            false => [e.int(1..=4096)? as usize; 2],
+        };
+        Ok(Size {
+            height: height as u32,
+            width: width as u32,
+        })
+    });
     found.finish(&section);
     let folder = study.parent().unwrap_or(Path::new(""));
     DataSpec {
+        fold,
+        group: group.map(str::to_owned),
+        time: time.map(str::to_owned),
+        size,
         path: folder.join(file),
         target: target.into(),
         task: task.flatten(),
@@ -637,6 +677,22 @@ mod tests {
                 "unknown key `lo` in [lr]; did you mean `low`?",
             ),
             ("name = 'a/b'", "without slashes"),
+            (
+                "[data]\npath = 'd.csv'\ntarget = 'y'\nfold = [6, 5]",
+                "demo.toml:4: `fold` is [6, 5], but must be [I, K]",
+            ),
+            (
+                "[data]\npath = 'd.csv'\ntarget = 'y'\nfold = 3",
+                "`fold` is 3, but must be two whole numbers from 1 to 1000",
+            ),
+            (
+                "[data]\npath = 'd.csv'\ntarget = 'y'\nsize = [28, 0]",
+                "`size` is a array, but must be two whole numbers from 1 to 4096",
+            ),
+            (
+                "[data]\npath = 'd.csv'\ntarget = 'y'\ngroup = 'g'\ntime = 't'",
+                "demo.toml:5: `time` and `group` are both given",
+            ),
             ("[data]\npath = 'a.csv'", "`target` is missing from [data]"),
             ("data = 3", "`data` is 3, but must be a table"),
         ];

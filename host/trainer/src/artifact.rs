@@ -1,7 +1,8 @@
 //! Trained models as files: weights, preprocessing and a card that says how they came about.
 //!
-//! One `.safetensors` file. Its tensors are the layers' weights, `layers.0.weight` of shape
-//! (inputs, outputs) and `layers.0.bias`; its metadata has one key, `attune`, with the card as
+//! One `.safetensors` file. Its tensors are the layers' weights, such as `layers.0.weight` of shape
+//! (inputs, outputs) and `layers.0.bias`, and what else layers remember, such as the running mean
+//! of a batch norm; its metadata has one key, `attune`, with the card as
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
 //! order of their names, which is all that follows the file's header, and at its end its own.
 
@@ -321,6 +322,7 @@ impl Model {
     fn ignored(&self, table: &Table) -> Option<String> {
         let known = |header: &String| {
             *header == self.card.target
+                || self.card.preprocessor.is_point(header)
                 || self
                     .card
                     .report

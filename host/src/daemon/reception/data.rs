@@ -20,7 +20,9 @@ const MOST_ENTRIES: usize = 200;
 /// The most entries of a folder that are read.
 const MOST_READ: usize = 100_000;
 /// Names of files that are data end like this.
-const ENDINGS: [&str; 3] = ["csv", "tsv", "txt"];
+const ENDINGS: [&str; 9] = [
+    "csv", "tsv", "tab", "txt", "parquet", "pq", "npy", "npz", "gz",
+];
 /// How long a folder may take to be listed: it may lie on another machine.
 const LIST_WITHIN: Duration = Duration::from_secs(10);
 
@@ -142,11 +144,15 @@ fn entries(folder: &Path, beginning: &OsStr) -> io::Result<Vec<DataEntry>> {
 
 fn is_data(path: &Path) -> bool {
     let ending = path.extension().and_then(OsStr::to_str);
-    ending.is_some_and(|ending| {
-        ENDINGS
-            .iter()
-            .any(|known| ending.eq_ignore_ascii_case(known))
-    })
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // As MNIST comes: train-images-idx3-ubyte.
+    let is_idx = name.ends_with("idx3-ubyte");
+    is_idx
+        || ending.is_some_and(|ending| {
+            ENDINGS
+                .iter()
+                .any(|known| ending.eq_ignore_ascii_case(known))
+        })
 }
 
 #[cfg(test)]

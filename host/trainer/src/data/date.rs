@@ -140,9 +140,43 @@ fn days_since_epoch(year: i64, month: i64, day: i64) -> i64 {
     before_year + before_month + day - 1 - 719_468
 }
 
+/// A day as `2024-03-31`, or nothing where its year has not four digits.
+pub(crate) fn written(days: i64) -> Option<String> {
+    // From 0000-01-01 to 9999-12-31.
+    if !(-719_528..=2_932_896).contains(&days) {
+        return None;
+    }
+    // Hinnant's civil_from_days: in eras of 400 years from March.
+    let shifted = days + 719_468;
+    let (era, of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let (month, carry) = if month < 10 {
+        (month + 3, 0)
+    } else {
+        (month - 9, 1)
+    };
+    Some(format!(
+        "{:04}-{month:02}-{day:02}",
+        year + era * 400 + carry
+    ))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::DateForm;
+    use super::{DateForm, written};
+
+    #[test]
+    fn days_are_written_as_they_are_read() {
+        for days in (-719_528..=2_932_896).step_by(13) {
+            let text = written(days).unwrap();
+            let read = DateForm::YearMonthDay.read(&text).unwrap();
+            assert_eq!(read.days(), days as f64, "{text}");
+        }
+        assert_eq!((written(-719_529), written(2_932_897)), (None, None));
+    }
 
     #[test]
     fn days_agree_with_the_calendar() {

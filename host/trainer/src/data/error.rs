@@ -248,4 +248,92 @@ pub enum DataError {
         /// The test share.
         test: String,
     },
+    /// A fold that does not exist.
+    #[error(
+        "there is no fold {index} of {of}; give fold = [I, K] with K from 2 to 1000 and I from 1 to K"
+    )]
+    BadFold {
+        /// Which.
+        index: usize,
+        /// Of how many.
+        of: usize,
+    },
+    /// Two rules for one split that do not go together.
+    #[error("`{first}` and `{second}` are both given, but {why}; leave one of them out")]
+    RulesClash {
+        /// One.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+        /// Why not.
+        why: &'static str,
+    },
+    /// Fewer groups than parts.
+    #[error(
+        "{file}: `{column}` has {groups} different values, but {needed} are needed so that each part has one; group by another column"
+    )]
+    TooFewGroups {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+        /// How many there are.
+        groups: usize,
+        /// How many there must be.
+        needed: usize,
+    },
+    /// Fewer different times than parts.
+    #[error(
+        "{file}: `{column}` has {times} different times, but {needed} are needed so that each part has one; order by another column"
+    )]
+    TooFewTimes {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+        /// How many there are.
+        times: usize,
+        /// How many there must be.
+        needed: usize,
+    },
+    /// A row whose place in a split cannot be told.
+    #[error(
+        "{file}:{line}: `{column}` is `{cell}`, but the rows are split by it, so it must be {expected}; mend the cell or remove the row"
+    )]
+    NoPlace {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What stands there.
+        cell: String,
+        /// What should.
+        expected: &'static str,
+    },
+    /// A file of a known kind that is not whole, or not what can be read of this kind.
+    #[error("{file}: {fault}; {remedy}")]
+    Unfit {
+        /// The file.
+        file: String,
+        /// What is wrong, and where.
+        fault: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A cell that is no number, where a picture has a point.
+    #[error(
+        "{file}:{line}: `{column}` is `{cell}`, but a point of a picture is a number; mend the cell"
+    )]
+    NoPoint {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What stands there.
+        cell: String,
+    },
 }

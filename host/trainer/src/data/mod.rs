@@ -1,16 +1,23 @@
-//! From a CSV file to rows of numbers, ready to train on.
+//! From a file to rows of numbers, ready to train on.
 //!
-//! [`Table`] reads the file and interprets nothing; the target decides the task; rows are split by
+//! [`Source`] reads whatever kind of file it is; a [`Table`] of it interprets nothing; the target decides the task; rows are split by
 //! seed; and [`Preprocessor`] is fitted on the training rows only. What was done to each column is
 //! told in [`ColumnReport`]s.
 
+mod cache;
 mod cell;
 mod column;
 mod date;
 mod error;
+mod group;
+mod images;
 mod look;
+mod npy;
+mod parquet;
+mod place;
 mod preprocess;
 mod shape;
+mod source;
 mod split;
 mod table;
 mod target;
@@ -18,15 +25,18 @@ mod text;
 
 pub use column::{ColumnAction, ColumnKind, ColumnReport};
 pub use error::DataError;
+pub use images::{Pictures, Size};
 pub use look::ColumnLook;
 pub use preprocess::{Features, Preprocessor};
 pub use shape::Shape;
-pub use split::Shares;
+pub use source::Source;
+pub use split::{Fold, Shares};
 pub use table::Table;
 pub use target::{Task, TaskKind};
 pub use text::{Text, TextLevel, TextOptions, Vocabulary};
 
 use column::mean_and_scale;
+use place::Places;
 use preprocess::Unread;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -54,6 +64,16 @@ pub struct DataOptions {
     /// point by point: all numbers, and scaled together.
     #[serde(default)]
     pub image: Option<[usize; 3]>,
+    /// One of several folds instead of the share for validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<Fold>,
+    /// The column whose equal cells keep their rows in one part. It is not learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The column of numbers or dates by which the earliest rows train and the latest test. It is not
+    /// learned from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
 }
 
 impl DataOptions {
@@ -66,6 +86,9 @@ impl DataOptions {
             seed: 0,
             ignore: Vec::new(),
             image: None,
+            fold: None,
+            group: None,
+            time: None,
         }
     }
 }
@@ -140,7 +163,16 @@ impl Dataset {
             left_out.push(table.column(name)?);
         }
         let target = Target::read(table, target_column, options.task)?;
-        let split = split::split(&target.strata(), options.shares, options.seed, table.name())?;
+        let places = Places::read(table, options, &target.rows)?;
+        left_out.extend(places.column());
+        let split = split::split(
+            &target.strata(),
+            options.shares,
+            options.fold,
+            places.rule(table),
+            options.seed,
+            table.name(),
+        )?;
         let rows_of = |places: &[usize]| -> Vec<usize> {
             places.iter().map(|&place| target.rows[place]).collect()
         };
@@ -159,6 +191,7 @@ impl Dataset {
                 dropped: columns.len(),
             });
         }
+        report.extend(places.report(table, &rows_of(&split.train)));
         report.push(target.report.clone());
 
         let task = task_of(&target, &split.train);

@@ -1,5 +1,6 @@
 //! From text cells to finite numbers: fitted on training rows, applied to any table.
 
+use super::cache::Mapped;
 use super::cell::{is_missing, number, truth};
 use super::column::{ColumnAction, ColumnKind, ColumnReport, Encoding, infer, mean_and_scale};
 use super::error::DataError;
@@ -13,28 +14,37 @@ use std::fmt;
 /// Standardised numbers stay within this many deviations.
 const FARTHEST: f64 = 3.0;
 /// The most numbers that a part of the data may have: four GiB of them.
-const MAX_NUMBERS: u64 = 1 << 30;
+pub(crate) const MAX_NUMBERS: u64 = 1 << 30;
 
 /// Rows of finite numbers.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Features {
     width: usize,
     rows: usize,
     /// How far apart neighbours begin: as far as a row is wide, or, in a text, 1: any token can
     /// begin a row.
     step: usize,
-    data: Vec<f32>,
+    data: Numbers,
 }
 
 impl Features {
-    /// Rows that are already numbers.
-    #[cfg(test)]
+    /// Rows that are already numbers; a row has one at least.
     pub(crate) fn of_rows(width: usize, data: Vec<f32>) -> Self {
         Features {
             width,
             rows: data.len() / width,
             step: width,
-            data,
+            data: Numbers::Own(data),
+        }
+    }
+
+    /// Rows that lie in a file, which other workers share.
+    pub(crate) fn of_mapped(width: usize, rows: usize, data: Mapped) -> Self {
+        Features {
+            width,
+            rows,
+            step: width,
+            data: Numbers::Shared(data),
         }
     }
 
@@ -44,7 +54,7 @@ impl Features {
             width: context,
             rows,
             step: 1,
-            data: tokens,
+            data: Numbers::Own(tokens),
         }
     }
 
@@ -61,12 +71,15 @@ impl Features {
     /// Rows of `width` numbers, one after another; of a text, all its tokens, whose last may belong
     /// to no row.
     pub fn data(&self) -> &[f32] {
-        &self.data
+        match &self.data {
+            Numbers::Own(data) => data,
+            Numbers::Shared(data) => data.numbers(),
+        }
     }
 
     /// One row; of a text, the window that begins at this token.
     pub(crate) fn row(&self, row: usize) -> &[f32] {
-        &self.data[row * self.step..][..self.width]
+        &self.data()[row * self.step..][..self.width]
     }
 
     /// The tokens that follow those of a text's row.
@@ -90,6 +103,31 @@ impl Features {
     }
 }
 
+/// Where the numbers of rows lie.
+#[derive(Debug, Clone)]
+enum Numbers {
+    Own(Vec<f32>),
+    Shared(Mapped),
+}
+
+impl Default for Numbers {
+    fn default() -> Self {
+        Numbers::Own(Vec::new())
+    }
+}
+
+impl PartialEq for Features {
+    fn eq(&self, other: &Self) -> bool {
+        let shape = |of: &Self| (of.width, of.rows, of.step);
+        shape(self) == shape(other) && self.data() == other.data()
+    }
+}
+
+/// The column of a point of pictures, counted from 1.
+pub(crate) fn point_name(point: usize) -> String {
+    format!("point_{point}")
+}
+
 /// Turns a table's columns into features, always the same way. Numbers are standardised with their
 /// training mean and deviation and bent smoothly into ±3, missing ones filled with the training
 /// median and marked in a column of their own where training rows had such; categories become one
@@ -101,6 +139,63 @@ pub struct Preprocessor {
     /// Height, width and channels, where the columns are pictures.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     image: Option<[usize; 3]>,
+    /// Of pictures, which have no other columns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    points: Option<Points>,
+}
+
+/// How the points of pictures become features: all alike, and not bent. In a table, they are the
+/// columns `point_1`, `point_2` and so on, line after line.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Points {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    pub(crate) mean: f64,
+    pub(crate) scale: f64,
+}
+
+impl Points {
+    pub(crate) fn shape(&self) -> Shape {
+        let &Points {
+            height,
+            width,
+            channels,
+            ..
+        } = self;
+        Shape::Image {
+            height,
+            width,
+            channels,
+        }
+    }
+
+    pub(crate) fn scaled(&self, value: f64) -> f32 {
+        ((value - self.mean) / self.scale) as f32
+    }
+
+    /// Fills the rows from the columns of a table.
+    fn apply(&self, table: &Table, rows: &[usize], data: &mut [f32]) -> Result<(), DataError> {
+        let numbers = self.shape().numbers();
+        for point in 0..numbers {
+            let name = point_name(point + 1);
+            let place = table.find(&name).ok_or_else(|| DataError::MissingColumn {
+                file: table.name().into(),
+                column: name.clone(),
+            })?;
+            for (index, &row) in rows.iter().enumerate() {
+                let cell = table.cell(row, place);
+                let value = number(cell).ok_or_else(|| DataError::NoPoint {
+                    file: table.name().into(),
+                    line: table.line(row),
+                    column: name.clone(),
+                    cell: cell.trim().into(),
+                })?;
+                data[index * numbers + point] = self.scaled(value);
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -158,6 +253,7 @@ impl Preprocessor {
         let preprocessor = Preprocessor {
             columns: fitted,
             image: None,
+            points: None,
         };
         (preprocessor, reports)
     }
@@ -214,32 +310,52 @@ impl Preprocessor {
         let preprocessor = Preprocessor {
             columns: columns.collect(),
             image: Some(sides),
+            points: None,
         };
         Ok((preprocessor, reports.collect()))
     }
 
+    /// For pictures.
+    pub(crate) fn of_points(points: Points) -> Self {
+        Preprocessor {
+            columns: Vec::new(),
+            image: None,
+            points: Some(points),
+        }
+    }
+
+    /// How many features a row becomes.
+    pub fn width(&self) -> usize {
+        self.shape().numbers()
+    }
+
     /// What the features of a row are.
     pub fn shape(&self) -> Shape {
-        match self.image {
-            Some(sides @ [height, width, channels]) if numbers_of(sides) == Some(self.width()) => {
+        let all = self.columns.iter().map(Column::width).sum();
+        match (&self.points, self.image) {
+            (Some(points), _) => points.shape(),
+            (None, Some(sides @ [height, width, channels])) if numbers_of(sides) == Some(all) => {
                 Shape::Image {
                     height,
                     width,
                     channels,
                 }
             }
-            _ => Shape::Row(self.width()),
+            _ => Shape::Row(all),
         }
-    }
-
-    /// How many features a row becomes.
-    pub fn width(&self) -> usize {
-        self.columns.iter().map(Column::width).sum()
     }
 
     /// The columns that it reads, by name.
     pub fn columns(&self) -> impl Iterator<Item = &str> {
         self.columns.iter().map(|column| column.name.as_str())
+    }
+
+    /// Whether a column holds a point of the pictures that it is for.
+    pub(crate) fn is_point(&self, column: &str) -> bool {
+        let place = column
+            .strip_prefix("point_")
+            .and_then(|n| n.parse::<usize>().ok());
+        self.points.is_some() && place.is_some_and(|n| (1..=self.width()).contains(&n))
     }
 
     /// Turns these rows into features, and counts what could not be read in each column that has
@@ -264,6 +380,9 @@ impl Preprocessor {
             });
         }
         let mut data = vec![0.0; width * rows.len()];
+        if let Some(points) = &self.points {
+            points.apply(table, rows, &mut data)?;
+        }
         let mut unread = Vec::new();
         let mut offset = 0;
         for column in &self.columns {
@@ -291,7 +410,7 @@ impl Preprocessor {
             width,
             rows: rows.len(),
             step: width,
-            data,
+            data: Numbers::Own(data),
         };
         Ok((features, unread))
     }

@@ -1,11 +1,15 @@
-//! A CSV file as it stands: headers and cells of text, nothing interpreted yet.
+//! A file as it stands: headers and cells of text, nothing interpreted yet.
 
 use super::error::DataError;
+use super::source::Source;
+use std::fmt::Write;
 use std::io::Read;
 use std::path::Path;
 
-/// The largest file that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 30;
+/// The largest file that is read, in bytes, and the most text of a table.
+pub(crate) const MAX_BYTES: u64 = 1 << 30;
+/// The most cells of a table that comes from numbers.
+const MAX_CELLS: u64 = 1 << 28;
 /// The most columns.
 const MAX_COLUMNS: usize = 10_000;
 /// The most rows.
@@ -28,29 +32,33 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads a CSV file with a header line. The delimiter (comma, semicolon or tab) is recognised
-    /// by itself; cells may be quoted; blank lines are skipped; rows must all have as many cells as
-    /// the header.
+    /// Reads a table from any kind of file that [`Source`] knows. Pictures of one size become a table
+    /// of their points, line after line, in columns `point_1`, `point_2` and so on, with their class in
+    /// `label`.
     ///
     /// # Errors
-    /// A file that is missing, larger than 1 GiB, empty, without rows, not UTF-8, or that has a row
-    /// with too few or too many cells.
+    /// As [`Source::read`]; pictures of more than 10,000 numbers.
     pub fn read(path: &Path) -> Result<Table, DataError> {
-        let bytes = read_file(path)?;
-        Table::parse(&path.display().to_string(), &bytes)
+        match Source::read(path)?.0 {
+            Source::Table(table) => Ok(table),
+            Source::Pictures(pictures) => pictures.to_table(),
+        }
     }
 
-    /// Reads CSV text; `name` is what messages call it.
+    /// Reads CSV text with a header line; `name` is what messages call it. Where it ends in `.tsv` or
+    /// `.tab`, tabs part the cells; otherwise the delimiter (comma, semicolon or tab) is recognised by
+    /// itself. Cells may be quoted; blank lines are skipped; rows must all have as many cells as the
+    /// header.
     ///
     /// # Errors
-    /// As for [`Table::read`].
+    /// Text that is empty, without rows, not UTF-8, or that has a row with too few or too many cells.
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Table, DataError> {
         let text = decode(name, bytes)?;
         if text.trim().is_empty() {
             return Err(DataError::Empty { file: name.into() });
         }
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(sniff_delimiter(text))
+            .delimiter(delimiter(name, text))
             .has_headers(false)
             .flexible(true)
             .from_reader(text.as_bytes());
@@ -82,6 +90,49 @@ impl Table {
             return Err(DataError::NoRows { file: name.into() });
         }
         Ok(table)
+    }
+
+    /// A table of so many rows that something else than text is turned into, with its first row still
+    /// to come. Its rows are told by their number.
+    pub(crate) fn of_columns(
+        name: &str,
+        columns: &[String],
+        rows: u64,
+    ) -> Result<Table, DataError> {
+        cap(name, columns.len() as u64, "columns", MAX_COLUMNS as u64)?;
+        cap(name, rows, "rows", MAX_ROWS as u64)?;
+        let cells = rows.saturating_mul(columns.len() as u64);
+        cap(name, cells, "cells", MAX_CELLS)?;
+        if rows == 0 {
+            return Err(DataError::NoRows { file: name.into() });
+        }
+        let (headers, repeats, notes) = unique_headers(&csv::StringRecord::from(columns.to_vec()));
+        Ok(Table {
+            name: name.into(),
+            headers,
+            text: String::new(),
+            ends: Vec::new(),
+            lines: Vec::new(),
+            repeats,
+            notes,
+        })
+    }
+
+    /// The next cell of a table that was begun with [`Table::of_columns`].
+    pub(crate) fn push_cell(&mut self, cell: std::fmt::Arguments<'_>) -> Result<(), DataError> {
+        // Writing to a string cannot fail.
+        let _ = self.text.write_fmt(cell);
+        cap(
+            &self.name,
+            self.text.len() as u64,
+            "bytes as text",
+            MAX_BYTES,
+        )?;
+        self.ends.push(self.text.len() as u32);
+        if self.ends.len() == (self.lines.len() + 1) * self.headers.len() {
+            self.lines.push(self.lines.len() as u32 + 1);
+        }
+        Ok(())
     }
 
     /// What messages call it: the path.
@@ -201,8 +252,8 @@ impl Table {
     }
 }
 
-/// All bytes of a file that is not too large.
-pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
+/// The bytes of a file, if it is not too large.
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| DataError::Unreadable {
         file: name.clone(),
@@ -218,7 +269,7 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     Ok(bytes)
 }
 
-fn cap(file: &str, found: u64, unit: &'static str, cap: u64) -> Result<(), DataError> {
+pub(crate) fn cap(file: &str, found: u64, unit: &'static str, cap: u64) -> Result<(), DataError> {
     if found <= cap {
         return Ok(());
     }
@@ -245,6 +296,22 @@ pub(super) fn decode<'a>(name: &str, bytes: &'a [u8]) -> Result<&'a str, DataErr
         }
     })?;
     Ok(text.strip_prefix('\u{feff}').unwrap_or(text))
+}
+
+fn delimiter(name: &str, text: &str) -> u8 {
+    let ending = Path::new(name)
+        .extension()
+        .and_then(|ending| ending.to_str());
+    let is_tabbed = ending.is_some_and(|ending| {
+        ["tsv", "tab"]
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    });
+    if is_tabbed {
+        b'\t'
+    } else {
+        sniff_delimiter(text)
+    }
 }
 
 /// The delimiter that occurs most often outside quotes in the header line. A file of one column

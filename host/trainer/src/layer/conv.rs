@@ -1,5 +1,6 @@
 //! f(x ∗ W + b) over pictures.
 
+use super::direct::Direct;
 use super::picture::{Patches, Picture};
 use super::{Backward, Forward, Inputs, Layer, Slot};
 use crate::kernel::{Activation, Matrix, MatrixMut, Onto, add, multiply, wide};
@@ -23,6 +24,8 @@ pub(crate) struct Conv {
     patches: Patches,
     /// The squares of the slopes, for those by the inputs.
     back: Patches,
+    /// The way without squares and products, where it was measured to be the faster one.
+    direct: Option<Direct>,
     /// The weights and below them the biases, or the gradients of both.
     stacked: Vec<f32>,
     /// The weights turned half round, from outputs to inputs.
@@ -82,14 +85,18 @@ impl Conv {
             slopes: Vec::new(),
             patches: Patches::new(picture, kernel, has_bias),
             back: Patches::new(picture.of(outputs), kernel, false),
+            direct: Direct::new(picture, kernel, outputs),
             stacked: Vec::new(),
             turned: Vec::new(),
         }
     }
 
-    /// How many pictures are worked on at once, with rows of so many numbers.
-    fn at_once(&self, width: usize) -> usize {
-        (AT_ONCE / (self.picture.points() * width).max(1)).max(1)
+    /// How many pictures are worked on at once.
+    fn at_once(&self, direct: Option<Direct>) -> usize {
+        match direct {
+            Some(_) => 1,
+            None => (AT_ONCE / (self.picture.points() * self.patches.width()).max(1)).max(1),
+        }
     }
 
     /// Turns the weights half round: the slopes by the inputs are the convolution of those by the
@@ -129,18 +136,22 @@ impl Layer for Conv {
             self.slopes.resize(y.len(), 0.0);
         }
         let width = self.patches.width();
-        let pictures = self.at_once(width);
+        let direct = self.direct.filter(|direct| direct.is_best_forward());
+        let pictures = self.at_once(direct);
         let mut slopes = self.slopes.as_mut_slice();
         let x = x.chunks(pictures * self.picture.numbers());
         let y = y.chunks_mut(pictures * self.picture.points() * self.outputs);
         for (x, y) in x.zip(y) {
-            multiply(
-                MatrixMut::of(y, self.outputs),
-                Onto::Nothing,
-                1.0,
-                Matrix::of(self.patches.of(x), width),
-                Matrix::of(&self.stacked, self.outputs),
-            );
+            match direct {
+                Some(direct) => direct.forward(self.patches.frame(x), &self.stacked, y),
+                None => multiply(
+                    MatrixMut::of(y, self.outputs),
+                    Onto::Nothing,
+                    1.0,
+                    Matrix::of(self.patches.of(x), width),
+                    Matrix::of(&self.stacked, self.outputs),
+                ),
+            }
             if let Some(activation) = self.activation {
                 let of_these = keeps_slopes.then(|| {
                     let (of_these, rest) = std::mem::take(&mut slopes).split_at_mut(y.len());
@@ -173,23 +184,27 @@ impl Layer for Conv {
             );
         }
         let (width, back) = (self.patches.width(), self.back.width());
-        let pictures = self.at_once(width);
+        let pictures = self.at_once(self.direct);
         if dx.is_some() {
             self.turn(pass.groups);
         }
+        self.stacked.clear();
         self.stacked.resize(width * self.outputs, 0.0);
         let numbers = self.picture.numbers();
         let mut onto = Onto::Nothing;
         let chunks = x.chunks(pictures * numbers);
         let slopes = dy.chunks(pictures * self.picture.points() * self.outputs);
         for (at, (x, dy)) in chunks.zip(slopes).enumerate() {
-            multiply(
-                MatrixMut::of(&mut self.stacked, self.outputs),
-                onto,
-                1.0,
-                Matrix::of(self.patches.of(x), width).turned(),
-                Matrix::of(dy, self.outputs),
-            );
+            match self.direct {
+                Some(direct) => direct.backward(self.patches.frame(x), dy, &mut self.stacked),
+                None => multiply(
+                    MatrixMut::of(&mut self.stacked, self.outputs),
+                    onto,
+                    1.0,
+                    Matrix::of(self.patches.of(x), width).turned(),
+                    Matrix::of(dy, self.outputs),
+                ),
+            }
             onto = Onto::Itself;
             if let Some(dx) = &mut dx {
                 let start = at * pictures * numbers;

@@ -9,6 +9,7 @@ mod attention;
 mod batch_norm;
 mod conv;
 mod dense;
+mod direct;
 mod dropout;
 mod embedding;
 mod layer_norm;

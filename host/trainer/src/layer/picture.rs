@@ -71,28 +71,40 @@ impl Patches {
             // What is not written below stays as it is here: the ones.
             self.rows.resize(count, 1.0);
         }
-        let frame = self.kernel / 2;
-        let line = (self.picture.width + 2 * frame) * self.picture.channels;
-        self.framed
-            .resize((self.picture.height + 2 * frame) * line, 0.0);
+        let mut rows = std::mem::take(&mut self.rows);
         let each = pictures.chunks_exact(self.picture.numbers());
-        let rows = self.rows.chunks_exact_mut(self.picture.points() * width);
-        for (picture, rows) in each.zip(rows) {
-            let inner = self.framed.chunks_exact_mut(line).skip(frame);
-            let lines = picture.chunks_exact(self.picture.width * self.picture.channels);
-            for (inner, line) in inner.zip(lines) {
-                let start = frame * self.picture.channels;
-                inner[start..start + line.len()].copy_from_slice(line);
-            }
+        let places = rows.chunks_exact_mut(self.picture.points() * width);
+        for (picture, rows) in each.zip(places) {
+            self.frame(picture);
             let cut = Cut {
                 picture: self.picture,
                 kernel: self.kernel,
-                line,
+                line: self.line(),
                 width,
             };
             cut.apply(&self.framed, rows);
         }
+        self.rows = rows;
         &self.rows[..count]
+    }
+
+    /// Numbers of a line of the framed picture.
+    fn line(&self) -> usize {
+        (self.picture.width + self.kernel - 1) * self.picture.channels
+    }
+
+    /// A picture in a frame of zeros.
+    pub(super) fn frame(&mut self, picture: &[f32]) -> &[f32] {
+        let (line, frame) = (self.line(), self.kernel / 2);
+        self.framed
+            .resize((self.picture.height + 2 * frame) * line, 0.0);
+        let inner = self.framed.chunks_exact_mut(line).skip(frame);
+        let lines = picture.chunks_exact(self.picture.width * self.picture.channels);
+        for (inner, line) in inner.zip(lines) {
+            let start = frame * self.picture.channels;
+            inner[start..start + line.len()].copy_from_slice(line);
+        }
+        &self.framed
     }
 }
 

@@ -149,7 +149,7 @@ fn applied(activation: Activation, x: f64) -> f64 {
     }
 }
 
-/// The convolution of the definition. The parameters are weights and then biases, if there are any.
+/// The convolution of the definition. The parameters are weights and then biases, if any.
 fn convolved(window: Window, parameters: &[f64], x: &[f64]) -> Vec<f64> {
     let Window {
         picture,
@@ -293,6 +293,20 @@ proptest! {
             }
             y
         });
+    }
+
+    /// Sizes at which a convolution takes the way without products.
+    #[test]
+    fn direct_convolutions_are_those_of_the_definition(
+        height in 1_usize..4, width in 7_usize..10, outputs in prop_oneof![Just(8_usize), Just(16)],
+        channels in prop_oneof![Just(1_usize), Just(8)], has_bias: bool,
+    ) {
+        let picture = Picture { height, width, channels };
+        let window = Window { picture, outputs, kernel: 3, before: None };
+        let mut bench = Bench::new(|plan| Conv::new(plan, "conv", window, has_bias, None));
+        prop_assert!(super::direct::Direct::new(picture, 3, outputs).is_some());
+        let x = numbers(2 * picture.numbers(), 1);
+        bench.compare(&x, |parameters, x| convolved(window, parameters, x));
     }
 
     #[test]

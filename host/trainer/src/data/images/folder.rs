@@ -1,0 +1,117 @@
+//! A folder that has a folder of pictures for each class.
+
+use super::{Form, Pictures};
+use crate::data::error::DataError;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The most bytes of all files together.
+const MAX_BYTES: u64 = 1 << 30;
+/// The most files.
+const MAX_FILES: u64 = 1_000_000;
+
+/// Whether a file's name ends as a picture's.
+pub(crate) fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.is_some_and(|ending| {
+        ["png", "jpg", "jpeg"]
+            .iter()
+            .any(|known| ending.eq_ignore_ascii_case(known))
+    })
+}
+
+pub(super) fn read(path: &Path, seen: &mut dyn FnMut(&[u8])) -> Result<Pictures, DataError> {
+    let name = path.display().to_string();
+    let mut files = Vec::new();
+    let (mut classes, mut labels) = (Vec::new(), Vec::new());
+    let (mut bytes, mut others, mut entries) = (0, 0, 0);
+    for folder in sorted(path, &mut entries)? {
+        if !folder.is_dir() {
+            others += 1;
+            continue;
+        }
+        let before = files.len();
+        for file in sorted(&folder, &mut entries)? {
+            if !is_picture(&file) || !file.is_file() {
+                others += 1;
+                continue;
+            }
+            let content = content(&file, MAX_BYTES - bytes)?;
+            bytes += content.len() as u64;
+            if bytes > MAX_BYTES {
+                return Err(DataError::TooLarge {
+                    file: name,
+                    found: bytes,
+                    unit: "bytes of pictures",
+                    cap: MAX_BYTES,
+                });
+            }
+            let inside = file.strip_prefix(path).unwrap_or(&file);
+            // Names and lengths, so that no two folders look the same.
+            seen(inside.as_os_str().as_encoded_bytes());
+            seen(&(content.len() as u64).to_le_bytes());
+            seen(&content);
+            labels.push(classes.len() as u32);
+            files.push((file.display().to_string(), content));
+        }
+        if files.len() > before {
+            let class = folder.file_name().unwrap_or_default();
+            classes.push(class.to_string_lossy().into_owned());
+        }
+    }
+    if files.is_empty() {
+        return Err(DataError::Unfit {
+            file: name,
+            fault: "this folder has no folders with PNG or JPEG files in them".into(),
+            remedy: "put the pictures of each class into a folder of its name".into(),
+        });
+    }
+    let notes = match others {
+        0 => Vec::new(),
+        1 => vec![format!("{name}: 1 entry that is no picture is left out")],
+        n => vec![format!(
+            "{name}: {n} entries that are no pictures are left out"
+        )],
+    };
+    Pictures::new(name, Form::Files(files), classes, labels, notes)
+}
+
+/// What is in a folder, by name, without what is hidden.
+fn sorted(folder: &Path, entries: &mut u64) -> Result<Vec<PathBuf>, DataError> {
+    let unreadable = |error: io::Error| unreadable(folder, &error);
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        *entries += 1;
+        if *entries > MAX_FILES {
+            return Err(DataError::TooLarge {
+                file: folder.display().to_string(),
+                found: *entries,
+                unit: "files",
+                cap: MAX_FILES,
+            });
+        }
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            found.push(entry.path());
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// A file's bytes, one more than there may be at most.
+fn content(path: &Path, most: u64) -> Result<Vec<u8>, DataError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
+        .map_err(|error| unreadable(path, &error))?;
+    Ok(bytes)
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> DataError {
+    DataError::Unreadable {
+        file: path.display().to_string(),
+        reason: error.to_string(),
+    }
+}

@@ -1,0 +1,194 @@
+//! Whatever kind of file or folder data come in.
+
+use super::error::DataError;
+use super::images::{Pictures, Size, is_picture};
+use super::look::ColumnLook;
+use super::table::{MAX_BYTES, Table, cap, read_file};
+use super::{DataOptions, Dataset, npy, parquet};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Data as they stand in their file or folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// Rows of cells.
+    Table(Table),
+    /// Pictures with a class each.
+    Pictures(Pictures),
+}
+
+/// What a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Text,
+    Npy,
+    Npz,
+    Parquet,
+    Idx,
+}
+
+impl Kind {
+    /// By the name's ending, or else by the first bytes.
+    fn of(name: &str, bytes: &[u8]) -> Kind {
+        let name = name.to_lowercase();
+        let by_ending = [
+            (".npy", Kind::Npy),
+            (".npz", Kind::Npz),
+            (".parquet", Kind::Parquet),
+            (".pq", Kind::Parquet),
+            ("ubyte", Kind::Idx),
+        ];
+        let by_bytes: [(&[u8], Kind); 4] = [
+            (b"\x93NUMPY", Kind::Npy),
+            (b"PK\x03\x04", Kind::Npz),
+            (b"PAR1", Kind::Parquet),
+            (&[0, 0, 8, 3], Kind::Idx),
+        ];
+        let ending = by_ending.iter().find(|(ending, _)| name.ends_with(ending));
+        let beginning = || by_bytes.iter().find(|(magic, _)| bytes.starts_with(magic));
+        ending
+            .map(|(_, kind)| *kind)
+            .or_else(|| beginning().map(|(_, kind)| *kind))
+            .unwrap_or(Kind::Text)
+    }
+}
+
+impl Source {
+    /// Reads data once, with the BLAKE3 hash of all that was read in hexadecimal: so the hash is that
+    /// of what is trained on, whoever writes to the file meanwhile. A folder has pictures by class; the
+    /// kind of a file is told by its name's ending, and otherwise by how it begins. It may be
+    /// compressed with gzip, its name then ending in `.gz`.
+    ///
+    /// # Errors
+    /// What is wrong with the file, where, and what to do.
+    pub fn read(path: &Path) -> Result<(Source, String), DataError> {
+        let mut hasher = blake3::Hasher::new();
+        let source = match path.is_dir() {
+            true => Source::Pictures(Pictures::read_folder(path, &mut |bytes| {
+                hasher.update(bytes);
+            })?),
+            false => Source::of_file(path, &mut hasher)?,
+        };
+        Ok((source, hasher.finalize().to_hex().to_string()))
+    }
+
+    fn of_file(path: &Path, hasher: &mut blake3::Hasher) -> Result<Source, DataError> {
+        let full_name = path.display().to_string();
+        let mut bytes = read_file(path)?;
+        hasher.update(&bytes);
+        let mut name = full_name.as_str();
+        if bytes.starts_with(&[0x1f, 0x8b]) {
+            bytes = unpacked(&full_name, &bytes)?;
+            name = name.strip_suffix(".gz").unwrap_or(name);
+        }
+        let table = match Kind::of(name, &bytes) {
+            Kind::Npy => npy::parse_npy(&full_name, &bytes)?,
+            Kind::Npz => npy::parse_npz(&full_name, &bytes)?,
+            Kind::Parquet => parquet::parse(&full_name, bytes)?,
+            Kind::Idx => {
+                let labels_path = labels_of(path)?;
+                let labels_name = labels_path.display().to_string();
+                let mut labels = read_file(&labels_path)?;
+                hasher.update(&labels);
+                if labels.starts_with(&[0x1f, 0x8b]) {
+                    labels = unpacked(&labels_name, &labels)?;
+                }
+                let pictures = Pictures::parse_idx((name, &bytes), (&labels_name, &labels))?;
+                return Ok(Source::Pictures(pictures));
+            }
+            Kind::Text if is_picture(path) => {
+                return Err(DataError::Unfit {
+                    file: full_name,
+                    fault: "this is a single picture".into(),
+                    remedy: "name the folder that has a folder of pictures for each class".into(),
+                });
+            }
+            Kind::Text => Table::parse(name, &bytes)?,
+        };
+        Ok(Source::Table(table))
+    }
+
+    /// The columns; pictures have only their class, `label`.
+    pub fn headers(&self) -> &[String] {
+        match self {
+            Source::Table(table) => table.headers(),
+            Source::Pictures(pictures) => pictures.headers(),
+        }
+    }
+
+    /// How many rows or pictures there are.
+    pub fn rows(&self) -> usize {
+        match self {
+            Source::Table(table) => table.rows(),
+            Source::Pictures(pictures) => pictures.rows(),
+        }
+    }
+
+    /// What each column holds.
+    pub fn look(&self) -> Vec<ColumnLook> {
+        match self {
+            Source::Table(table) => table.look(),
+            Source::Pictures(pictures) => pictures.look(),
+        }
+    }
+
+    /// Makes a dataset of it. The size is that to which pictures are brought.
+    ///
+    /// # Errors
+    /// As [`Dataset::prepare`] and [`Dataset::of_images`]; a size for what are no pictures.
+    pub fn prepare(&self, options: &DataOptions, size: Option<Size>) -> Result<Dataset, DataError> {
+        match (self, size) {
+            (Source::Pictures(pictures), size) => Dataset::of_images(pictures, options, size),
+            (Source::Table(table), None) => Dataset::prepare(table, options),
+            (Source::Table(table), Some(_)) => Err(DataError::Unfit {
+                file: table.name().into(),
+                fault: "`size` is for pictures, and this is a table".into(),
+                remedy: "leave `size` out".into(),
+            }),
+        }
+    }
+}
+
+/// The file of labels that lies beside one of pictures.
+fn labels_of(path: &Path) -> Result<PathBuf, DataError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let labels = name.replace("images", "labels").replace("idx3", "idx1");
+    let unfit = |fault: String, remedy: String| DataError::Unfit {
+        file: path.display().to_string(),
+        fault,
+        remedy,
+    };
+    if labels == name {
+        return Err(unfit(
+            "an IDX file of pictures has `images` or `idx3` in its name".into(),
+            "call it like train-images-idx3-ubyte, and its labels train-labels-idx1-ubyte".into(),
+        ));
+    }
+    let plain = labels.strip_suffix(".gz").unwrap_or(&labels);
+    let beside = [
+        path.with_file_name(plain),
+        path.with_file_name(format!("{plain}.gz")),
+    ];
+    let found = beside.into_iter().find(|path| path.exists());
+    found.ok_or_else(|| {
+        unfit(
+            "there are no labels for its pictures".into(),
+            format!("put {plain} or {plain}.gz beside it"),
+        )
+    })
+}
+
+/// What was compressed with gzip, if it is not too much.
+fn unpacked(name: &str, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
+    let mut content = Vec::new();
+    flate2::read::MultiGzDecoder::new(bytes)
+        .take(MAX_BYTES + 1)
+        .read_to_end(&mut content)
+        .map_err(|error| DataError::Unfit {
+            file: name.into(),
+            fault: format!("not whole as a gzip file: {error}"),
+            remedy: "copy it anew".into(),
+        })?;
+    cap(name, content.len() as u64, "bytes when unpacked", MAX_BYTES)?;
+    Ok(content)
+}

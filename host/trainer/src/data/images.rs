@@ -360,10 +360,15 @@ impl Dataset {
 
 impl Pictures {
     fn check(&self, options: &DataOptions) -> Result<(), DataError> {
-        if options.task == Some(TaskKind::Regression) {
+        let fault = match options.task {
+            None | Some(TaskKind::Classification) => None,
+            Some(TaskKind::Regression) => Some("cannot be predicted as numbers"),
+            Some(TaskKind::Text) => Some("have no next token"),
+        };
+        if let Some(fault) = fault {
             return Err(DataError::Unfit {
                 file: self.name.clone(),
-                fault: "pictures have classes, which cannot be predicted as numbers".into(),
+                fault: format!("pictures have classes, which {fault}"),
                 remedy: "leave `task` out".into(),
             });
         }

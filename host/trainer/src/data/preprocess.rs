@@ -118,7 +118,8 @@ impl Default for Numbers {
 
 impl PartialEq for Features {
     fn eq(&self, other: &Self) -> bool {
-        (self.width, self.rows, self.data()) == (other.width, other.rows, other.data())
+        let shape = |of: &Self| (of.width, of.rows, of.step);
+        shape(self) == shape(other) && self.data() == other.data()
     }
 }
 

@@ -18,7 +18,7 @@ use std::fmt;
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
     /// What training minimises, without label smoothing and class weights: the mean cross entropy
-    /// in nats, or the mean of the [`Loss`](crate::Loss) that was chosen, of differences in standard
+    /// in nats, or the mean of the [`Loss`] that was chosen, of differences in standard
     /// deviations of the training target.
     Loss,
     /// The share of rows whose most likely class is right.

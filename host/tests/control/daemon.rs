@@ -83,11 +83,9 @@ fn embedded_or_detached_a_study_comes_to_the_same() {
     let home = Home::new();
     let file = small_study(&home, "trials = 5");
     home.run(&["run", &file, "--embedded"]).ok();
-    assert_eq!(
-        home.processes(),
-        [0; 0],
-        "an embedded daemon outlives its command"
-    );
+    // A worker that was told to end may take a moment to be gone.
+    let nothing_is_left = || home.processes().is_empty();
+    wait_until(nothing_is_left, "what an embedded daemon began has ended");
     assert!(home.path().join("study.safetensors").exists());
 
     let id = home.start_detached(&file);

@@ -101,7 +101,7 @@ fn every_optimizer_goes_on_in_another_process() {
 #[test]
 fn a_killed_workers_trial_goes_on_from_its_last_checkpoint() {
     let mut toy = Toy::new();
-    toy.study("s1", |brief| brief.checkpoint_seconds = Number(0.05));
+    toy.study("s1", |brief| brief.checkpoint_seconds = Number(0.005));
     toy.employ(&[]);
     toy.lease(lease("s1.0", 1, "greedy", EPOCHS));
     toy.end("s1.0", 1);

@@ -22,12 +22,20 @@ pub(crate) use product::{Matrix, MatrixMut, Onto, multiply};
 pub(crate) use reduce::{abs_max, dot, norm_sq};
 pub(crate) use row::{row_dot, row_sum};
 
-/// Adds each value to its sum.
+/// Adds each value to its sum; to be called within [`wide`].
 #[inline(always)]
 pub(crate) fn add(sums: &mut [f32], values: &[f32]) {
     for (sum, value) in sums.iter_mut().zip(values) {
         *sum += value;
     }
+}
+
+/// The same by itself.
+pub(crate) fn add_all(sums: &mut [f32], values: &[f32]) {
+    wide(
+        #[inline(always)]
+        || add(sums, values),
+    );
 }
 
 /// Multiplies each value by a factor.

@@ -21,7 +21,7 @@ pub(crate) struct MatrixMut<'a> {
     shape: Shape,
 }
 
-/// Where in a slice the numbers of a matrix lie: `at + row * steps.0 + column * steps.1`.
+/// Where in a slice the numbers of a matrix lie: `row * steps.0 + column * steps.1`.
 #[derive(Debug, Clone, Copy)]
 struct Shape {
     rows: usize,

@@ -1,21 +1,19 @@
 //! f(x).
 
+use super::bend::Bend;
 use super::{Backward, Forward, Layer};
-use crate::kernel::{Activation, wide};
+use crate::kernel::Activation;
 
 /// An activation alone, after a layer that has none.
 #[derive(Debug)]
 pub(crate) struct Activate {
-    activation: Activation,
-    /// f′, where it cannot be had from f.
-    slopes: Vec<f32>,
+    bend: Bend,
 }
 
 impl Activate {
     pub(crate) fn new(activation: Activation) -> Self {
         Activate {
-            activation,
-            slopes: Vec::new(),
+            bend: Bend::new(Some(activation)),
         }
     }
 }
@@ -27,12 +25,8 @@ impl Layer for Activate {
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         y.copy_from_slice(x);
-        let is_kept = pass.is_training() && !self.activation.is_told_by_values();
-        let slopes = is_kept.then(|| {
-            self.slopes.resize(y.len(), 0.0);
-            self.slopes.as_mut_slice()
-        });
-        self.activation.apply(y, slopes);
+        self.bend.begin(y.len(), pass);
+        self.bend.apply(0, y);
     }
 
     fn backward(
@@ -43,16 +37,9 @@ impl Layer for Activate {
         dx: Option<&mut [f32]>,
         _: &mut Backward<'_>,
     ) {
-        let Some(dx) = dx else {
-            return;
-        };
-        dx.copy_from_slice(dy);
-        if !self.activation.scale_by_values(y, dx) {
-            let slopes = &self.slopes;
-            wide(
-                #[inline(always)]
-                || dx.iter_mut().zip(slopes).for_each(|(dx, by)| *dx *= by),
-            );
+        if let Some(dx) = dx {
+            dx.copy_from_slice(dy);
+            self.bend.back(y, dx);
         }
     }
 }

@@ -148,14 +148,9 @@ impl Layer for BatchNorm {
                 }
             },
         );
-        let adds = pass.adds;
         for (slot, sums) in [(&self.scale, &*products), (&self.shift, &*slopes)] {
-            for (place, sum) in pass.at(slot).iter_mut().zip(sums) {
-                *place = if adds {
-                    *place + *sum as f32
-                } else {
-                    *sum as f32
-                };
+            for (place, sum) in pass.sums(slot).iter_mut().zip(sums) {
+                *place += *sum as f32;
             }
         }
         let Some(dx) = dx else {

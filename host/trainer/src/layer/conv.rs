@@ -1,9 +1,10 @@
 //! f(x ∗ W + b) over pictures.
 
+use super::bend::Bend;
 use super::direct::Direct;
 use super::picture::{Patches, Picture};
 use super::{Backward, Forward, Inputs, Layer, Slot};
-use crate::kernel::{Activation, Matrix, MatrixMut, Onto, add, multiply, wide};
+use crate::kernel::{Activation, Matrix, MatrixMut, Onto, multiply};
 use crate::model::{Group, Kind, Plan, Start};
 
 /// Numbers of squares that are made at once: they stay in the nearer caches until the product has
@@ -18,9 +19,7 @@ pub(crate) struct Conv {
     outputs: usize,
     weight: Slot,
     bias: Option<Slot>,
-    activation: Option<Activation>,
-    /// f′, where it cannot be had from f.
-    slopes: Vec<f32>,
+    bend: Bend,
     patches: Patches,
     /// The squares of the slopes, for those by the inputs.
     back: Patches,
@@ -81,8 +80,7 @@ impl Conv {
             outputs,
             weight,
             bias: has_bias.then(bias),
-            activation,
-            slopes: Vec::new(),
+            bend: Bend::new(activation),
             patches: Patches::new(picture, kernel, has_bias),
             back: Patches::new(picture.of(outputs), kernel, false),
             direct: Direct::new(picture, kernel, outputs),
@@ -128,20 +126,13 @@ impl Layer for Conv {
         if let Some(bias) = &self.bias {
             self.stacked.extend_from_slice(bias.of(pass.groups));
         }
-        let keeps_slopes = pass.is_training()
-            && self
-                .activation
-                .is_some_and(|activation| !activation.is_told_by_values());
-        if keeps_slopes {
-            self.slopes.resize(y.len(), 0.0);
-        }
+        self.bend.begin(y.len(), pass);
         let width = self.patches.width();
         let direct = self.direct.filter(|direct| direct.is_best_forward());
         let pictures = self.at_once(direct);
-        let mut slopes = self.slopes.as_mut_slice();
+        let numbers = pictures * self.picture.points() * self.outputs;
         let x = x.chunks(pictures * self.picture.numbers());
-        let y = y.chunks_mut(pictures * self.picture.points() * self.outputs);
-        for (x, y) in x.zip(y) {
+        for (at, (x, y)) in x.zip(y.chunks_mut(numbers)).enumerate() {
             match direct {
                 Some(direct) => direct.forward(self.patches.frame(x), &self.stacked, y),
                 None => multiply(
@@ -152,14 +143,7 @@ impl Layer for Conv {
                     Matrix::of(&self.stacked, self.outputs),
                 ),
             }
-            if let Some(activation) = self.activation {
-                let of_these = keeps_slopes.then(|| {
-                    let (of_these, rest) = std::mem::take(&mut slopes).split_at_mut(y.len());
-                    slopes = rest;
-                    of_these
-                });
-                activation.apply(y, of_these);
-            }
+            self.bend.apply(at * numbers, y);
         }
     }
 
@@ -171,18 +155,7 @@ impl Layer for Conv {
         mut dx: Option<&mut [f32]>,
         pass: &mut Backward<'_>,
     ) {
-        let is_told = |activation: Activation| activation.scale_by_values(y, dy);
-        if !self.activation.is_none_or(is_told) {
-            let slopes = &self.slopes;
-            wide(
-                #[inline(always)]
-                || {
-                    dy.iter_mut()
-                        .zip(slopes)
-                        .for_each(|(slope, by)| *slope *= by)
-                },
-            );
-        }
+        self.bend.back(y, dy);
         let (width, back) = (self.patches.width(), self.back.width());
         let pictures = self.at_once(self.direct);
         if dx.is_some() {
@@ -217,18 +190,10 @@ impl Layer for Conv {
                 );
             }
         }
-        let (adds, mut rest) = (pass.adds, self.stacked.as_slice());
-        for slot in [Some(&self.weight), self.bias.as_ref()]
-            .into_iter()
-            .flatten()
-        {
-            let place = pass.at(slot);
-            let (found, after) = rest.split_at(place.len());
-            rest = after;
-            match adds {
-                true => add(place, found),
-                false => place.copy_from_slice(found),
-            }
+        let (weight, bias) = self.stacked.split_at(self.weight.range.len());
+        pass.put(&self.weight, weight);
+        if let Some(slot) = &self.bias {
+            pass.put(slot, bias);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! f(x·W + b).
 
+use super::bend::Bend;
 use super::{Backward, Forward, Layer, Slot};
 use crate::kernel::{Activation, Matrix, MatrixMut, Onto, add, multiply, wide};
 use crate::model::{Kind, Plan, Start};
@@ -12,9 +13,7 @@ pub(crate) struct Dense {
     outputs: usize,
     weight: Slot,
     bias: Option<Slot>,
-    activation: Option<Activation>,
-    /// f′, where it cannot be had from f.
-    slopes: Vec<f32>,
+    bend: Bend,
 }
 
 /// What comes into a dense layer, for drawing its weights.
@@ -83,8 +82,7 @@ impl Dense {
             outputs,
             weight,
             bias: has_bias.then(bias),
-            activation,
-            slopes: Vec::new(),
+            bend: Bend::new(activation),
         }
     }
 }
@@ -104,7 +102,7 @@ impl Dense {
     }
 
     pub(crate) fn activation(&self) -> Option<Activation> {
-        self.activation
+        self.bend.activation()
     }
 }
 
@@ -130,14 +128,8 @@ impl Layer for Dense {
         };
         let out = MatrixMut::of(y, self.outputs);
         multiply(out, onto, 1.0, Matrix::of(x, self.inputs), weight);
-        if let Some(activation) = self.activation {
-            let is_kept = pass.is_training() && !activation.is_told_by_values();
-            let slopes = is_kept.then(|| {
-                self.slopes.resize(y.len(), 0.0);
-                self.slopes.as_mut_slice()
-            });
-            activation.apply(y, slopes);
-        }
+        self.bend.begin(y.len(), pass);
+        self.bend.apply(0, y);
     }
 
     fn backward(
@@ -148,33 +140,15 @@ impl Layer for Dense {
         dx: Option<&mut [f32]>,
         pass: &mut Backward<'_>,
     ) {
-        let is_told = |activation: Activation| activation.scale_by_values(y, dy);
-        if !self.activation.is_none_or(is_told) {
-            let slopes = &self.slopes;
-            wide(
-                #[inline(always)]
-                || {
-                    dy.iter_mut()
-                        .zip(slopes)
-                        .for_each(|(slope, by)| *slope *= by)
-                },
-            );
-        }
-        let onto = match pass.adds {
-            true => Onto::Itself,
-            false => Onto::Nothing,
-        };
+        self.bend.back(y, dy);
         if let Some(bias) = &self.bias {
-            let adds = pass.adds;
-            let sums = pass.at(bias);
-            if !adds {
-                sums.fill(0.0);
-            }
+            let sums = pass.sums(bias);
             wide(
                 #[inline(always)]
                 || dy.chunks_exact(sums.len()).for_each(|row| add(sums, row)),
             );
         }
+        let onto = pass.onto();
         let slopes = Matrix::of(dy, self.outputs);
         let weight = MatrixMut::of(pass.at(&self.weight), self.outputs);
         multiply(

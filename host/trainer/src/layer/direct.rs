@@ -41,11 +41,6 @@ impl Direct {
         self.picture.channels == 1
     }
 
-    /// Numbers of a line of the framed picture.
-    fn line(self) -> usize {
-        (self.picture.width + self.kernel - 1) * self.picture.channels
-    }
-
     fn run(self) -> usize {
         self.kernel * self.picture.channels
     }
@@ -72,7 +67,8 @@ impl Direct {
                 for lane in (0..outputs).step_by(LANES) {
                     let mut sums = [[0.0_f32; LANES]; POINTS];
                     for down in 0..self.kernel {
-                        let from = &framed[(y + down) * self.line() + x * channels..];
+                        let from = &framed
+                            [(y + down) * self.picture.framed_line(self.kernel) + x * channels..];
                         let points: [&[f32]; POINTS] =
                             std::array::from_fn(|point| &from[point * channels..][..run]);
                         let rows = &weights[down * run * outputs..][..run * outputs];
@@ -139,7 +135,7 @@ impl Direct {
                     for y in 0..self.picture.height {
                         let width = self.picture.width * outputs;
                         let slopes = slopes[y * width..][..width].chunks_exact(outputs);
-                        let mut at = (y + down) * self.line() + tap;
+                        let mut at = (y + down) * self.picture.framed_line(self.kernel) + tap;
                         for slopes in slopes {
                             if let (Some(xs), Some(slopes)) = (
                                 framed[at..].first_chunk::<TAPS>(),

@@ -75,11 +75,7 @@ impl Layer for Embedding {
         pass: &mut Backward<'_>,
     ) {
         let width = self.width;
-        let adds = pass.adds;
-        let tokens = pass.at(&self.tokens);
-        if !adds {
-            tokens.fill(0.0);
-        }
+        let tokens = pass.sums(&self.tokens);
         wide(
             #[inline(always)]
             || {
@@ -88,10 +84,7 @@ impl Layer for Embedding {
                 }
             },
         );
-        let places = pass.at(&self.places);
-        if !adds {
-            places.fill(0.0);
-        }
+        let places = pass.sums(&self.places);
         wide(
             #[inline(always)]
             || {

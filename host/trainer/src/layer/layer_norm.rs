@@ -104,14 +104,7 @@ impl Layer for LayerNorm {
                 }
             },
         );
-        for (slot, sums) in [(&self.gain, &self.sums[0]), (&self.bias, &self.sums[1])] {
-            let adds = pass.adds;
-            let gradients = pass.at(slot);
-            if adds {
-                add(gradients, sums);
-            } else {
-                gradients.copy_from_slice(sums);
-            }
-        }
+        pass.put(&self.gain, &self.sums[0]);
+        pass.put(&self.bias, &self.sums[1]);
     }
 }

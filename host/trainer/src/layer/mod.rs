@@ -7,6 +7,7 @@
 mod activate;
 mod attention;
 mod batch_norm;
+mod bend;
 mod conv;
 mod dense;
 mod direct;
@@ -32,6 +33,7 @@ pub(crate) use pool::{GlobalAverage, Pool};
 pub(crate) use residual::Residual;
 pub(crate) use sequence::Sequence;
 
+use crate::kernel::{Onto, add_all};
 use crate::model::Group;
 use crate::plain::Plain;
 use rand::rngs::ChaCha8Rng;
@@ -76,9 +78,36 @@ pub(crate) struct Backward<'a> {
 }
 
 impl Backward<'_> {
-    /// Where the gradients of these parameters go, and whether they are added to what is there.
+    /// Where the gradients of these parameters go.
     pub(crate) fn at(&mut self, slot: &Slot) -> &mut [f32] {
         &mut self.gradients[slot.group][slot.range.clone()]
+    }
+
+    /// What a product that is a gradient is written onto.
+    pub(crate) fn onto(&self) -> Onto {
+        match self.adds {
+            true => Onto::Itself,
+            false => Onto::Nothing,
+        }
+    }
+
+    /// Where the gradients of these parameters are added up: what is there is this pass's to begin
+    /// from.
+    pub(crate) fn sums(&mut self, slot: &Slot) -> &mut [f32] {
+        let adds = self.adds;
+        let sums = self.at(slot);
+        if !adds {
+            sums.fill(0.0);
+        }
+        sums
+    }
+
+    /// Puts the gradients of these parameters where they go.
+    pub(crate) fn put(&mut self, slot: &Slot, found: &[f32]) {
+        match self.adds {
+            true => add_all(self.at(slot), found),
+            false => self.at(slot).copy_from_slice(found),
+        }
     }
 }
 

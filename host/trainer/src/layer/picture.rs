@@ -19,6 +19,12 @@ impl Picture {
         self.points() * self.channels
     }
 
+    /// Numbers of a line within a frame of zeros, as wide as half of this kernel on each side.
+    #[inline(always)]
+    pub(crate) fn framed_line(self, kernel: usize) -> usize {
+        (self.width + kernel - 1) * self.channels
+    }
+
     /// The same points with so many numbers each.
     pub(crate) fn of(self, channels: usize) -> Self {
         Picture { channels, ..self }
@@ -79,7 +85,7 @@ impl Patches {
             let cut = Cut {
                 picture: self.picture,
                 kernel: self.kernel,
-                line: self.line(),
+                line: self.picture.framed_line(self.kernel),
                 width,
             };
             cut.apply(&self.framed, rows);
@@ -88,14 +94,9 @@ impl Patches {
         &self.rows[..count]
     }
 
-    /// Numbers of a line of the framed picture.
-    fn line(&self) -> usize {
-        (self.picture.width + self.kernel - 1) * self.picture.channels
-    }
-
     /// A picture in a frame of zeros.
     pub(super) fn frame(&mut self, picture: &[f32]) -> &[f32] {
-        let (line, frame) = (self.line(), self.kernel / 2);
+        let (line, frame) = (self.picture.framed_line(self.kernel), self.kernel / 2);
         self.framed
             .resize((self.picture.height + 2 * frame) * line, 0.0);
         let inner = self.framed.chunks_exact_mut(line).skip(frame);

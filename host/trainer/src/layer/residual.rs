@@ -1,7 +1,7 @@
 //! x + g(x).
 
 use super::{Backward, Dense, Forward, Layer, Sequence};
-use crate::kernel::{add, wide};
+use crate::kernel::add_all;
 
 /// What layers make of x, and x itself or a linear map of it (He et al. 2015, eq. 1 and 2).
 #[derive(Debug)]
@@ -40,11 +40,7 @@ impl Layer for Residual {
         }
         self.made.resize(y.len(), 0.0);
         self.inner.forward(x, &mut self.made, pass);
-        let made = &self.made;
-        wide(
-            #[inline(always)]
-            || add(y, made),
-        );
+        add_all(y, &self.made);
     }
 
     fn backward(
@@ -64,16 +60,10 @@ impl Layer for Residual {
             (Some(projection), Some(dx)) => {
                 slopes.resize(dx.len(), 0.0);
                 projection.backward(x, &[], dy, Some(slopes), pass);
-                wide(
-                    #[inline(always)]
-                    || add(dx, slopes),
-                );
+                add_all(dx, slopes);
             }
             (Some(projection), None) => projection.backward(x, &[], dy, None, pass),
-            (None, Some(dx)) => wide(
-                #[inline(always)]
-                || add(dx, dy),
-            ),
+            (None, Some(dx)) => add_all(dx, dy),
             (None, None) => {}
         }
     }

@@ -2,36 +2,20 @@
 //! 64-256-256-10 in batches of 128, one thread; and what a checkpoint of it costs.
 //! `cargo bench -p attune-trainer`.
 
+mod common;
+
 use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
-use attune_trainer::data::{DataOptions, Dataset, Table};
-use attune_trainer::trial::{
-    CheckedSettings, Checkpoint, EpochRecord, StepRecord, Telemetry, Trial, TrialSettings,
-};
+use attune_trainer::data::Dataset;
+use attune_trainer::trial::{Checkpoint, Trial, TrialSettings};
 use attune_trainer::{Activation, MlpSettings, ModelSettings, use_one_thread};
+use common::{Constant, Failure, Stopwatch, new_trial, rows};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-/// Leaves every rate as it is.
-#[derive(Serialize, Deserialize)]
-struct Constant {}
-
-impl Scheduler for Constant {
-    type Params = Constant;
-
-    fn describe() -> Description {
-        Description::new("constant", "Leaves every rate as it is.")
-    }
-
-    fn configure(params: Constant, _: &Setup) -> Result<Self, Error> {
-        Ok(params)
-    }
-}
-
-/// The same, looking at every signal.
+/// Leaves every rate as it is, and looks at every signal.
 #[derive(Serialize, Deserialize)]
 struct Watching {}
 
@@ -48,25 +32,12 @@ impl Scheduler for Watching {
     }
 }
 
-/// Notes when each step ended.
-struct Stopwatch(Vec<Instant>);
-
-impl Telemetry for Stopwatch {
-    fn step(&mut self, _: &StepRecord<'_>) {
-        self.0.push(Instant::now());
-    }
-
-    fn epoch(&mut self, _: &EpochRecord) {}
-}
-
 /// Pairs of trials with and without signals.
 const PAIRS: usize = 20;
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> Result<(), Failure> {
     use_one_thread()?;
-    let data = Arc::new(images()?);
+    let data = Arc::new(rows(2000, 64, None)?);
     let base = TrialSettings {
         model: ModelSettings::mlp([256, 256]),
         optimizer: OptimizerKind::Sgd,
@@ -180,48 +151,16 @@ fn median<E: Into<Failure>>(mut work: impl FnMut() -> Result<(), E>) -> Result<f
     Ok(milliseconds[milliseconds.len() / 2])
 }
 
-fn new_trial<S: Scheduler>(
-    settings: &CheckedSettings,
-    data: &Arc<Dataset>,
-) -> Result<Trial, Failure> {
-    let setup = Trial::setup(settings, data);
-    let controller = InProcess::<S>::configure(&BTreeMap::new(), &setup)?;
-    Ok(Trial::new(
-        settings.clone(),
-        data.clone(),
-        Box::new(controller),
-    )?)
-}
-
 fn report(name: &str, milliseconds: f64) {
     println!("{name:<28} {milliseconds:.3} ms a step");
 }
 
 /// The median time of a step, in milliseconds.
 fn measure<S: Scheduler>(settings: &TrialSettings, data: &Arc<Dataset>) -> Result<f64, Failure> {
-    let mut stopwatch = Stopwatch(Vec::new());
+    let mut stopwatch = Stopwatch::new();
     let mut trial = new_trial::<S>(&settings.clone().check()?, data)?;
     trial.run_until(30, &mut stopwatch, &AtomicBool::new(false))?;
-    let pairs = stopwatch.0.windows(2);
-    let mut steps: Vec<f64> = pairs
-        .map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1e3)
-        .collect();
+    let mut steps = stopwatch.milliseconds();
     steps.sort_by(f64::total_cmp);
     Ok(steps[steps.len() / 2])
-}
-
-/// 64 numbers a row and ten classes.
-fn images() -> Result<Dataset, Failure> {
-    let mut text: String = (0..64).map(|column| format!("p{column},")).collect();
-    text.push_str("digit\n");
-    for row in 0..2000_u32 {
-        for column in 0..64_u32 {
-            let pixel = (row % 10 + 1).wrapping_mul(column * 2_654_435 + 1) % 13
-                + (row * 31 + column * 17) % 5;
-            let _ = write!(text, "{pixel},");
-        }
-        let _ = writeln!(text, "{}", row % 10);
-    }
-    let table = Table::parse("images.csv", text.as_bytes())?;
-    Ok(Dataset::prepare(&table, &DataOptions::of_target("digit"))?)
 }

@@ -6,11 +6,14 @@
 //! What is printed is a table in Markdown; `-- mlp` runs only the cases whose names have that in them.
 
 mod case;
+#[path = "../common/mod.rs"]
+mod common;
 mod ours;
 mod side;
 
 use case::{CASES, Case};
-use side::{Failure, Side};
+use common::Failure;
+use side::Side;
 
 /// How often each side is asked.
 const ROUNDS: usize = 15;

@@ -6,45 +6,19 @@
 )]
 
 use crate::case::{CASES, Case, Model};
-use crate::side::Failure;
-use attune_plugin_api::controller::InProcess;
+use crate::common::{Constant, Failure, Stopwatch, new_trial, rows};
 use attune_plugin_api::prelude::*;
-use attune_trainer::data::{DataOptions, Dataset, Table, Text, TextOptions};
-use attune_trainer::trial::{EpochRecord, Goal, StepRecord, Telemetry, Trial, TrialSettings};
+use attune_trainer::data::{Dataset, Text, TextOptions};
+use attune_trainer::trial::{Goal, Trial, TrialSettings};
 use attune_trainer::{CnnSettings, ModelSettings, TransformerSettings, use_threads};
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write;
+use std::collections::HashMap;
 use std::io::{BufRead, stdin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-/// Leaves every rate as it is.
-#[derive(Serialize, Deserialize)]
-struct Constant {}
-
-impl Scheduler for Constant {
-    type Params = Constant;
-
-    fn describe() -> Description {
-        Description::new("constant", "Leaves every rate as it is.")
-    }
-
-    fn configure(params: Constant, _: &Setup) -> Result<Self, Error> {
-        Ok(params)
-    }
-}
-
-/// Notes when each step ended.
-struct Stopwatch(Vec<Instant>);
-
-impl Telemetry for Stopwatch {
-    fn step(&mut self, _: &StepRecord<'_>) {
-        self.0.push(Instant::now());
-    }
-
-    fn epoch(&mut self, _: &EpochRecord) {}
-}
+/// Rows of a dataset.
+const ROWS: usize = 4096;
 
 #[derive(Deserialize)]
 struct Question {
@@ -67,16 +41,13 @@ pub(crate) fn answer(threads: usize) -> Result<(), Failure> {
             trials.insert(name.clone(), trial(case)?);
         }
         let trial = trials.get_mut(&name).ok_or("no trial")?;
-        let mut stopwatch = Stopwatch(vec![Instant::now()]);
+        let mut stopwatch = Stopwatch::new();
         let goal = Goal {
             epoch: u32::MAX,
             step: Some(trial.steps() + steps),
         };
         trial.run_until(goal, &mut stopwatch, &AtomicBool::new(false))?;
-        let pairs = stopwatch.0.windows(2);
-        let times: Vec<f64> = pairs
-            .map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1e3)
-            .collect();
+        let times = stopwatch.milliseconds();
         println!("{}", serde_json::to_string(&times)?);
     }
     Ok(())
@@ -84,14 +55,16 @@ pub(crate) fn answer(threads: usize) -> Result<(), Failure> {
 
 fn trial(case: &Case) -> Result<Trial, Failure> {
     let (model, data) = match case.model {
-        Model::Mlp([inputs, hidden @ .., _]) => (ModelSettings::mlp(hidden), rows(*inputs, None)?),
+        Model::Mlp([inputs, hidden @ .., _]) => {
+            (ModelSettings::mlp(hidden), rows(ROWS, *inputs, None)?)
+        }
         Model::Mlp(_) => return Err("a network has two layers of units at least".into()),
         Model::Cnn(side, channels) => {
             let settings = CnnSettings {
                 channels: channels.to_vec(),
                 ..CnnSettings::default()
             };
-            let data = rows(side * side, Some([side, side, 1]))?;
+            let data = rows(ROWS, side * side, Some([side, side, 1]))?;
             (ModelSettings::Cnn(settings), data)
         }
         Model::Transformer {
@@ -120,31 +93,7 @@ fn trial(case: &Case) -> Result<Trial, Failure> {
         weight_decay: 0.0,
         ..TrialSettings::default()
     };
-    let settings = settings.check()?;
-    let data = Arc::new(data);
-    let setup = Trial::setup(&settings, &data);
-    let controller = InProcess::<Constant>::configure(&BTreeMap::new(), &setup)?;
-    Ok(Trial::new(settings, data, Box::new(controller))?)
-}
-
-/// So many numbers a row, and ten classes.
-fn rows(inputs: usize, image: Option<[usize; 3]>) -> Result<Dataset, Failure> {
-    let mut text: String = (0..inputs).map(|column| format!("p{column},")).collect();
-    text.push_str("digit\n");
-    for row in 0..4096_usize {
-        for column in 0..inputs {
-            let pixel =
-                (row % 10 + 1) * (column * 2_654_435 + 1) % 13 + (row * 31 + column * 17) % 5;
-            let _ = write!(text, "{pixel},");
-        }
-        let _ = writeln!(text, "{}", row % 10);
-    }
-    let table = Table::parse("rows.csv", text.as_bytes())?;
-    let options = DataOptions {
-        image,
-        ..DataOptions::of_target("digit")
-    };
-    Ok(Dataset::prepare(&table, &options)?)
+    new_trial::<Constant>(&settings.check()?, &Arc::new(data))
 }
 
 /// A text of so many different characters, one of which stands for the unknown.

@@ -1,11 +1,10 @@
 //! Processes that are asked in turns.
 
 use crate::case::Case;
+use crate::common::Failure;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-
-pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// The rival's version.
 const TORCH: &str = "torch==2.15.0";

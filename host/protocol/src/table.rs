@@ -3,7 +3,7 @@
 
 use crate::number::{Number, Single};
 use crate::scalar::Scalar;
-use crate::trial::TrialState;
+use crate::trial::{TrialState, TrialSummary};
 use serde::{Deserialize, Serialize};
 
 /// Which trials of a study are asked for.
@@ -68,6 +68,32 @@ pub struct TrialRow {
     pub deaths: u32,
     /// Words that people gave it.
     pub tags: Vec<String>,
+}
+
+impl TrialRow {
+    /// A trial as it stands, without settings and metrics: where those are in a row depends on the
+    /// table.
+    pub fn of(number: u32, trial: &TrialSummary) -> Self {
+        TrialRow {
+            number,
+            state: trial.state,
+            scheduler: trial.scheduler.clone(),
+            config: Vec::new(),
+            metrics: Vec::new(),
+            epochs: trial.epochs,
+            max_epochs: trial.max_epochs,
+            steps: trial.steps,
+            value: trial.value,
+            best_epoch: trial.best_epoch,
+            rungs: trial.rungs.clone(),
+            seconds: trial.seconds,
+            started_unix_ms: trial.started_unix_ms,
+            ended_unix_ms: trial.ended_unix_ms,
+            reason: trial.reason.clone(),
+            deaths: u32::try_from(trial.deaths.len()).unwrap_or(u32::MAX),
+            tags: trial.note.tags.clone(),
+        }
+    }
 }
 
 /// Which learning curves of a study are asked for.

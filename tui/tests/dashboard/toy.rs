@@ -383,30 +383,12 @@ pub(crate) fn table(study: &str, from: u32) -> TrialTable {
 /// A trial as a table with these settings and metrics has it.
 pub(crate) fn row(trial: &TrialSummary, keys: &[String], metrics: &[String]) -> TrialRow {
     let number = trial.id.rsplit_once('.').and_then(|(_, n)| n.parse().ok());
+    let setting = |key| trial.config.get(key).cloned();
+    let metric = |key| trial.metrics.get(key).map(|value| Single(value.0 as f32));
     TrialRow {
-        number: number.unwrap_or(0),
-        state: trial.state,
-        scheduler: trial.scheduler.clone(),
-        config: keys
-            .iter()
-            .map(|key| trial.config.get(key).cloned())
-            .collect(),
-        metrics: metrics
-            .iter()
-            .map(|key| trial.metrics.get(key).map(|value| Single(value.0 as f32)))
-            .collect(),
-        epochs: trial.epochs,
-        max_epochs: trial.max_epochs,
-        steps: trial.steps,
-        value: trial.value,
-        best_epoch: trial.best_epoch,
-        rungs: trial.rungs.clone(),
-        seconds: trial.seconds,
-        started_unix_ms: trial.started_unix_ms,
-        ended_unix_ms: trial.ended_unix_ms,
-        reason: trial.reason.clone(),
-        deaths: 0,
-        tags: trial.note.tags.clone(),
+        config: keys.iter().map(setting).collect(),
+        metrics: metrics.iter().map(metric).collect(),
+        ..TrialRow::of(number.unwrap_or(0), trial)
     }
 }
 

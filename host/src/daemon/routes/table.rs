@@ -119,30 +119,17 @@ fn row<'c>(
     metrics: &'c mut Columns,
 ) -> TrialRow {
     let told = convert::trial(id, record, metric);
+    let row = TrialRow::of(id.number, &told);
     let singles = told.metrics.into_iter();
+    let cut = |reason: String| match reason.char_indices().nth(REASON) {
+        Some((end, _)) => reason[..end].to_owned(),
+        None => reason,
+    };
     TrialRow {
-        number: id.number,
-        state: told.state,
-        scheduler: told.scheduler,
         config: keys.row(told.config),
         metrics: metrics.row(singles.map(|(name, value)| (name, Single(value.0 as f32)))),
-        epochs: told.epochs,
-        max_epochs: told.max_epochs,
-        steps: told.steps,
-        value: told.value,
-        best_epoch: told.best_epoch,
-        rungs: told.rungs,
-        seconds: told.seconds,
-        started_unix_ms: told.started_unix_ms,
-        ended_unix_ms: told.ended_unix_ms,
-        reason: told
-            .reason
-            .map(|reason| match reason.char_indices().nth(REASON) {
-                Some((end, _)) => reason[..end].to_owned(),
-                None => reason,
-            }),
-        deaths: u32::try_from(told.deaths.len()).unwrap_or(u32::MAX),
-        tags: Vec::new(),
+        reason: row.reason.map(cut),
+        ..row
     }
 }
 

@@ -255,28 +255,7 @@ impl Rows {
             let column = self.metric_at(key);
             self.metrics[column].put(index, value.0 as f32);
         }
-        self.fill(
-            index,
-            TrialRow {
-                number,
-                state: trial.state,
-                scheduler: trial.scheduler.clone(),
-                config: Vec::new(),
-                metrics: Vec::new(),
-                epochs: trial.epochs,
-                max_epochs: trial.max_epochs,
-                steps: trial.steps,
-                value: trial.value,
-                best_epoch: trial.best_epoch,
-                rungs: trial.rungs.clone(),
-                seconds: trial.seconds,
-                started_unix_ms: trial.started_unix_ms,
-                ended_unix_ms: trial.ended_unix_ms,
-                reason: trial.reason.clone(),
-                deaths: trial.deaths.len() as u32,
-                tags: trial.note.tags.clone(),
-            },
-        );
+        self.fill(index, TrialRow::of(number, trial));
         self.rows[index].heard_ms = Some(now);
         self.revision += 1;
     }

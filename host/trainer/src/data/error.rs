@@ -337,3 +337,13 @@ pub enum DataError {
         cell: String,
     },
 }
+
+impl DataError {
+    /// A file or folder that the system does not give.
+    pub(super) fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Self {
+        DataError::Unreadable {
+            file: path.display().to_string(),
+            reason: error.to_string(),
+        }
+    }
+}

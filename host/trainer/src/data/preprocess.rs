@@ -5,7 +5,7 @@ use super::cell::{is_missing, number, truth};
 use super::column::{ColumnAction, ColumnKind, ColumnReport, Encoding, infer, mean_and_scale};
 use super::error::DataError;
 use super::shape::Shape;
-use super::table::Table;
+use super::table::{Table, cap};
 use crate::random::{Purpose, below, shuffle, stream};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
@@ -371,14 +371,8 @@ impl Preprocessor {
     ) -> Result<(Features, Vec<Unread>), DataError> {
         let width = self.width();
         let numbers = width as u64 * rows.len() as u64;
-        if numbers > MAX_NUMBERS {
-            return Err(DataError::TooLarge {
-                file: table.name().into(),
-                found: numbers,
-                unit: "numbers after encoding",
-                cap: MAX_NUMBERS,
-            });
-        }
+        let unit = "numbers after encoding";
+        cap(table.name(), numbers, unit, MAX_NUMBERS)?;
         let mut data = vec![0.0; width * rows.len()];
         if let Some(points) = &self.points {
             points.apply(table, rows, &mut data)?;

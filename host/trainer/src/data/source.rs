@@ -74,13 +74,11 @@ impl Source {
 
     fn of_file(path: &Path, hasher: &mut blake3::Hasher) -> Result<Source, DataError> {
         let full_name = path.display().to_string();
-        let mut bytes = read_file(path)?;
-        hasher.update(&bytes);
-        let mut name = full_name.as_str();
-        if bytes.starts_with(&[0x1f, 0x8b]) {
-            bytes = unpacked(&full_name, &bytes)?;
-            name = name.strip_suffix(".gz").unwrap_or(name);
-        }
+        let (bytes, was_packed) = content(path, hasher)?;
+        let name = match was_packed {
+            true => full_name.strip_suffix(".gz").unwrap_or(&full_name),
+            false => &full_name,
+        };
         let table = match Kind::of(name, &bytes) {
             Kind::Npy => npy::parse_npy(&full_name, &bytes)?,
             Kind::Npz => npy::parse_npz(&full_name, &bytes)?,
@@ -88,11 +86,7 @@ impl Source {
             Kind::Idx => {
                 let labels_path = labels_of(path)?;
                 let labels_name = labels_path.display().to_string();
-                let mut labels = read_file(&labels_path)?;
-                hasher.update(&labels);
-                if labels.starts_with(&[0x1f, 0x8b]) {
-                    labels = unpacked(&labels_name, &labels)?;
-                }
+                let (labels, _) = content(&labels_path, hasher)?;
                 let pictures = Pictures::parse_idx((name, &bytes), (&labels_name, &labels))?;
                 return Ok(Source::Pictures(pictures));
             }
@@ -176,6 +170,17 @@ fn labels_of(path: &Path) -> Result<PathBuf, DataError> {
             format!("put {plain} or {plain}.gz beside it"),
         )
     })
+}
+
+/// What a file holds, unpacked where it was compressed with gzip, and whether it was. Its own bytes
+/// are hashed.
+fn content(path: &Path, hasher: &mut blake3::Hasher) -> Result<(Vec<u8>, bool), DataError> {
+    let bytes = read_file(path)?;
+    hasher.update(&bytes);
+    match bytes.starts_with(&[0x1f, 0x8b]) {
+        true => Ok((unpacked(&path.display().to_string(), &bytes)?, true)),
+        false => Ok((bytes, false)),
+    }
 }
 
 /// What was compressed with gzip, if it is not too much.

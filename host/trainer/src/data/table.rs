@@ -255,10 +255,7 @@ impl Table {
 /// The bytes of a file, if it is not too large.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, DataError> {
     let name = path.display().to_string();
-    let unreadable = |error: std::io::Error| DataError::Unreadable {
-        file: name.clone(),
-        reason: error.to_string(),
-    };
+    let unreadable = |error| DataError::unreadable(path, &error);
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let size = file.metadata().map_err(unreadable)?.len();
     cap(&name, size, "bytes", MAX_BYTES)?;

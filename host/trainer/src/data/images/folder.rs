@@ -2,12 +2,11 @@
 
 use super::{Form, Pictures};
 use crate::data::error::DataError;
+use crate::data::table::{MAX_BYTES, cap};
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// The most bytes of all files together.
-const MAX_BYTES: u64 = 1 << 30;
 /// The most files.
 const MAX_FILES: u64 = 1_000_000;
 
@@ -39,14 +38,7 @@ pub(super) fn read(path: &Path, seen: &mut dyn FnMut(&[u8])) -> Result<Pictures,
             }
             let content = content(&file, MAX_BYTES - bytes)?;
             bytes += content.len() as u64;
-            if bytes > MAX_BYTES {
-                return Err(DataError::TooLarge {
-                    file: name,
-                    found: bytes,
-                    unit: "bytes of pictures",
-                    cap: MAX_BYTES,
-                });
-            }
+            cap(&name, bytes, "bytes of pictures", MAX_BYTES)?;
             let inside = file.strip_prefix(path).unwrap_or(&file);
             // Names and lengths, so that no two folders look the same.
             seen(inside.as_os_str().as_encoded_bytes());
@@ -79,19 +71,12 @@ pub(super) fn read(path: &Path, seen: &mut dyn FnMut(&[u8])) -> Result<Pictures,
 
 /// What is in a folder, by name, without what is hidden.
 fn sorted(folder: &Path, entries: &mut u64) -> Result<Vec<PathBuf>, DataError> {
-    let unreadable = |error: io::Error| unreadable(folder, &error);
+    let unreadable = |error| DataError::unreadable(folder, &error);
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
         *entries += 1;
-        if *entries > MAX_FILES {
-            return Err(DataError::TooLarge {
-                file: folder.display().to_string(),
-                found: *entries,
-                unit: "files",
-                cap: MAX_FILES,
-            });
-        }
+        cap(&folder.display().to_string(), *entries, "files", MAX_FILES)?;
         if !entry.file_name().as_encoded_bytes().starts_with(b".") {
             found.push(entry.path());
         }
@@ -105,13 +90,6 @@ fn content(path: &Path, most: u64) -> Result<Vec<u8>, DataError> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(most + 1).read_to_end(&mut bytes))
-        .map_err(|error| unreadable(path, &error))?;
+        .map_err(|error| DataError::unreadable(path, &error))?;
     Ok(bytes)
-}
-
-fn unreadable(path: &Path, error: &io::Error) -> DataError {
-    DataError::Unreadable {
-        file: path.display().to_string(),
-        reason: error.to_string(),
-    }
 }

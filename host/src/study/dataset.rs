@@ -8,12 +8,6 @@ use attune_trainer::data::{
 use attune_trainer::metrics::Metric;
 use std::path::Path;
 
-/// Reads data once, with the BLAKE3 hash of their content in hexadecimal: so the hash is that of what
-/// is trained on, whoever writes to the file meanwhile.
-pub(crate) fn read(path: &Path) -> Result<(Source, String), DataError> {
-    Source::read(path)
-}
-
 /// The rows of a table, or pictures, as the study wants them split, encoded and scaled.
 pub(crate) fn prepare(spec: &StudySpec, source: &Source) -> Result<Dataset, DataError> {
     let data = &spec.data;

@@ -12,7 +12,7 @@ use attune_loader::{Candidate, LoadedLibrary};
 use attune_plugin_api::describe::Library;
 use attune_protocol::work::LibraryFile;
 use attune_protocol::{DataColumn, DataTable, Preview, Previewed};
-use attune_trainer::data::{ColumnKind, DataError, Part};
+use attune_trainer::data::{ColumnKind, DataError, Part, Source};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -188,9 +188,9 @@ fn inspect(spec: &str, file: &Path) -> Result<Inspected, Complaint> {
         key: dataset::key_of(&spec, error).into(),
         columns: columns.to_vec(),
     };
-    let (table, data_hash) = dataset::read(&spec.data.path).map_err(|error| unfit(&error, &[]))?;
-    let columns = table.headers();
-    let data = dataset::prepare(&spec, &table).map_err(|error| unfit(&error, columns))?;
+    let (source, data_hash) = Source::read(&spec.data.path).map_err(|error| unfit(&error, &[]))?;
+    let columns = source.headers();
+    let data = dataset::prepare(&spec, &source).map_err(|error| unfit(&error, columns))?;
     let objective = dataset::objective(&spec, &data).map_err(|error| Complaint {
         error,
         key: "objective.metric".into(),
@@ -201,15 +201,15 @@ fn inspect(spec: &str, file: &Path) -> Result<Inspected, Complaint> {
         minimize: objective.minimized(),
         notes: dataset::notes(&data),
         data_hash,
-        rows: table.rows(),
+        rows: source.rows(),
         train_rows: data.part(Part::Train).rows(),
         columns: columns.to_vec(),
     })
 }
 
 fn table(path: &Path) -> Result<DataTable, anyhow::Error> {
-    let (table, _) = dataset::read(path)?;
-    let columns = table.look().into_iter().map(|column| DataColumn {
+    let (source, _) = Source::read(path)?;
+    let columns = source.look().into_iter().map(|column| DataColumn {
         name: column.name,
         kind: told_kind(column.kind).into(),
         missing: column.missing as u64,
@@ -217,7 +217,7 @@ fn table(path: &Path) -> Result<DataTable, anyhow::Error> {
         examples: column.examples,
     });
     Ok(DataTable {
-        rows: table.rows() as u64,
+        rows: source.rows() as u64,
         columns: columns.collect(),
     })
 }

@@ -6,11 +6,9 @@ mod support;
 
 use rustix::process::Signal;
 use serde_json::Value;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
-use support::{Home, outcome, signal, small_study, test_library, wait_until};
+use support::{Followed, Home, outcome, signal, small_study, test_library, wait_until};
 
 #[test]
 fn the_outcome_is_the_same_whatever_runs_beside_it() {
@@ -63,27 +61,12 @@ fn long_study(home: &Home) -> String {
 }
 
 /// Starts a long study, and returns once some epochs were told of.
-fn start_long_study(home: &Home) -> Child {
-    let file = long_study(home);
-    let mut child = home
-        .attune()
-        .arg("--plugin")
-        .arg(test_library("attune-misbehave"))
-        .args(["run", &file, "--json"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
-    let events = BufReader::new(child.stderr.take().expect("stderr is piped"));
-    let mut epochs = events
-        .lines()
-        .map_while(Result::ok)
-        .filter_map(|line| serde_json::from_str::<Value>(&line).ok())
-        .filter(|event| event["event"] == "epoch");
-    assert!(epochs.nth(20).is_some(), "the study ended before 20 epochs");
-    // Whoever writes to a pipe must find a reader.
-    std::thread::spawn(move || epochs.count());
-    child
+fn start_long_study(home: &Home) -> Followed {
+    let plugin = test_library("attune-misbehave");
+    let plugin = plugin.to_string_lossy();
+    let mut study = home.follow(&["--plugin", &plugin, "run", &long_study(home), "--json"]);
+    study.wait_for_epochs(20);
+    study
 }
 
 /// A study file with the scheduler that misbehaves beside one that does not.
@@ -113,16 +96,16 @@ fn epochs(home: &Home, id: &str) -> u64 {
 #[test]
 fn ctrl_c_pauses_a_run_within_two_seconds_and_it_can_be_resumed() {
     let home = Home::new();
-    let mut child = start_long_study(&home);
+    let study = start_long_study(&home);
     let told = Instant::now();
-    signal(child.id(), Signal::INT);
-    let status = child.wait().expect("the program ends");
+    signal(study.id(), Signal::INT);
+    let finished = study.finish();
     assert!(
         told.elapsed() < Duration::from_secs(2),
         "{:?}",
         told.elapsed()
     );
-    assert_eq!(status.code(), Some(130));
+    finished.failed(130);
 
     let detail = home.json(&["ls", "s1", "--json"]);
     let study = &detail["study"];
@@ -150,7 +133,7 @@ fn ctrl_c_pauses_a_run_within_two_seconds_and_it_can_be_resumed() {
 #[test]
 fn a_killed_client_leaves_its_study_running_and_a_killed_daemon_goes_on_with_it() {
     let home = Home::new();
-    let mut client = start_long_study(&home);
+    let client = start_long_study(&home);
     // Whoever looks does not wait for those who train.
     let listed = home.run(&["ls"]).ok();
     assert!(
@@ -158,7 +141,7 @@ fn a_killed_client_leaves_its_study_running_and_a_killed_daemon_goes_on_with_it(
         "{listed}"
     );
     signal(client.id(), Signal::KILL);
-    client.wait().expect("the client ends");
+    client.finish();
     let before = epochs(&home, "s1");
     assert!(before >= 20, "20 epochs were told of, {before} are stored");
     wait_until(

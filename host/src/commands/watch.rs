@@ -8,6 +8,7 @@ use attune_protocol::client::{Notice, Scope};
 use attune_protocol::{Event, StudyState};
 use attune_store::Id;
 use attune_tui::plain::PlainState;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -43,7 +44,10 @@ pub(crate) async fn run(args: &WatchArgs, places: &Places) -> anyhow::Result<Exi
             false => plain.lines(&event, elapsed(study.seconds.0, begun)),
         };
         for line in lines {
-            answer!("{line}");
+            // With nobody who reads, as after `head`, nobody watches any more.
+            if writeln!(io::stdout(), "{line}").is_err() {
+                return Ok(ExitCode::SUCCESS);
+            }
         }
         match event {
             Event::StudyEnded { study } if study.id == id => return Ok(ExitCode::SUCCESS),

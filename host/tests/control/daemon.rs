@@ -1,11 +1,10 @@
 //! The daemon as its users meet it: started, refused, stopped, killed under a client, and set up
 //! wrongly.
 
-use crate::ground::wait_for_epoch;
+use crate::ground::with_rungs;
 use crate::support::{Finished, Home, outcome, signal, small_study, wait_until};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::io::{BufReader, Read};
 use std::process::Child;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -100,17 +99,15 @@ fn embedded_or_detached_a_study_comes_to_the_same() {
 fn an_embedded_daemon_that_is_interrupted_pauses_its_study() {
     let home = Home::new();
     let text = small_study(&home, "trials = 1000");
-    let mut child = home.begin(&["run", &text, "--embedded", "--json"]);
-    let mut events = BufReader::new(child.stderr.take().expect("stderr is piped"));
-    wait_for_epoch(&mut events);
+    let mut child = home.follow(&["run", &text, "--embedded", "--json"]);
+    child.wait_for_epochs(1);
     let status = home.json(&["status", "--json"]);
     assert_eq!(
         (&status["embedded"], &status["pid"]),
         (&Value::Bool(true), &child.id().into())
     );
     signal(child.id(), Signal::INT);
-    std::thread::spawn(move || events.read_to_end(&mut Vec::new()));
-    assert_eq!(Finished::of(child).code, Some(130));
+    child.finish().failed(130);
     // They end as the pipe from their daemon does, a moment after it.
     wait_until(|| home.processes().is_empty(), "its workers are gone");
     assert_eq!(home.study("s1")["state"], "paused");
@@ -165,13 +162,12 @@ fn a_study_that_is_submitted_twice_at_once_is_two_studies_with_one_outcome() {
 #[test]
 fn a_daemon_that_is_killed_under_its_client_is_started_again_and_nothing_differs() {
     let home = Home::new();
-    let file = small_study(&home, "trials = 40");
+    let file = with_rungs(&home);
     home.run(&["run", &file]).ok();
 
-    let mut client = home.begin(&["run", &file, "--json"]);
-    let mut events = BufReader::new(client.stderr.take().expect("stderr is piped"));
+    let mut client = home.follow(&["run", &file, "--json"]);
     for _ in 0..2 {
-        wait_for_epoch(&mut events);
+        client.wait_for_epochs(1);
         let daemon = home.daemon_pid().expect("a daemon");
         signal(daemon, Signal::KILL);
         wait_until(
@@ -179,9 +175,7 @@ fn a_daemon_that_is_killed_under_its_client_is_started_again_and_nothing_differs
             "the client starts another daemon",
         );
     }
-    std::thread::spawn(move || events.read_to_end(&mut Vec::new()));
-    let finished = Finished::of(client);
-    assert_eq!(finished.code, Some(0), "{}", finished.out);
+    client.finish().ok();
     assert_eq!(outcome(&home, "s1"), outcome(&home, "s2"));
     assert_eq!(home.study("s2")["trials"]["running"], 0);
 }

@@ -2,16 +2,11 @@
 
 use crate::support::{Home, SPACE, study_of, wait_until};
 use serde_json::Value;
-use std::io::BufRead;
 
-/// Reads events up to the first that tells of an epoch.
-pub fn wait_for_epoch(events: &mut impl BufRead) {
-    let mut line = String::new();
-    while !line.contains("\"event\":\"epoch\"") {
-        line.clear();
-        let read = events.read_line(&mut line).expect("an event");
-        assert!(read > 0, "the study ended before its first epoch");
-    }
+/// A study with rungs that takes a few seconds.
+pub fn with_rungs(home: &Home) -> String {
+    let rungs = "min_epochs = 1000\nmax_epochs = 4000";
+    study_of(home, "trials = 8\nvirtual_width = 4", rungs, SPACE)
 }
 
 /// A study of so many trials and epochs, all of them trained to their end.

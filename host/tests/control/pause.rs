@@ -1,15 +1,8 @@
 //! Pausing and going on: whatever is interrupted, and whoever goes on with it, comes to the same.
 
-use crate::ground::{study, trial, wait_for_epoch, wait_for_training, wait_for_trial};
-use crate::support::{Finished, Home, SPACE, outcome, says, study_of, wait_until};
+use crate::ground::{study, trial, wait_for_training, wait_for_trial, with_rungs};
+use crate::support::{Home, outcome, says, wait_until};
 use serde_json::Value;
-use std::io::{BufReader, Read};
-
-/// A study with rungs that takes a few seconds.
-fn with_rungs(home: &Home) -> String {
-    let rungs = "min_epochs = 1000\nmax_epochs = 4000";
-    study_of(home, "trials = 8\nvirtual_width = 4", rungs, SPACE)
-}
 
 /// What a study comes to that nobody touches.
 fn undisturbed(file: impl Fn(&Home) -> String) -> Value {
@@ -21,14 +14,10 @@ fn undisturbed(file: impl Fn(&Home) -> String) -> Value {
 #[test]
 fn a_study_that_is_paused_under_its_terminal_and_goes_on_in_another_daemon_comes_to_the_same() {
     let home = Home::new();
-    let mut terminal = home.begin(&["run", &with_rungs(&home), "--json"]);
-    let mut events = BufReader::new(terminal.stderr.take().expect("stderr is piped"));
-    wait_for_epoch(&mut events);
+    let mut terminal = home.follow(&["run", &with_rungs(&home), "--json"]);
+    terminal.wait_for_epochs(1);
     home.run(&["pause", "s1"]).ok();
-    let mut said = String::new();
-    events.read_to_string(&mut said).expect("events");
-    let finished = Finished::of(terminal);
-    assert_eq!(finished.code, Some(130), "{said}");
+    let said = terminal.finish().failed(130);
     says(
         &said,
         &["study s1 is paused (paused by hand)", "`attune resume s1`"],

@@ -55,9 +55,16 @@ fn whoever_stops_watching_stops_nothing_else() {
     let mut lines = BufReader::new(watch.stdout.take().expect("its lines")).lines();
     lines.next().expect("a line").expect("a line");
     signal(watch.id(), Signal::INT);
-    drop(lines);
     let left = Finished::of(watch);
     assert_eq!(left.err, "");
+
+    let mut watch = home.begin(&["watch", &id, "--json"]);
+    let mut lines = BufReader::new(watch.stdout.take().expect("its lines")).lines();
+    lines.next().expect("a line").expect("a line");
+    // As `head -1` does.
+    drop(lines);
+    assert_eq!(Finished::of(watch).ok(), "");
+
     let steps = || home.json(&["ls", &id, "--json"])["trials"][0]["steps"].as_u64();
     let before = steps();
     wait_until(|| steps() > before, "it trains on");

@@ -1,7 +1,7 @@
 //! A home of one's own for the program, and for the daemon and the workers that it starts there.
 
 use super::guard::Guard;
-use super::{Finished, plugins_dir};
+use super::{Finished, Followed, plugins_dir};
 use rustix::process::{Pid, Signal, kill_process};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -97,6 +97,11 @@ impl Home {
             .stderr(Stdio::piped())
             .spawn()
             .expect("the program starts")
+    }
+
+    /// Starts the program, and reads what it tells while it runs.
+    pub fn follow<S: AsRef<OsStr>>(&self, args: &[S]) -> Followed {
+        Followed::start(self.attune().args(args))
     }
 
     /// Runs the program to its end.

@@ -7,11 +7,13 @@
     clippy::panic
 )] // Each test crate uses some of it.
 
+mod followed;
 mod guard;
 mod home;
 mod study;
 mod words;
 
+pub use followed::Followed;
 pub use home::{
     DEADLINE, Home, daemon_of, processes_of, signal, try_for, try_within, wait_for, wait_until,
 };

@@ -1,11 +1,11 @@
 //! The daemon as its users meet it: started, refused, stopped, killed under a client, and set up
 //! wrongly.
 
-use crate::ground::with_rungs;
-use crate::support::{Finished, Home, outcome, signal, small_study, wait_until};
+use crate::support::{
+    Finished, Followed, Home, SPACE, outcome, signal, small_study, study_of, wait_until,
+};
 use rustix::process::Signal;
 use serde_json::Value;
-use std::process::Child;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -117,9 +117,9 @@ fn an_embedded_daemon_that_is_interrupted_pauses_its_study() {
 fn clients_that_start_a_daemon_at_the_same_time_share_one() {
     let home = Home::new();
     for _ in 0..3 {
-        let clients: Vec<Child> = (0..5).map(|_| home.begin(&["ls", "--json"])).collect();
+        let clients: Vec<Followed> = (0..5).map(|_| home.follow(&["ls", "--json"])).collect();
         for client in clients {
-            Finished::of(client).ok();
+            client.finish().ok();
         }
         let pid = home.daemon_pid().expect("a daemon");
         wait_until(
@@ -127,11 +127,11 @@ fn clients_that_start_a_daemon_at_the_same_time_share_one() {
             "the daemons that were too late end",
         );
         // Those that come while it ends start the next one, unless it went while they asked it.
-        let stop = home.begin(&["daemon", "stop"]);
-        let clients: Vec<Child> = (0..3).map(|_| home.begin(&["ls", "--json"])).collect();
-        Finished::of(stop).ok();
+        let stop = home.follow(&["daemon", "stop"]);
+        let clients: Vec<Followed> = (0..3).map(|_| home.follow(&["ls", "--json"])).collect();
+        stop.finish().ok();
         for client in clients {
-            let client = Finished::of(client);
+            let client = client.finish();
             let (code, error) = (client.code, client.err);
             assert!(
                 code == Some(0) || error.contains("/v1/studies") || error.contains("answers at"),
@@ -148,10 +148,10 @@ fn a_study_that_is_submitted_twice_at_once_is_two_studies_with_one_outcome() {
     let file = small_study(&home, "trials = 5");
     let clients = ["a.safetensors", "b.safetensors"].map(|out| {
         let args = ["run", &file, "--out", out];
-        home.begin(&args)
+        home.follow(&args)
     });
     for client in clients {
-        Finished::of(client).ok();
+        client.finish().ok();
     }
     assert_eq!(outcome(&home, "s1"), outcome(&home, "s2"));
     for out in ["a.safetensors", "b.safetensors"] {
@@ -162,7 +162,13 @@ fn a_study_that_is_submitted_twice_at_once_is_two_studies_with_one_outcome() {
 #[test]
 fn a_daemon_that_is_killed_under_its_client_is_started_again_and_nothing_differs() {
     let home = Home::new();
-    let file = with_rungs(&home);
+    // Long enough to be killed in twice, wherever it is fast.
+    let file = study_of(
+        &home,
+        "trials = 8",
+        "min_epochs = 200\nmax_epochs = 800",
+        SPACE,
+    );
     home.run(&["run", &file]).ok();
 
     let mut client = home.follow(&["run", &file, "--json"]);

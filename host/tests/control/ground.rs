@@ -3,12 +3,6 @@
 use crate::support::{Home, SPACE, study_of, wait_until};
 use serde_json::Value;
 
-/// A study with rungs that takes a few seconds.
-pub fn with_rungs(home: &Home) -> String {
-    let rungs = "min_epochs = 1000\nmax_epochs = 4000";
-    study_of(home, "trials = 8\nvirtual_width = 4", rungs, SPACE)
-}
-
 /// A study of so many trials and epochs, all of them trained to their end.
 pub fn study(home: &Home, trials: u32, epochs: u32) -> String {
     let fidelity = format!("method = \"none\"\nmax_epochs = {epochs}");

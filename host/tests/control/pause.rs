@@ -1,8 +1,14 @@
 //! Pausing and going on: whatever is interrupted, and whoever goes on with it, comes to the same.
 
-use crate::ground::{study, trial, wait_for_training, wait_for_trial, with_rungs};
-use crate::support::{Home, outcome, says, wait_until};
+use crate::ground::{study, trial, wait_for_training, wait_for_trial};
+use crate::support::{Home, SPACE, outcome, says, study_of, wait_until};
 use serde_json::Value;
+
+/// A study with rungs that takes a few seconds.
+fn with_rungs(home: &Home) -> String {
+    let rungs = "min_epochs = 1000\nmax_epochs = 4000";
+    study_of(home, "trials = 8\nvirtual_width = 4", rungs, SPACE)
+}
 
 /// What a study comes to that nobody touches.
 fn undisturbed(file: impl Fn(&Home) -> String) -> Value {

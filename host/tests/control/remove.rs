@@ -72,12 +72,12 @@ fn an_ended_study_is_removed_and_its_id_never_used_again() {
 #[test]
 fn who_watches_a_study_that_is_removed_is_told() {
     let home = Home::new();
-    let terminal = home.begin(&["run", &endless(&home), "--json"]);
+    let terminal = home.follow(&["run", &endless(&home), "--json"]);
     wait_until(
         || home.json(&["ls", "--json"]).as_array().map(Vec::len) == Some(1),
         "the study is there",
     );
     home.run(&["rm", "s1"]).ok();
-    let said = crate::support::Finished::of(terminal).failed(1);
+    let said = terminal.finish().failed(1);
     assert!(said.contains("study s1 was removed while it ran"), "{said}");
 }

@@ -177,7 +177,7 @@ fn a_study_that_comes_to_a_halt_says_whom_it_waits_for() {
         },
         "the worker is inside the plugin",
     );
-    let pause = home.begin(&["pause", "s1"]);
+    let pause = home.follow(&["pause", "s1"]);
     wait_until(
         || {
             let status = home.json(&["status", "--json"]);
@@ -186,7 +186,7 @@ fn a_study_that_comes_to_a_halt_says_whom_it_waits_for() {
         },
         "the study comes to a halt",
     );
-    let paused = crate::support::Finished::of(pause);
+    let paused = pause.finish();
     says(&paused.err, &["s1 is paused"]);
     paused.ok();
     let trial = crate::ground::trial(&home, "s1.0");

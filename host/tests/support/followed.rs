@@ -3,12 +3,15 @@
 use super::{DEADLINE, Finished};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{JoinHandle, spawn};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// A program that tells events on its stderr. Both its streams are read from its start to its end:
-/// whoever writes to a pipe must find a reader.
+/// How long a program may take that a test waits for. One that takes longer hangs.
+const LONGEST: Duration = Duration::from_secs(300);
+
+/// A program that tells what happens on its stderr. Both its streams are read from its start to its
+/// end: whoever writes to a pipe must find a reader.
 pub struct Followed {
     child: Child,
     lines: Receiver<String>,
@@ -29,15 +32,16 @@ impl Followed {
         let stderr = child.stderr.take().expect("stderr is piped");
         let (tell, lines) = channel();
         spawn(move || {
-            for line in BufReader::new(stderr).lines() {
+            for line in BufReader::new(stderr).split(b'\n') {
+                let line = line.expect("a line");
                 // It is read on where nobody wants to know any more.
-                let _ = tell.send(line.expect("a line"));
+                let _ = tell.send(String::from_utf8_lossy(&line).into_owned());
             }
         });
         let out = spawn(move || {
-            let mut out = String::new();
-            stdout.read_to_string(&mut out).expect("text");
-            out
+            let mut out = Vec::new();
+            stdout.read_to_end(&mut out).expect("its stdout");
+            String::from_utf8_lossy(&out).into_owned()
         });
         Followed {
             child,
@@ -57,20 +61,28 @@ impl Followed {
         let give_up_at = Instant::now() + DEADLINE;
         let mut found = 0;
         while found < epochs {
-            let left = give_up_at.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!("it told of {found} epochs of {epochs}:\n{}", self.told);
-            };
-            found += usize::from(line.contains("\"event\":\"epoch\""));
-            self.add(&line);
+            match self.hear(give_up_at) {
+                Ok(line) => found += usize::from(line.contains("\"event\":\"epoch\"")),
+                Err(_) => panic!("it told of {found} epochs of {epochs}:\n{}", self.told),
+            }
         }
     }
 
-    /// Waits for its end.
+    /// Waits for its end. What hangs is killed with its home.
+    #[track_caller]
     pub fn finish(mut self) -> Finished {
-        while let Ok(line) = self.lines.recv() {
-            self.add(&line);
-        }
+        let give_up_at = Instant::now() + LONGEST;
+        let end = loop {
+            if let Err(end) = self.hear(give_up_at) {
+                break end;
+            }
+        };
+        assert_eq!(
+            end,
+            RecvTimeoutError::Disconnected,
+            "it does not end within {LONGEST:?}; it told:\n{}",
+            self.told
+        );
         let status = self.child.wait().expect("the program ends");
         Finished {
             code: status.code(),
@@ -79,8 +91,13 @@ impl Followed {
         }
     }
 
-    fn add(&mut self, line: &str) {
-        self.told.push_str(line);
+    /// The next line of what it tells.
+    fn hear(&mut self, give_up_at: Instant) -> Result<&str, RecvTimeoutError> {
+        let left = give_up_at.saturating_duration_since(Instant::now());
+        let line = self.lines.recv_timeout(left)?;
+        let before = self.told.len();
+        self.told.push_str(&line);
         self.told.push('\n');
+        Ok(&self.told[before..])
     }
 }

@@ -105,13 +105,9 @@ impl Home {
     }
 
     /// Runs the program to its end.
+    #[track_caller]
     pub fn run<S: AsRef<OsStr>>(&self, args: &[S]) -> Finished {
-        let output = self
-            .attune()
-            .args(args)
-            .output()
-            .expect("the program starts");
-        Finished::from(output)
+        self.follow(args).finish()
     }
 
     /// What the program printed as JSON, after it went well.

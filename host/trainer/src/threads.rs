@@ -45,6 +45,15 @@ pub(crate) fn count() -> usize {
     THREADS.load(Ordering::Relaxed)
 }
 
+/// Runs what may share its products out, on one of the threads that they are shared out to: from
+/// outside, each product would wake one of them and wait for it.
+pub(crate) fn together<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    match count() {
+        1 => work(),
+        _ => rayon::scope(|_| work()),
+    }
+}
+
 /// Rayon's pool was there first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(

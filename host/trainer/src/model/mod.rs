@@ -263,7 +263,7 @@ impl Network {
             share,
         };
         let loss = match &self.engine {
-            Engine::Own => Ok(self.pass(&task, gradients)),
+            Engine::Own => Ok(crate::threads::together(|| self.pass(&task, gradients))),
             Engine::Dfdx(device) => {
                 let outputs = self.architecture.outputs;
                 plain::learn(

@@ -3,12 +3,20 @@
 use super::reader::nearest;
 use super::spec::StudySpec;
 use attune_trainer::data::{
-    ColumnAction, DataError, DataOptions, Dataset, Shares, Source, TaskKind,
+    ColumnAction, DataError, DataOptions, Dataset, Shares, Source, TaskKind, TextLevel,
 };
 use attune_trainer::metrics::Metric;
 use std::path::Path;
 
-/// The rows of a table, or pictures, as the study wants them split, encoded and scaled.
+/// The data of a study as they stand, with their hash.
+pub(crate) fn read(spec: &StudySpec) -> Result<(Source, String), DataError> {
+    match spec.data.task {
+        Some(TaskKind::Text) => Source::read_text(&spec.data.path),
+        _ => Source::read(&spec.data.path),
+    }
+}
+
+/// The rows of a table, pictures, or a text, as the study wants them split, encoded and scaled.
 pub(crate) fn prepare(spec: &StudySpec, source: &Source) -> Result<Dataset, DataError> {
     let data = &spec.data;
     let options = DataOptions {
@@ -23,9 +31,13 @@ pub(crate) fn prepare(spec: &StudySpec, source: &Source) -> Result<Dataset, Data
         fold: data.fold,
         group: data.group.clone(),
         time: data.time.clone(),
+        image: data.image,
+        size: data.size,
+        level: data.level,
+        context: data.context,
         ..DataOptions::of_target(&data.target)
     };
-    source.prepare(&options, data.size)
+    source.prepare(&options)
 }
 
 /// What the study optimises.
@@ -46,8 +58,11 @@ pub(crate) fn objective(spec: &StudySpec, dataset: &Dataset) -> Result<Metric, S
             .unwrap_or_default();
         let all: Vec<&str> = names().collect();
         format!(
-            "the metric `{name}` does not fit the target `{}`; it can be {}{hint}",
-            spec.data.target,
+            "the metric `{name}` does not fit {}; it can be {}{hint}",
+            match kind {
+                TaskKind::Text => "a text".to_owned(),
+                _ => format!("the target `{}`", spec.data.target),
+            },
             all.join(", ")
         )
     })
@@ -69,6 +84,7 @@ pub(crate) fn key_of(spec: &StudySpec, error: &DataError) -> &'static str {
         | DataError::ConstantTarget { .. }
         | DataError::TooManyClasses { .. }
         | DataError::TargetNotNumeric { .. } => "data.target",
+        DataError::BadContext { .. } | DataError::ShortText { .. } => "data.context",
         DataError::BadShares { .. } => "data.valid",
         DataError::BadFold { .. } => "data.fold",
         DataError::TooFewGroups { .. } => "data.group",
@@ -140,10 +156,8 @@ pub(crate) fn of_data_alone(spec: &StudySpec) -> String {
             "path".to_owned(),
             Value::from(&*data.path.to_string_lossy()),
         ),
-        ("target".to_owned(), data.target.as_str().into()),
         ("valid".to_owned(), data.valid.into()),
         ("test".to_owned(), data.test.into()),
-        ("ignore".to_owned(), data.ignore.clone().into()),
     ]);
     let task = data.task.map(|task| match task {
         TaskKind::Classification => "classification",
@@ -151,16 +165,32 @@ pub(crate) fn of_data_alone(spec: &StudySpec) -> String {
         TaskKind::Text => "text",
     });
     about.extend(task.map(|task| ("task".to_owned(), task.into())));
-    let pair = |a: i64, b: i64| Value::from(vec![a, b]);
+    let whole = |numbers: &[usize]| {
+        let numbers = numbers.iter().map(|&number| Value::from(number as i64));
+        Value::Array(numbers.collect())
+    };
     let fold = data
         .fold
-        .map(|fold| ("fold", pair(fold.index as i64, fold.of as i64)));
+        .map(|fold| ("fold", whole(&[fold.index, fold.of])));
     let size = data
         .size
-        .map(|size| ("size", pair(size.height.into(), size.width.into())));
+        .map(|size| ("size", whole(&[size.height as usize, size.width as usize])));
+    let image = data.image.map(|sides| ("image", whole(&sides)));
+    let context = data
+        .context
+        .map(|tokens| ("context", (tokens as i64).into()));
+    let level = (data.level != TextLevel::default()).then(|| ("level", "byte".into()));
     let group = data.group.as_deref().map(|name| ("group", name.into()));
     let time = data.time.as_deref().map(|name| ("time", name.into()));
-    let others = [fold, size, group, time].into_iter().flatten();
+    // What a text has none of is not even named there.
+    let target = Some(&data.target).filter(|name| !name.is_empty());
+    let target = target.map(|name| ("target", name.as_str().into()));
+    let ignore = Some(&data.ignore).filter(|names| !names.is_empty());
+    let ignore = ignore.map(|names| ("ignore", names.clone().into()));
+    let others = [
+        target, ignore, fold, size, image, context, level, group, time,
+    ];
+    let others = others.into_iter().flatten();
     about.extend(others.map(|(key, value)| (key.to_owned(), value)));
     let mut table = toml::Table::from_iter([("data".to_owned(), about.into())]);
     // As it was read, so it fits.
@@ -181,12 +211,21 @@ mod tests {
     fn what_concerns_the_data_is_kept_and_nothing_else() {
         let text = "seed = 7\ntrials = 9\n[data]\npath = '/a \"b\".csv'\ntarget = 'größe'\n\
                     task = 'regression'\nvalid = 0.25\nignore = ['a', 'b']\n\
-                    fold = [2, 5]\ngroup = 'who'\nsize = [28, 24]\n\
+                    fold = [2, 5]\ngroup = 'who'\nsize = [28, 24]\nimage = [4, 5, 3]\n\
                     [objective]\nmetric = 'mae'\n[space]\nlr = 0.1\n";
         let spec = StudySpec::parse(Path::new("/s.toml"), text).unwrap();
         let alone = StudySpec::parse(Path::new("/s.toml"), &of_data_alone(&spec)).unwrap();
         assert_eq!(alone.data, spec.data);
         assert_eq!((alone.seed, &alone.metric), (7, &spec.metric));
         assert!(alone.space.is_empty() && alone.trials.is_none());
+
+        let text = "[data]\npath = '/a.txt'\ntask = 'text'\nlevel = 'byte'\ncontext = 9\n";
+        let spec = StudySpec::parse(Path::new("/s.toml"), text).unwrap();
+        let alone = StudySpec::parse(Path::new("/s.toml"), &of_data_alone(&spec)).unwrap();
+        assert_eq!(alone.data, spec.data);
+        assert_eq!(
+            (spec.data.context, spec.data.level),
+            (Some(9), TextLevel::Byte)
+        );
     }
 }

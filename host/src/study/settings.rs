@@ -1,6 +1,7 @@
 //! The settings of a trial itself, described like a scheduler's parameters: from one table come
 //! checking, help and the search space.
 
+use super::kinds::ModelKind;
 use attune_plugin_api::Param;
 
 /// The settings' names, for the places that read them back out of a configuration.
@@ -15,25 +16,52 @@ pub(crate) mod name {
     pub(crate) const BATCH_SIZE: &str = "batch_size";
     pub(crate) const ACCUMULATE: &str = "accumulate";
     pub(crate) const EMA: &str = "ema";
+    pub(crate) const MODEL: &str = "model";
     pub(crate) const LAYERS: &str = "layers";
     pub(crate) const WIDTH: &str = "width";
     pub(crate) const ACTIVATION: &str = "activation";
     pub(crate) const DROPOUT: &str = "dropout";
+    pub(crate) const NORM: &str = "norm";
+    pub(crate) const RESIDUAL: &str = "residual";
+    pub(crate) const EXPANSION: &str = "expansion";
+    pub(crate) const KERNEL: &str = "kernel";
+    pub(crate) const POOLING: &str = "pooling";
+    pub(crate) const GLOBAL_AVERAGE: &str = "global_average";
+    pub(crate) const HEADS: &str = "heads";
     pub(crate) const LABEL_SMOOTHING: &str = "label_smoothing";
     pub(crate) const CLASS_WEIGHTS: &str = "class_weights";
     pub(crate) const LOSS: &str = "loss";
 }
 
 /// Settings that configurations from before them lack; they then are as where nothing is said.
-pub(crate) const LATER: [&str; 5] = [
+pub(crate) const LATER: [&str; 8] = [
     name::BIAS_DECAY,
     name::ACCUMULATE,
     name::EMA,
     name::CLASS_WEIGHTS,
     name::LOSS,
+    name::MODEL,
+    name::NORM,
+    name::RESIDUAL,
 ];
 
-/// Every setting of a trial but its scheduler, in the order of help texts and tables.
+/// Settings that decide which weights there are, and what they are for.
+pub(crate) const OF_NETWORK: [&str; 11] = [
+    name::MODEL,
+    name::LAYERS,
+    name::WIDTH,
+    name::ACTIVATION,
+    name::NORM,
+    name::RESIDUAL,
+    name::EXPANSION,
+    name::KERNEL,
+    name::POOLING,
+    name::GLOBAL_AVERAGE,
+    name::HEADS,
+];
+
+/// Every setting of a trial but its scheduler, in the order of help texts and tables, as they are for
+/// a multi-layer perceptron where [kinds of models](super::kinds) differ.
 pub(crate) fn all() -> Vec<Param> {
     use name::*;
     vec![
@@ -84,15 +112,28 @@ pub(crate) fn all() -> Vec<Param> {
             "The decay of a moving average of the weights, which is then validated and saved in \
              their place, such as 0.99; 0 keeps none.",
         ),
-        Param::int(LAYERS, 2)
-            .at_most(16)
-            .search(1, 3)
-            .doc("Hidden layers; 0 is a linear model."),
+        Param::choice(
+            MODEL,
+            &ModelKind::ALL.map(ModelKind::name),
+            ModelKind::Mlp.name(),
+        )
+        .doc(
+            "The kind of model: linear, mlp and tabular-resnet take rows, cnn takes pictures, \
+             transformer text.",
+        ),
+        Param::int(LAYERS, 2).at_most(16).search(1, 3).doc(
+            "Hidden layers of mlp, where 0 is a linear model; blocks of tabular-resnet and \
+             transformer; stages of cnn, each of which halves the picture.",
+        ),
         Param::int(WIDTH, 128)
             .at_least(1)
             .at_most(8192)
             .search_log(32, 512)
-            .doc("Units in each hidden layer."),
+            .doc(
+                "Units in each hidden layer, or that pass from block to block; of cnn the channels \
+                 of the first stage, twice as many in each further one; of transformer rounded up \
+                 to a multiple of `heads`.",
+            ),
         Param::choice(ACTIVATION, &["relu", "gelu", "tanh"], "relu")
             .search_all()
             .doc("The hidden layers' activation."),
@@ -101,6 +142,33 @@ pub(crate) fn all() -> Vec<Param> {
             .below(1.0)
             .search(0.0, 0.5)
             .doc("The share of hidden units left out in training."),
+        Param::choice(NORM, &["none", "batch", "layer"], "none")
+            .search_all()
+            .doc("What stands before the activations of mlp, and after the convolutions of cnn."),
+        Param::bool(RESIDUAL, false)
+            .search_all()
+            .doc("Whether each hidden layer of mlp, or stage of cnn, adds to what comes in."),
+        Param::int(EXPANSION, 2)
+            .at_least(1)
+            .at_most(16)
+            .search(1, 4)
+            .doc("Units inside a block of tabular-resnet or transformer, in widths."),
+        Param::int(KERNEL, 3)
+            .at_least(1)
+            .at_most(15)
+            .doc("The side of cnn's kernels, an odd number of points."),
+        Param::choice(POOLING, &["max", "average"], "max")
+            .search_all()
+            .doc("How each stage of cnn halves the picture."),
+        Param::bool(GLOBAL_AVERAGE, false).search_all().doc(
+            "Whether cnn averages the points of its last stage before its last layer, which then \
+             has far fewer weights.",
+        ),
+        Param::int(HEADS, 4)
+            .at_least(1)
+            .at_most(64)
+            .search_log(1, 8)
+            .doc("Heads of each attention of transformer; they share the width evenly."),
         Param::float(LABEL_SMOOTHING, 0.0)
             .at_least(0.0)
             .below(1.0)

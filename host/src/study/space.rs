@@ -3,12 +3,14 @@
 //! Nobody writes the conditional part: a scheduler's parameters are searched over the ranges that
 //! it describes, and exist only in trials that it steers.
 
+use super::kinds::{ModelKind, Shared};
 use super::reader::{SpecError, nearest};
 use super::settings::{self, name};
 use super::spec::{Choice, SpaceEntry, StudySpec};
 use attune_plugin_api::param::{Kind, Search, Value};
 use attune_plugin_api::{Description, Param};
 use attune_search::{Condition, Config, Domain, Parameter, Space, UncheckedSpace};
+use attune_trainer::data::TaskKind;
 use std::collections::BTreeMap;
 
 /// The schedulers of a study whose file names none.
@@ -19,6 +21,8 @@ const DEFAULT_SCHEDULERS: [&str; 4] = ["greedy", "cosine", "hypergradient", "one
 pub(crate) struct StudySpace {
     /// What the searcher draws from.
     pub(crate) searched: Space,
+    /// The kinds of models that are tried.
+    pub(crate) kinds: Vec<ModelKind>,
     /// The settings and parameters with one value, by the same names; a scheduler's are left out
     /// of a configuration that it does not steer.
     pub(super) fixed: BTreeMap<String, Value>,
@@ -46,22 +50,25 @@ impl StudySpace {
     ) -> (Result<Self, SpecError>, Vec<SpecError>) {
         let mut problems = Vec::new();
         let schedulers = chosen_schedulers(spec, available, &mut problems);
-        let settings = settings::all();
         // Without its schedulers nobody knows what may stand in their tables.
         let is_complete = problems.is_empty();
+        let kinds = chosen_kinds(spec, &mut problems);
         problems.extend(
-            unknown_entries(spec, &settings, &schedulers)
+            unknown_entries(spec, &kinds, &schedulers)
                 .into_iter()
                 .filter(|(entry, _)| is_complete || entry.scheduler.is_none())
                 .map(|(_, problem)| problem),
         );
 
         let mut joined = Joined::default();
-        joined.add_schedulers(&schedulers);
-        for setting in &settings {
-            let entry = spec.entry(None, &setting.name);
-            let added = joined.add(spec, setting, setting.name.clone(), entry, None, None);
-            problems.extend(added.err());
+        let names = schedulers.iter().map(|scheduler| scheduler.name.as_str());
+        joined.add_one_of(name::SCHEDULER, &names.collect::<Vec<_>>());
+        let names = kinds.iter().map(|kind| kind.name());
+        joined.add_one_of(name::MODEL, &names.collect::<Vec<_>>());
+        for setting in Shared::all(&kinds) {
+            if setting.param.name != name::MODEL {
+                problems.extend(joined.add_setting(spec, &setting, &kinds).err());
+            }
         }
         for scheduler in &schedulers {
             let when = (schedulers.len() > 1).then(|| Condition {
@@ -77,7 +84,8 @@ impl StudySpace {
             }
         }
         problems.extend(joined.refuse_rates_above(spec).err());
-        let space = joined.check(spec);
+        problems.extend(joined.refuse_even_kernels(spec).err());
+        let space = joined.check(spec, kinds);
         if let (Err(problem), true) = (&space, problems.is_empty()) {
             problems.push(problem.clone());
         }
@@ -97,7 +105,17 @@ impl StudySpace {
             Some(Value::Text(scheduler)) => format!("{scheduler}."),
             _ => String::new(),
         };
-        config.retain(|name, _| !name.contains('.') || name.starts_with(&steered_by));
+        let of_kind: FullConfig = ModelKind::of_config(&config)
+            .settings()
+            .into_iter()
+            .map(|param| (param.name, param.default))
+            .collect();
+        config.retain(|name, _| {
+            name.starts_with(&steered_by) || name == name::SCHEDULER || of_kind.contains_key(name)
+        });
+        for (name, default) in of_kind {
+            config.entry(name).or_insert(default);
+        }
         config
     }
 
@@ -129,11 +147,11 @@ impl StudySpace {
 /// that it has for schedulers. What is wrong with it is left out.
 pub(crate) fn stated(spec: &StudySpec) -> BTreeMap<String, Domain> {
     let mut stated = BTreeMap::new();
-    for setting in settings::all() {
-        let entry = spec.entry(None, &setting.name);
-        let meant = entry.and_then(|entry| meaning(spec, &setting, entry).ok());
+    for Shared { param, .. } in Shared::all(&chosen_kinds(spec, &mut Vec::new())) {
+        let entry = spec.entry(None, &param.name);
+        let meant = entry.and_then(|entry| meaning(spec, &param, entry).ok());
         if let Some(Meaning::Domain(domain)) = meant {
-            stated.insert(setting.name, domain);
+            stated.insert(param.name, domain);
         }
     }
     for entry in &spec.space {
@@ -161,20 +179,50 @@ struct Joined {
 }
 
 impl Joined {
-    fn add_schedulers(&mut self, schedulers: &[&Description]) {
-        match schedulers {
+    /// What others depend on.
+    fn add_one_of(&mut self, name: &str, names: &[&str]) {
+        match names {
             // There is a problem already.
             [] => {}
             [only] => {
-                let value = Value::Text(only.name.clone());
-                self.fixed.insert(name::SCHEDULER.into(), value);
+                let value = Value::Text((*only).to_owned());
+                self.fixed.insert(name.into(), value);
             }
             several => self.parameters.push(Parameter {
-                name: name::SCHEDULER.into(),
-                domain: Domain::Choice(several.iter().map(|s| s.name.as_str().into()).collect()),
+                name: name.into(),
+                domain: Domain::Choice(several.iter().map(|name| (*name).into()).collect()),
                 when: None,
             }),
         }
+    }
+
+    /// A setting, in those of these kinds of models that have it.
+    fn add_setting(
+        &mut self,
+        spec: &StudySpec,
+        setting: &Shared,
+        kinds: &[ModelKind],
+    ) -> Result<(), SpecError> {
+        let name = &setting.param.name;
+        let Some(entry) = spec.entry(None, name) else {
+            // Where the kinds differ, each trial has that of its own kind.
+            if let Some(default) = setting.default() {
+                self.fixed.insert(name.clone(), default.clone());
+            }
+            return Ok(());
+        };
+        for (_, meant) in &setting.meanings {
+            meaning(spec, meant, entry)?;
+        }
+        let when = (setting.meanings.len() < kinds.len()).then(|| Condition {
+            parameter: name::MODEL.into(),
+            any_of: setting
+                .meanings
+                .iter()
+                .map(|(kind, _)| kind.name().into())
+                .collect(),
+        });
+        self.add(spec, &setting.param, name.clone(), Some(entry), None, when)
     }
 
     /// One setting or parameter: as the file says, else over `proposed`, else at its default.
@@ -234,7 +282,25 @@ impl Joined {
         })
     }
 
-    fn check(self, spec: &StudySpec) -> Result<StudySpace, SpecError> {
+    /// A picture's point is the middle of its square.
+    fn refuse_even_kernels(&self, spec: &StudySpec) -> Result<(), SpecError> {
+        let searched = self.parameters.iter().find(|p| p.name == name::KERNEL);
+        let is_odd = |value: &Value| matches!(value, Value::Int(side) if side % 2 == 1);
+        let all_odd = match searched.map(|p| &p.domain) {
+            Some(Domain::Choice(sides)) => sides.iter().map(param_value).all(|side| is_odd(&side)),
+            Some(_) => false,
+            None => self.fixed.get(name::KERNEL).is_none_or(is_odd),
+        };
+        match (all_odd, spec.entry(None, name::KERNEL)) {
+            (false, Some(entry)) => Err(spec.error_at(
+                entry,
+                "`kernel` must be odd, such as 3 or [3, 5]: its middle is the point that it makes",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(self, spec: &StudySpec, kinds: Vec<ModelKind>) -> Result<StudySpace, SpecError> {
         let space = UncheckedSpace {
             parameters: self.parameters,
         };
@@ -244,6 +310,7 @@ impl Joined {
         })?;
         Ok(StudySpace {
             searched,
+            kinds,
             fixed: self.fixed,
         })
     }
@@ -391,6 +458,53 @@ fn chosen_schedulers<'a>(
     chosen
 }
 
+/// The kinds of models that the file names, as far as there are such; the usual one where it names
+/// none.
+fn chosen_kinds(spec: &StudySpec, problems: &mut Vec<SpecError>) -> Vec<ModelKind> {
+    let usual = match spec.data.task {
+        Some(TaskKind::Text) => ModelKind::Transformer,
+        _ => ModelKind::default(),
+    };
+    let Some(entry) = spec.entry(None, name::MODEL) else {
+        return vec![usual];
+    };
+    let known = || ModelKind::ALL.map(ModelKind::name);
+    let names = match &entry.choice {
+        Choice::Fixed(value) => std::slice::from_ref(value),
+        Choice::Among(values) => values.as_slice(),
+        Choice::Proposed | Choice::Between { .. } => {
+            let message = format!(
+                "`model` must be a kind of model or a list of kinds: {}",
+                known().join(", ")
+            );
+            problems.push(spec.error_at(entry, message));
+            return vec![usual];
+        }
+    };
+    let mut chosen = Vec::new();
+    for name in names {
+        let name = name.to_string();
+        match ModelKind::of(&name) {
+            Some(kind) if chosen.contains(&kind) => {
+                problems.push(spec.error_at(entry, format!("`{name}` is listed twice")));
+            }
+            Some(kind) => chosen.push(kind),
+            None => {
+                let remedy = match nearest(&name, known().into_iter()) {
+                    Some(right) => format!("did you mean `{right}`?"),
+                    None => format!("there are {}", known().join(", ")),
+                };
+                let message = format!("there is no kind of model `{name}`; {remedy}");
+                problems.push(spec.error_at(entry, message));
+            }
+        }
+    }
+    if chosen.is_empty() {
+        chosen.push(usual);
+    }
+    chosen
+}
+
 fn no_schedulers(spec: &StudySpec) -> SpecError {
     let message = format!(
         "none of the usual schedulers ({}) is loaded; build the plugins with `cargo build \
@@ -403,18 +517,23 @@ fn no_schedulers(spec: &StudySpec) -> SpecError {
 /// The entries of the file that nothing in the study knows.
 fn unknown_entries<'s>(
     spec: &'s StudySpec,
-    settings: &[Param],
+    kinds: &[ModelKind],
     schedulers: &[&Description],
 ) -> Vec<(&'s SpaceEntry, SpecError)> {
+    let settings = settings::all();
     let problem = |entry: &SpaceEntry| {
         let Some(scheduler) = &entry.scheduler else {
             let known = || {
                 let own = settings.iter().map(|setting| setting.name.as_str());
                 own.chain([name::SCHEDULER])
             };
-            let is_known = known().any(|name| name == entry.key);
-            let unknown = || unknown(spec, entry, "a trial has no setting", known().collect());
-            return (!is_known).then(unknown);
+            if !known().any(|name| name == entry.key) {
+                let known = known().collect();
+                return Some(unknown(spec, entry, "a trial has no setting", known));
+            }
+            let has = |kind: &ModelKind| kind.setting(&entry.key).is_some();
+            let is_of_none = entry.key != name::SCHEDULER && !kinds.iter().any(has);
+            return is_of_none.then(|| of_another_kind(spec, entry, kinds));
         };
         let Some(described) = schedulers.iter().find(|s| s.name == *scheduler) else {
             let names: Vec<&str> = schedulers.iter().map(|s| s.name.as_str()).collect();
@@ -439,6 +558,26 @@ fn unknown_entries<'s>(
         .iter()
         .filter_map(|entry| Some((entry, problem(entry)?)));
     problems.collect()
+}
+
+fn of_another_kind(spec: &StudySpec, entry: &SpaceEntry, kinds: &[ModelKind]) -> SpecError {
+    let told = |kinds: &mut dyn Iterator<Item = &ModelKind>| {
+        let names: Vec<&str> = kinds.map(|kind| kind.name()).collect();
+        names.join(", ")
+    };
+    let have = &mut ModelKind::ALL
+        .iter()
+        .filter(|kind| kind.setting(&entry.key).is_some());
+    spec.error_at(
+        entry,
+        format!(
+            "`{}` is a setting of {}, but the models of this study are {}; leave it out, or name \
+             another kind as `model`",
+            entry.key,
+            told(have),
+            told(&mut kinds.iter())
+        ),
+    )
 }
 
 fn unknown(spec: &StudySpec, entry: &SpaceEntry, what: &str, known: Vec<&str>) -> SpecError {
@@ -467,7 +606,7 @@ fn search_value(value: &Value) -> Option<attune_search::Value> {
     }
 }
 
-fn param_value(value: &attune_search::Value) -> Value {
+pub(super) fn param_value(value: &attune_search::Value) -> Value {
     match value {
         attune_search::Value::Bool(value) => Value::Bool(*value),
         attune_search::Value::Int(value) => Value::Int(*value),
@@ -523,6 +662,73 @@ mod tests {
             seen.insert(scheduler.clone());
         }
         assert_eq!(seen.len(), 2);
+    }
+
+    #[test]
+    fn a_kind_of_model_brings_its_settings_and_only_its_own() {
+        let kinds = "['linear', 'mlp', 'cnn', 'tabular-resnet']";
+        let text = format!(
+            "scheduler = 'cosine'\nmodel = {kinds}\nlayers = [1, 2]\nkernel = [3, 5]\ndropout = 0.1"
+        );
+        let space = resolve(&text).unwrap();
+        let mut random = Random::new(space.searched.clone(), 3);
+        let mut seen = std::collections::BTreeSet::new();
+        for trial in 0..40 {
+            let config = space.complete(&random.suggest(TrialNumber(trial)).unwrap());
+            let own: Vec<&str> = config
+                .keys()
+                .map(String::as_str)
+                .filter(|name| settings::OF_NETWORK.contains(name) || *name == name::DROPOUT)
+                .collect();
+            let kind = ModelKind::of_config(&config);
+            let (own_settings, width): (&[&str], _) = match kind {
+                ModelKind::Linear => (&["model"], None),
+                ModelKind::Mlp => (
+                    &[
+                        "activation",
+                        "dropout",
+                        "layers",
+                        "model",
+                        "norm",
+                        "residual",
+                        "width",
+                    ],
+                    Some(Value::Int(128)),
+                ),
+                ModelKind::Cnn => (
+                    &[
+                        "activation",
+                        "dropout",
+                        "global_average",
+                        "kernel",
+                        "layers",
+                        "model",
+                        "norm",
+                        "pooling",
+                        "residual",
+                        "width",
+                    ],
+                    Some(Value::Int(16)),
+                ),
+                ModelKind::TabularResnet => (
+                    &[
+                        "activation",
+                        "dropout",
+                        "expansion",
+                        "layers",
+                        "model",
+                        "width",
+                    ],
+                    Some(Value::Int(128)),
+                ),
+                ModelKind::Transformer => panic!("it was not chosen"),
+            };
+            assert_eq!(own, own_settings, "{kind}");
+            assert_eq!(config.get("width"), width.as_ref(), "{kind}");
+            super::super::trial::model(&config).unwrap();
+            seen.insert(kind.name());
+        }
+        assert_eq!(seen.len(), 4);
     }
 
     #[test]
@@ -604,6 +810,36 @@ mod tests {
             (
                 "greedy.factor = 'search'",
                 "`factor` proposes no range to search",
+            ),
+            (
+                "model = 'mpl'",
+                "there is no kind of model `mpl`; did you mean `mlp`?",
+            ),
+            ("model = ['cnn', 'cnn']", "`cnn` is listed twice"),
+            (
+                "model = 'search'",
+                "`model` must be a kind of model or a list",
+            ),
+            (
+                "model = ['mlp', 'linear']\nkernel = 3",
+                "`kernel` is a setting of cnn, but the models of this study are mlp, linear",
+            ),
+            (
+                "model = ['mlp', 'cnn']\nlayers = 0",
+                "`layers` is 0, but must be a whole number in [1, 16]",
+            ),
+            (
+                "model = ['mlp', 'cnn']\nnorm = ['layer', 'none']",
+                "`norm` is layer, but must be a word, one of none, batch",
+            ),
+            (
+                "model = ['mlp', 'cnn']\nwidth = 'search'",
+                "`width` proposes no range to search",
+            ),
+            ("model = 'cnn'\nkernel = [3, 4]", "`kernel` must be odd"),
+            (
+                "model = 'cnn'\nkernel = { low = 1, high = 5 }",
+                "`kernel` must be odd",
             ),
         ];
         for (text, expected) in table {

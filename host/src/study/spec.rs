@@ -2,7 +2,7 @@
 
 use super::reader::{Entry, Section, Source, SpecError};
 use attune_plugin_api::param::Value;
-use attune_trainer::data::{Fold, Size, TaskKind};
+use attune_trainer::data::{Fold, Size, TaskKind, TextLevel};
 use attune_trainer::trial::{Cadence, Every, MetricSource, NanPolicy};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -44,6 +44,7 @@ pub(crate) struct StudySpec {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct DataSpec {
     pub(crate) path: PathBuf,
+    /// Empty for a text, which has none.
     pub(crate) target: String,
     /// Found out from the target column where not given.
     pub(crate) task: Option<TaskKind>,
@@ -59,6 +60,11 @@ pub(crate) struct DataSpec {
     pub(crate) time: Option<String>,
     /// What pictures are brought to.
     pub(crate) size: Option<Size>,
+    /// Height, width and channels of the pictures that a table's columns are.
+    pub(crate) image: Option<[usize; 3]>,
+    /// How many tokens of a text are seen at once, and what one is.
+    pub(crate) context: Option<usize>,
+    pub(crate) level: TextLevel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -307,7 +313,12 @@ fn name(entry: &Entry<'_>) -> Result<String, SpecError> {
 
 fn data<'d>(found: &mut Reading<'d>, top: &mut Section<'d>, study: &Path) -> DataSpec {
     let mut section = found.section(top, "data");
-    let mut required = |found: &mut Reading<'d>, key: &'static str, example: &str| {
+    fn required<'d>(
+        found: &mut Reading<'d>,
+        section: &mut Section<'d>,
+        key: &'static str,
+        example: &str,
+    ) -> &'d str {
         let entry = section.entry(key);
         if entry.is_none() {
             let message = format!("`{key}` is missing from [data]; add {example}");
@@ -315,20 +326,43 @@ fn data<'d>(found: &mut Reading<'d>, top: &mut Section<'d>, study: &Path) -> Dat
             found.problems.push(missing);
         }
         found.read(entry, Entry::text).unwrap_or_default()
-    };
-    let file = required(found, "path", "path = \"FILE.csv\"");
-    let target = required(
-        found,
-        "target",
-        "target = \"COLUMN\", the column to predict",
-    );
+    }
+    let file = required(found, &mut section, "path", "path = \"FILE.csv\"");
     let task = found.read(section.entry("task"), |e| {
         e.word(&[
             ("auto", None),
             ("classification", Some(TaskKind::Classification)),
             ("regression", Some(TaskKind::Regression)),
+            ("text", Some(TaskKind::Text)),
         ])
     });
+    let is_text = task == Some(Some(TaskKind::Text));
+    let target = match is_text {
+        true => "",
+        false => required(
+            found,
+            &mut section,
+            "target",
+            "target = \"COLUMN\", the column to predict",
+        ),
+    };
+    let no_text = ["target", "ignore", "fold", "group", "time", "size", "image"];
+    let no_table = ["context", "level"];
+    let foreign = match is_text {
+        true => no_text.as_slice(),
+        false => no_table.as_slice(),
+    };
+    for key in foreign {
+        if let Some(entry) = section.entry(key) {
+            let only = match is_text {
+                true => "a text has none; leave it out",
+                false => "only a text has that; add task = \"text\", or leave it out",
+            };
+            found
+                .problems
+                .push(entry.error(format!("`{key}` is given, but {only}")));
+        }
+    }
     let valid = found
         .read(section.entry("valid"), |e| e.float(0.01..=0.9))
         .unwrap_or(0.15);
@@ -375,6 +409,11 @@ fn data<'d>(found: &mut Reading<'d>, top: &mut Section<'d>, study: &Path) -> Dat
             width: width as u32,
         })
     });
+    let image = found.read(section.entry("image"), |e| e.ints(1..=4096));
+    let context = found.read(section.entry("context"), |e| e.int(1..=1024));
+    let level = found.read(section.entry("level"), |e| {
+        e.word(&[("char", TextLevel::Char), ("byte", TextLevel::Byte)])
+    });
     found.finish(&section);
     let folder = study.parent().unwrap_or(Path::new(""));
     DataSpec {
@@ -382,6 +421,9 @@ fn data<'d>(found: &mut Reading<'d>, top: &mut Section<'d>, study: &Path) -> Dat
         group: group.map(str::to_owned),
         time: time.map(str::to_owned),
         size,
+        image,
+        context: context.map(|tokens| tokens as usize),
+        level: level.unwrap_or_default(),
         path: folder.join(file),
         target: target.into(),
         task: task.flatten(),
@@ -694,6 +736,18 @@ mod tests {
                 "demo.toml:5: `time` and `group` are both given",
             ),
             ("[data]\npath = 'a.csv'", "`target` is missing from [data]"),
+            (
+                "[data]\npath = 'a.txt'\ntask = 'text'\ntarget = 'y'",
+                "demo.toml:4: `target` is given, but a text has none; leave it out",
+            ),
+            (
+                "[data]\npath = 'a.csv'\ntarget = 'y'\ncontext = 8",
+                "`context` is given, but only a text has that; add task = \"text\"",
+            ),
+            (
+                "[data]\npath = 'a.csv'\ntarget = 'y'\nimage = [8, 8]",
+                "`image` is a array, but must be 3 whole numbers",
+            ),
             ("data = 3", "`data` is 3, but must be a table"),
         ];
         for (text, expected) in table {

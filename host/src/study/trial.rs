@@ -1,5 +1,6 @@
 //! Turns a configuration into what the trainer and the loader take.
 
+use super::kinds::ModelKind;
 use super::settings::{self, name};
 use super::space::FullConfig;
 use super::spec::StudySpec;
@@ -9,7 +10,10 @@ use attune_plugin_api::param::Value;
 use attune_store::Direction;
 use attune_trainer::metrics::Metric;
 use attune_trainer::trial::{CheckedSettings, ClassWeights, Engine, TrialSettings};
-use attune_trainer::{Activation, Loss, MlpSettings, ModelSettings};
+use attune_trainer::{
+    Activation, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, Pooling,
+    TabularResnetSettings, TransformerSettings,
+};
 use std::collections::BTreeMap;
 
 /// What steers a trial.
@@ -43,24 +47,16 @@ impl Common {
         seed: u64,
     ) -> anyhow::Result<CheckedSettings> {
         let config = &up_to_date(config);
-        let width = usize::try_from(int(config, name::WIDTH)?)?;
-        let layers = usize::try_from(int(config, name::LAYERS)?)?;
         let clip_norm = float(config, name::CLIP_NORM)?;
         let bias_decay = float(config, name::BIAS_DECAY)?;
         let ema = float(config, name::EMA)?;
         let settings = TrialSettings {
-            model: ModelSettings::Mlp(MlpSettings {
-                hidden: vec![width; layers],
-                activation: match text(config, name::ACTIVATION)? {
-                    "relu" => Activation::Relu,
-                    "gelu" => Activation::Gelu,
-                    "tanh" => Activation::Tanh,
-                    other => bail!("`{}` is unknown as an activation", other),
-                },
-                ..MlpSettings::default()
-            }),
+            model: model(config)?,
             engine: Engine::Own,
-            dropout: float(config, name::DROPOUT)?,
+            dropout: match config.contains_key(name::DROPOUT) {
+                true => float(config, name::DROPOUT)?,
+                false => 0.0,
+            },
             optimizer: match text(config, name::OPTIMIZER)? {
                 "sgd" => OptimizerKind::Sgd,
                 "nesterov" => OptimizerKind::Nesterov,
@@ -79,8 +75,8 @@ impl Common {
                 false => BTreeMap::new(),
             },
             clip_norm: (clip_norm > 0.0).then_some(clip_norm),
-            batch_size: usize::try_from(int(config, name::BATCH_SIZE)?)?,
-            accumulate: usize::try_from(int(config, name::ACCUMULATE)?)?,
+            batch_size: size(config, name::BATCH_SIZE)?,
+            accumulate: size(config, name::ACCUMULATE)?,
             ema: (ema > 0.0).then_some(ema),
             max_epochs: self.max_epochs,
             label_smoothing: float(config, name::LABEL_SMOOTHING)?,
@@ -119,6 +115,70 @@ impl Steering {
             .collect();
         Ok(Steering { scheduler, params })
     }
+}
+
+/// The model of a configuration: its kind, and its shape but for what follows from the data.
+pub(super) fn model(config: &FullConfig) -> anyhow::Result<ModelSettings> {
+    let size = |name| size(config, name);
+    let bool = |name| bool(config, name);
+    let activation = || match text(config, name::ACTIVATION)? {
+        "relu" => Ok(Activation::Relu),
+        "gelu" => Ok(Activation::Gelu),
+        "tanh" => Ok(Activation::Tanh),
+        other => bail!("`{other}` is unknown as an activation"),
+    };
+    let norm = || match text(config, name::NORM)? {
+        "none" => Ok(NormKind::None),
+        "batch" => Ok(NormKind::Batch),
+        "layer" => Ok(NormKind::Layer),
+        other => bail!("`{other}` is unknown as a norm"),
+    };
+    let kind = text(config, name::MODEL)?;
+    let kind = ModelKind::of(kind).with_context(|| format!("`{kind}` is no kind of model"))?;
+    Ok(match kind {
+        ModelKind::Linear => ModelSettings::mlp([]),
+        ModelKind::Mlp => ModelSettings::Mlp(MlpSettings {
+            hidden: vec![size(name::WIDTH)?; size(name::LAYERS)?],
+            activation: activation()?,
+            norm: norm()?,
+            residual: bool(name::RESIDUAL)?,
+        }),
+        ModelKind::TabularResnet => ModelSettings::TabularResnet(TabularResnetSettings {
+            blocks: size(name::LAYERS)?,
+            width: size(name::WIDTH)?,
+            hidden: size(name::WIDTH)? * size(name::EXPANSION)?,
+            activation: activation()?,
+        }),
+        ModelKind::Cnn => ModelSettings::Cnn(CnnSettings {
+            channels: channels(size(name::WIDTH)?, size(name::LAYERS)?),
+            kernel: size(name::KERNEL)?,
+            norm: norm()? == NormKind::Batch,
+            residual: bool(name::RESIDUAL)?,
+            activation: activation()?,
+            pooling: match text(config, name::POOLING)? {
+                "max" => Pooling::Max,
+                "average" => Pooling::Average,
+                other => bail!("`{other}` is unknown as a pooling"),
+            },
+            global_average: bool(name::GLOBAL_AVERAGE)?,
+            hidden: None,
+        }),
+        ModelKind::Transformer => ModelSettings::Transformer(TransformerSettings {
+            layers: size(name::LAYERS)?,
+            heads: size(name::HEADS)?,
+            width: size(name::WIDTH)?.next_multiple_of(size(name::HEADS)?.max(1)),
+            feed_forward: size(name::EXPANSION)?,
+            activation: activation()?,
+        }),
+    })
+}
+
+/// Each stage has twice the channels of the one before.
+fn channels(first: usize, stages: usize) -> Vec<usize> {
+    let doubled = |channels: &usize| channels.checked_mul(2);
+    std::iter::successors(Some(first), doubled)
+        .take(stages)
+        .collect()
 }
 
 /// Which way one of a trial's recorded metrics is better, by its name with its part in front, such
@@ -160,6 +220,17 @@ fn int(config: &FullConfig, name: &str) -> anyhow::Result<i64> {
     match value(config, name)? {
         Value::Int(value) => Ok(*value),
         other => bail!("`{name}` is {other}, but must be a whole number"),
+    }
+}
+
+fn size(config: &FullConfig, name: &str) -> anyhow::Result<usize> {
+    usize::try_from(int(config, name)?).with_context(|| format!("`{name}` is negative"))
+}
+
+fn bool(config: &FullConfig, name: &str) -> anyhow::Result<bool> {
+    match value(config, name)? {
+        Value::Bool(value) => Ok(*value),
+        other => bail!("`{name}` is {other}, but must be true or false"),
     }
 }
 

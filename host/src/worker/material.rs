@@ -5,7 +5,7 @@ use crate::study::spec::StudySpec;
 use crate::study::trial::Common;
 use anyhow::ensure;
 use attune_protocol::work::Brief;
-use attune_trainer::data::{Dataset, Source};
+use attune_trainer::data::Dataset;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl Material {
     /// Reads and prepares it. What goes wrong here would go wrong for every trial of the study.
     pub(crate) fn prepare(brief: &Arc<Brief>) -> anyhow::Result<Self> {
         let spec = StudySpec::parse(Path::new(&brief.file), &brief.spec)?;
-        let (source, hash) = Source::read(&spec.data.path)?;
+        let (source, hash) = dataset::read(&spec)?;
         ensure!(
             hash == brief.data_hash,
             "the data file {} changed since the study began (its hash was {} and is {}); put the \

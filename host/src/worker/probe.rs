@@ -12,7 +12,7 @@ use attune_loader::{Candidate, LoadedLibrary};
 use attune_plugin_api::describe::Library;
 use attune_protocol::work::LibraryFile;
 use attune_protocol::{DataColumn, DataTable, Preview, Previewed};
-use attune_trainer::data::{ColumnKind, DataError, Part, Source};
+use attune_trainer::data::{ColumnKind, DataError, Part, Shape, Source};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -101,7 +101,7 @@ pub(crate) struct Described {
 }
 
 /// What a study's data are like.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Inspected {
     /// The objective.
     pub(crate) metric: String,
@@ -115,6 +115,8 @@ pub(crate) struct Inspected {
     pub(crate) rows: usize,
     /// How many of them are trained on.
     pub(crate) train_rows: usize,
+    /// What models see of one.
+    pub(crate) inputs: Shape,
     /// Its columns.
     pub(crate) columns: Vec<String>,
 }
@@ -188,7 +190,7 @@ fn inspect(spec: &str, file: &Path) -> Result<Inspected, Complaint> {
         key: dataset::key_of(&spec, error).into(),
         columns: columns.to_vec(),
     };
-    let (source, data_hash) = Source::read(&spec.data.path).map_err(|error| unfit(&error, &[]))?;
+    let (source, data_hash) = dataset::read(&spec).map_err(|error| unfit(&error, &[]))?;
     let columns = source.headers();
     let data = dataset::prepare(&spec, &source).map_err(|error| unfit(&error, columns))?;
     let objective = dataset::objective(&spec, &data).map_err(|error| Complaint {
@@ -203,6 +205,7 @@ fn inspect(spec: &str, file: &Path) -> Result<Inspected, Complaint> {
         data_hash,
         rows: source.rows(),
         train_rows: data.part(Part::Train).rows(),
+        inputs: data.shape(),
         columns: columns.to_vec(),
     })
 }

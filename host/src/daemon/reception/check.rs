@@ -65,6 +65,7 @@ impl Reception {
             }
         }
         if let (Some(data), Some(space)) = (inspected, space) {
+            wrong.extend(space.unfit(&spec, data.inputs));
             checked.estimate = self
                 .estimate(&spec, &space, &data, parallel(&new, &spec))
                 .await?;

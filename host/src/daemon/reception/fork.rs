@@ -9,6 +9,7 @@ use crate::daemon::engine::{Ask, in_quarantine};
 use crate::daemon::study::{ForkStart, Schedulers, resolve};
 use crate::daemon::trial::file;
 use crate::daemon::{conflict, internal, invalid, not_found};
+use crate::study::kinds::ModelKind;
 use crate::study::reader::nearest;
 use crate::study::settings::{self, name};
 use crate::study::spec::StudySpec;
@@ -277,7 +278,8 @@ fn forked_config(
             schedulers.keys().map(String::as_str),
         )));
     };
-    let mut known: BTreeMap<String, Param> = settings::all()
+    let mut known: BTreeMap<String, Param> = ModelKind::of_config(&config)
+        .settings()
         .into_iter()
         .map(|param| (param.name.clone(), param))
         .collect();
@@ -333,8 +335,10 @@ fn refuse_another_network(
     config: &BTreeMap<String, Value>,
 ) -> Result<(), Problem> {
     let own = convert::scalars(&trial.config);
-    for key in [name::LAYERS, name::WIDTH, name::ACTIVATION] {
+    for key in settings::OF_NETWORK {
+        // A configuration from before there was this setting is as it was then.
         let own = own.get(key).map(convert::value);
+        let own = own.or_else(|| Some(ModelKind::default().setting(key)?.default));
         let (Some(own), Some(wanted)) = (own, config.get(key)) else {
             continue;
         };

@@ -9,11 +9,11 @@ use crate::study::dataset::{key_of, lacking_column, of_data_alone};
 use crate::study::spec::StudySpec;
 use crate::worker::probe::{Complaint, Inspected};
 use attune_protocol::DataTable;
+use attune_trainer::data::{Source, TaskKind};
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 use tokio::sync::Semaphore;
 
 /// How many answers are remembered, and how many tables.
@@ -40,14 +40,12 @@ struct Question {
     spec: String,
 }
 
-/// A file, and what changes when it is written or replaced.
+/// The files that data are read from, and a hash of all that changes when one of them is written or
+/// replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct FileState {
     path: PathBuf,
-    bytes: u64,
-    modified: Option<SystemTime>,
-    /// Device, inode, and the time of the last change of any kind, which no program can set back.
-    identity: (u64, u64, i64, i64),
+    state: blake3::Hash,
 }
 
 impl Default for Inspections {
@@ -66,7 +64,7 @@ impl Inspections {
     /// # Errors
     /// What is wrong with the data, or with what the study wants of them.
     pub(super) async fn of(&self, prober: &Prober, spec: &StudySpec) -> Answer {
-        let file = FileState::of(&spec.data.path).await;
+        let file = FileState::of(&spec.data.path, spec.data.task == Some(TaskKind::Text)).await;
         let question = Question {
             file: file.map_err(|error| Complaint {
                 error,
@@ -105,7 +103,7 @@ impl Inspections {
         prober: &Prober,
         path: &Path,
     ) -> Result<Arc<DataTable>, String> {
-        let file = FileState::of(path).await?;
+        let file = FileState::of(path, false).await?;
         if let Some(known) = self.recall_table(&file) {
             return Ok(known);
         }
@@ -143,7 +141,8 @@ impl Inspections {
             };
             (asked.file == question.file && !columns.is_empty()).then_some(columns)
         })?;
-        let named = std::iter::once(&spec.data.target).chain(&spec.data.ignore);
+        let target = Some(&spec.data.target).filter(|name| !name.is_empty());
+        let named = target.into_iter().chain(&spec.data.ignore);
         let lacking = lacking_column(&spec.data.path, named, columns.iter().map(String::as_str))?;
         Some(Err(Complaint {
             key: key_of(spec, &lacking).into(),
@@ -162,28 +161,54 @@ impl Inspections {
 }
 
 impl FileState {
-    /// How a file is now.
+    /// How the files of some data are now.
     ///
     /// # Errors
-    /// What is wrong with a path that is no file's.
-    async fn of(path: &Path) -> Result<Self, String> {
-        let meta = tokio::fs::metadata(path).await.map_err(|error| {
+    /// What is wrong with a path that has no data.
+    async fn of(path: &Path, is_text: bool) -> Result<Self, String> {
+        let path = path.to_owned();
+        let looked = tokio::task::spawn_blocking(move || Self::look(path, is_text)).await;
+        looked.map_err(|error| error.to_string())?
+    }
+
+    fn look(path: PathBuf, is_text: bool) -> Result<Self, String> {
+        let unreadable = |path: &Path, error: &dyn std::fmt::Display| {
             format!(
                 "cannot read {}: {error}; check the path and its permissions",
                 path.display()
             )
-        })?;
-        if !meta.is_file() {
+        };
+        let meta = std::fs::metadata(&path).map_err(|error| unreadable(&path, &error))?;
+        // A pipe or a device would be waited for.
+        if !meta.is_file() && !meta.is_dir() {
             return Err(format!(
-                "{} is not a file; name a table, such as a CSV file",
+                "{} is neither a file nor a folder; name a table, such as a CSV file",
                 path.display()
             ));
         }
+        let files = match is_text {
+            true => vec![path.clone()],
+            false => Source::files(&path).map_err(|error| error.to_string())?,
+        };
+        let mut state = blake3::Hasher::new();
+        for file in files {
+            let meta = std::fs::metadata(&file).map_err(|error| unreadable(&file, &error))?;
+            state.update(file.as_os_str().as_encoded_bytes());
+            // No program can set back the time of the last change of any kind.
+            let times = [
+                meta.mtime(),
+                meta.mtime_nsec(),
+                meta.ctime(),
+                meta.ctime_nsec(),
+            ];
+            let numbers = times.map(i64::cast_unsigned).into_iter();
+            for number in numbers.chain([meta.len(), meta.dev(), meta.ino()]) {
+                state.update(&number.to_le_bytes());
+            }
+        }
         Ok(FileState {
-            path: path.to_owned(),
-            bytes: meta.len(),
-            modified: meta.modified().ok(),
-            identity: (meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec()),
+            path,
+            state: state.finalize(),
         })
     }
 }

@@ -93,6 +93,9 @@ impl Reception {
 
         let inspected = prober.inspect(&new.spec, &path).await;
         let inspected = inspected.map_err(|complaint| invalid(placed(&spec, &complaint)))?;
+        if let Some(unfit) = space.unfit(&spec, inspected.inputs).into_iter().next() {
+            return Err(invalid(unfit));
+        }
         let parallel = parallel(&new, &spec);
         let record = StudyRecord {
             name: spec.name.clone(),

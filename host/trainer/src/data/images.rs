@@ -15,7 +15,7 @@ use image::imageops::FilterType;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::io::Cursor;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(crate) use folder::is_picture;
 
@@ -73,6 +73,14 @@ impl Pictures {
     /// A folder that cannot be read, has no such files, or has more than 1 GiB of them.
     pub fn read_folder(path: &Path, seen: &mut dyn FnMut(&[u8])) -> Result<Pictures, DataError> {
         folder::read(path, seen)
+    }
+
+    /// Every file that [`read_folder`](Self::read_folder) would read.
+    ///
+    /// # Errors
+    /// A folder that cannot be read, or has no such files.
+    pub(crate) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+        folder::files(path)
     }
 
     /// Takes the content of an IDX file of pictures and that of its labels apart. The names are what
@@ -293,11 +301,7 @@ impl Dataset {
     /// # Errors
     /// A picture that is damaged or has another size than the others where no size is given; options
     /// that pictures have no columns for; too few pictures for the split.
-    pub fn of_images(
-        pictures: &Pictures,
-        options: &DataOptions,
-        size: Option<Size>,
-    ) -> Result<Dataset, DataError> {
+    pub fn of_images(pictures: &Pictures, options: &DataOptions) -> Result<Dataset, DataError> {
         pictures.check(options)?;
         let mut strata = vec![Vec::new(); pictures.classes.len()];
         for (picture, &label) in pictures.labels.iter().enumerate() {
@@ -306,7 +310,7 @@ impl Dataset {
         let (shares, fold, seed) = (options.shares, options.fold, options.seed);
         let split = split::split(&strata, shares, fold, Rule::Rows, seed, &pictures.name)?;
 
-        let (size, channels, points) = pictures.points(size)?;
+        let (size, channels, points) = pictures.points(options.size)?;
         let (height, width) = (size.height as usize, size.width as usize);
         let numbers = height * width * channels;
         let picture = |place: usize| &points[place * numbers..(place + 1) * numbers];

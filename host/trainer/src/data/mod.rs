@@ -70,6 +70,15 @@ pub struct DataOptions {
     /// The column whose equal cells keep their rows in one part. It is not learned from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// Height and width to which pictures are brought.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<Size>,
+    /// What a token of a text is.
+    #[serde(default)]
+    pub level: TextLevel,
+    /// How many tokens of a text are seen at once; 64 where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<usize>,
     /// The column of numbers or dates by which the earliest rows train and the latest test. It is not
     /// learned from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -89,6 +98,17 @@ impl DataOptions {
             fold: None,
             group: None,
             time: None,
+            size: None,
+            level: TextLevel::default(),
+            context: None,
+        }
+    }
+
+    /// Those of a text, which has no target.
+    pub fn of_text() -> Self {
+        DataOptions {
+            task: Some(TaskKind::Text),
+            ..DataOptions::of_target("")
         }
     }
 }

@@ -1,9 +1,10 @@
 //! Whatever kind of file or folder data come in.
 
 use super::error::DataError;
-use super::images::{Pictures, Size, is_picture};
+use super::images::{Pictures, is_picture};
 use super::look::ColumnLook;
 use super::table::{MAX_BYTES, Table, cap, read_file};
+use super::text::{Text, TextOptions};
 use super::{DataOptions, Dataset, npy, parquet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ pub enum Source {
     Table(Table),
     /// Pictures with a class each.
     Pictures(Pictures),
+    /// One long text.
+    Text(Text),
 }
 
 /// What a file holds.
@@ -72,6 +75,34 @@ impl Source {
         Ok((source, hasher.finalize().to_hex().to_string()))
     }
 
+    /// Reads a file, which may be compressed with gzip, as one long text, likewise with its hash.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is too large, empty or not UTF-8.
+    pub fn read_text(path: &Path) -> Result<(Source, String), DataError> {
+        let mut hasher = blake3::Hasher::new();
+        let (bytes, _) = content(path, &mut hasher)?;
+        let text = Text::parse(&path.display().to_string(), &bytes)?;
+        Ok((Source::Text(text), hasher.finalize().to_hex().to_string()))
+    }
+
+    /// Every file that [`read`](Self::read) would read.
+    ///
+    /// # Errors
+    /// A folder that cannot be read, or holds no pictures; pictures without labels.
+    pub fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+        if path.is_dir() {
+            return Pictures::files(path);
+        }
+        let name = path.display().to_string();
+        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let labels = match Kind::of(name, &[]) {
+            Kind::Idx => Some(labels_of(path)?),
+            _ => None,
+        };
+        Ok([path.to_owned()].into_iter().chain(labels).collect())
+    }
+
     fn of_file(path: &Path, hasher: &mut blake3::Hasher) -> Result<Source, DataError> {
         let full_name = path.display().to_string();
         let (bytes, was_packed) = content(path, hasher)?;
@@ -102,19 +133,21 @@ impl Source {
         Ok(Source::Table(table))
     }
 
-    /// The columns; pictures have only their class, `label`.
+    /// The columns; pictures have only their class, `label`, and a text has none.
     pub fn headers(&self) -> &[String] {
         match self {
             Source::Table(table) => table.headers(),
             Source::Pictures(pictures) => pictures.headers(),
+            Source::Text(_) => &[],
         }
     }
 
-    /// How many rows or pictures there are.
+    /// How many rows, pictures or characters there are.
     pub fn rows(&self) -> usize {
         match self {
             Source::Table(table) => table.rows(),
             Source::Pictures(pictures) => pictures.rows(),
+            Source::Text(text) => text.characters(),
         }
     }
 
@@ -123,22 +156,42 @@ impl Source {
         match self {
             Source::Table(table) => table.look(),
             Source::Pictures(pictures) => pictures.look(),
+            Source::Text(_) => Vec::new(),
         }
     }
 
-    /// Makes a dataset of it. The size is that to which pictures are brought.
+    /// Makes a dataset of it.
     ///
     /// # Errors
-    /// As [`Dataset::prepare`] and [`Dataset::of_images`]; a size for what are no pictures.
-    pub fn prepare(&self, options: &DataOptions, size: Option<Size>) -> Result<Dataset, DataError> {
-        match (self, size) {
-            (Source::Pictures(pictures), size) => Dataset::of_images(pictures, options, size),
-            (Source::Table(table), None) => Dataset::prepare(table, options),
-            (Source::Table(table), Some(_)) => Err(DataError::Unfit {
-                file: table.name().into(),
-                fault: "`size` is for pictures, and this is a table".into(),
-                remedy: "leave `size` out".into(),
-            }),
+    /// As [`Dataset::prepare`], [`Dataset::of_images`] and [`Dataset::prepare_text`]; options that
+    /// are for data of another kind.
+    pub fn prepare(&self, options: &DataOptions) -> Result<Dataset, DataError> {
+        let unfit = |file: &str, option: &str, is_for: &str, this: &str| DataError::Unfit {
+            file: file.into(),
+            fault: format!("`{option}` is for {is_for}, and this is {this}"),
+            remedy: format!("leave `{option}` out"),
+        };
+        match self {
+            Source::Pictures(pictures) if options.image.is_some() => Err(unfit(
+                pictures.name(),
+                "image",
+                "the columns of a table",
+                "a set of pictures",
+            )),
+            Source::Pictures(pictures) => Dataset::of_images(pictures, options),
+            Source::Table(table) if options.size.is_some() => {
+                Err(unfit(table.name(), "size", "pictures", "a table"))
+            }
+            Source::Table(table) => Dataset::prepare(table, options),
+            Source::Text(text) => {
+                let usual = TextOptions::default();
+                let options = TextOptions {
+                    level: options.level,
+                    context: options.context.unwrap_or(usual.context),
+                    shares: options.shares,
+                };
+                Dataset::prepare_text(text, &options)
+            }
         }
     }
 }

@@ -42,6 +42,11 @@ impl Table {
         match Source::read(path)?.0 {
             Source::Table(table) => Ok(table),
             Source::Pictures(pictures) => pictures.to_table(),
+            Source::Text(text) => Err(DataError::Unfit {
+                file: text.name().into(),
+                fault: "a text has no rows".into(),
+                remedy: "name a table, or pictures".into(),
+            }),
         }
     }
 

@@ -109,6 +109,16 @@ impl Text {
         Text::parse(&path.display().to_string(), &bytes)
     }
 
+    /// What messages call it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How many characters it has.
+    pub fn characters(&self) -> usize {
+        self.text.chars().count()
+    }
+
     /// Takes a text in; `name` is what messages call it.
     ///
     /// # Errors

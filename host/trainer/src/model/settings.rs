@@ -277,11 +277,12 @@ impl ModelSettings {
         }
     }
 
-    /// Whether it can see what the data has.
+    /// Whether it can be made, and see what the data has.
     ///
     /// # Errors
-    /// The setting that does not fit.
-    pub(crate) fn fits(&self, inputs: Shape) -> Result<(), SettingsError> {
+    /// The setting that is outside its range or does not fit.
+    pub fn fits(&self, inputs: Shape) -> Result<(), SettingsError> {
+        self.check()?;
         // A number of a row stands for nothing, and a token is no quantity.
         let reads_text = matches!(self, ModelSettings::Transformer(_));
         let has_text = matches!(inputs, Shape::Text { .. });

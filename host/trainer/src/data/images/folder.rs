@@ -20,22 +20,56 @@ pub(crate) fn is_picture(path: &Path) -> bool {
     })
 }
 
-pub(super) fn read(path: &Path, seen: &mut dyn FnMut(&[u8])) -> Result<Pictures, DataError> {
-    let name = path.display().to_string();
-    let mut files = Vec::new();
-    let (mut classes, mut labels) = (Vec::new(), Vec::new());
-    let (mut bytes, mut others, mut entries) = (0, 0, 0);
+/// The pictures of a folder, class by class.
+struct Found {
+    classes: Vec<(PathBuf, Vec<PathBuf>)>,
+    /// Entries that are no pictures, or stand where none belong.
+    others: usize,
+}
+
+fn find(path: &Path) -> Result<Found, DataError> {
+    let mut found = Found {
+        classes: Vec::new(),
+        others: 0,
+    };
+    let mut entries = 0;
     for folder in sorted(path, &mut entries)? {
         if !folder.is_dir() {
-            others += 1;
+            found.others += 1;
             continue;
         }
-        let before = files.len();
-        for file in sorted(&folder, &mut entries)? {
-            if !is_picture(&file) || !file.is_file() {
-                others += 1;
-                continue;
-            }
+        let mut pictures = sorted(&folder, &mut entries)?;
+        let all = pictures.len();
+        pictures.retain(|file| is_picture(file) && file.is_file());
+        found.others += all - pictures.len();
+        if !pictures.is_empty() {
+            found.classes.push((folder, pictures));
+        }
+    }
+    match found.classes.is_empty() {
+        false => Ok(found),
+        true => Err(DataError::Unfit {
+            file: path.display().to_string(),
+            fault: "this folder has no folders with PNG or JPEG files in them".into(),
+            remedy: "put the pictures of each class into a folder of its name".into(),
+        }),
+    }
+}
+
+/// Every picture that [`read`] reads.
+pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let classes = find(path)?.classes.into_iter();
+    Ok(classes.flat_map(|(_, pictures)| pictures).collect())
+}
+
+pub(super) fn read(path: &Path, seen: &mut dyn FnMut(&[u8])) -> Result<Pictures, DataError> {
+    let name = path.display().to_string();
+    let found = find(path)?;
+    let mut files = Vec::new();
+    let (mut classes, mut labels) = (Vec::new(), Vec::new());
+    let mut bytes = 0;
+    for (folder, pictures) in found.classes {
+        for file in pictures {
             let content = content(&file, MAX_BYTES - bytes)?;
             bytes += content.len() as u64;
             cap(&name, bytes, "bytes of pictures", MAX_BYTES)?;
@@ -47,19 +81,10 @@ pub(super) fn read(path: &Path, seen: &mut dyn FnMut(&[u8])) -> Result<Pictures,
             labels.push(classes.len() as u32);
             files.push((file.display().to_string(), content));
         }
-        if files.len() > before {
-            let class = folder.file_name().unwrap_or_default();
-            classes.push(class.to_string_lossy().into_owned());
-        }
+        let class = folder.file_name().unwrap_or_default();
+        classes.push(class.to_string_lossy().into_owned());
     }
-    if files.is_empty() {
-        return Err(DataError::Unfit {
-            file: name,
-            fault: "this folder has no folders with PNG or JPEG files in them".into(),
-            remedy: "put the pictures of each class into a folder of its name".into(),
-        });
-    }
-    let notes = match others {
+    let notes = match found.others {
         0 => Vec::new(),
         1 => vec![format!("{name}: 1 entry that is no picture is left out")],
         n => vec![format!(

@@ -3,6 +3,13 @@ use crate::data::{Part, Shape};
 use proptest::prelude::*;
 use std::fs;
 
+fn at(size: Size) -> DataOptions {
+    DataOptions {
+        size: Some(size),
+        ..options()
+    }
+}
+
 fn options() -> DataOptions {
     DataOptions::of_target(TARGET)
 }
@@ -52,7 +59,7 @@ fn read(dir: &Path) -> Result<Pictures, DataError> {
 fn idx_pictures_are_scaled_by_the_training_ones() {
     let (images, labels) = pair();
     let pictures = parse(&images, &labels).unwrap();
-    let data = Dataset::of_images(&pictures, &options(), None).unwrap();
+    let data = Dataset::of_images(&pictures, &options()).unwrap();
     let shape = Shape::Image {
         height: 3,
         width: 2,
@@ -94,13 +101,13 @@ fn a_folder_of_grey_and_coloured_files_becomes_one_shape() {
     });
     let pictures = read(dir.path()).unwrap();
     assert_eq!(pictures.notes().len(), 1);
-    let data = Dataset::of_images(&pictures, &options(), None).unwrap();
+    let data = Dataset::of_images(&pictures, &options()).unwrap();
     assert_eq!(data.shape().numbers(), 6 * 5 * 3);
     let size = Size {
         height: 4,
         width: 3,
     };
-    let smaller = Dataset::of_images(&pictures, &options(), Some(size)).unwrap();
+    let smaller = Dataset::of_images(&pictures, &at(size)).unwrap();
     assert_eq!(smaller.shape().numbers(), 4 * 3 * 3);
     assert_ne!(data.fingerprint(), smaller.fingerprint());
 }
@@ -114,7 +121,7 @@ fn two_sizes_are_told_unless_one_is_given() {
             .unwrap();
     });
     let pictures = read(dir.path()).unwrap();
-    let message = Dataset::of_images(&pictures, &options(), None)
+    let message = Dataset::of_images(&pictures, &options())
         .unwrap_err()
         .to_string();
     assert!(
@@ -125,7 +132,7 @@ fn two_sizes_are_told_unless_one_is_given() {
         height: 5,
         width: 5,
     };
-    assert!(Dataset::of_images(&pictures, &options(), Some(size)).is_ok());
+    assert!(Dataset::of_images(&pictures, &at(size)).is_ok());
 }
 
 #[test]
@@ -164,7 +171,7 @@ fn what_is_wrong_with_pictures_is_told() {
     let refused = |change: fn(&mut DataOptions)| {
         let mut options = options();
         change(&mut options);
-        Dataset::of_images(&pictures, &options, None)
+        Dataset::of_images(&pictures, &options)
             .unwrap_err()
             .to_string()
     };
@@ -213,7 +220,7 @@ proptest! {
         }
         images.truncate(cut.unwrap_or(400));
         if let Ok(pictures) = parse(&images, &labels) {
-            let _ = Dataset::of_images(&pictures, &options(), None);
+            let _ = Dataset::of_images(&pictures, &options());
         }
     }
 }

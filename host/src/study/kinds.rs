@@ -1,0 +1,171 @@
+//! Kinds of models as study files name them, with the settings that each has.
+
+use super::settings::{self, name};
+use super::space::FullConfig;
+use attune_plugin_api::Param;
+use attune_plugin_api::param::{Kind, Search, Value};
+use std::fmt;
+
+/// A kind of model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum ModelKind {
+    Linear,
+    #[default]
+    Mlp,
+    TabularResnet,
+    Cnn,
+    Transformer,
+}
+
+impl ModelKind {
+    pub(crate) const ALL: [ModelKind; 5] = [
+        ModelKind::Linear,
+        ModelKind::Mlp,
+        ModelKind::TabularResnet,
+        ModelKind::Cnn,
+        ModelKind::Transformer,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            ModelKind::Linear => "linear",
+            ModelKind::Mlp => "mlp",
+            ModelKind::TabularResnet => "tabular-resnet",
+            ModelKind::Cnn => "cnn",
+            ModelKind::Transformer => "transformer",
+        }
+    }
+
+    pub(crate) fn of(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// That of a configuration; those from before there were several say nothing of it.
+    pub(crate) fn of_config(config: &FullConfig) -> Self {
+        let named = match config.get(name::MODEL) {
+            Some(Value::Text(kind)) => Self::of(kind),
+            _ => None,
+        };
+        named.unwrap_or_default()
+    }
+
+    /// A setting as this kind means it; none where it has no such setting.
+    pub(crate) fn setting(self, named: &str) -> Option<Param> {
+        settings::all()
+            .into_iter()
+            .find(|param| param.name == named)
+            .and_then(|param| self.meaning(param))
+    }
+
+    /// Every setting that this kind has, as it means it.
+    pub(crate) fn settings(self) -> Vec<Param> {
+        let all = settings::all().into_iter();
+        all.filter_map(|param| self.meaning(param)).collect()
+    }
+
+    /// The table of settings describes those of a multi-layer perceptron; here is what is otherwise.
+    fn meaning(self, param: Param) -> Option<Param> {
+        use ModelKind::{Cnn, Linear, Mlp, TabularResnet, Transformer};
+        let has = match param.name.as_str() {
+            name::LAYERS | name::WIDTH | name::ACTIVATION | name::DROPOUT => self != Linear,
+            name::NORM => matches!(self, Mlp | Cnn),
+            name::RESIDUAL => matches!(self, Mlp | Cnn),
+            name::EXPANSION => matches!(self, TabularResnet | Transformer),
+            name::KERNEL | name::POOLING | name::GLOBAL_AVERAGE => self == Cnn,
+            name::HEADS => self == Transformer,
+            _ => true,
+        };
+        let default = |param: Param, default: Value| Param { default, ..param };
+        has.then(|| match (param.name.as_str(), self) {
+            (name::LAYERS, TabularResnet | Cnn | Transformer) => param.at_least(1),
+            (name::WIDTH, Cnn) => default(param.search_log(8, 64), Value::Int(16)),
+            (name::WIDTH, Transformer) => default(param.search_log(32, 256), Value::Int(64)),
+            (name::ACTIVATION, Transformer) => default(param, Value::Text("gelu".into())),
+            (name::NORM, Cnn) => {
+                let choices = ["none", "batch"].map(str::to_owned).to_vec();
+                Param {
+                    kind: Kind::Choice { choices },
+                    ..default(param, Value::Text("batch".into()))
+                }
+            }
+            _ => param,
+        })
+    }
+}
+
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A setting of a study in which these kinds of models are tried.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    /// As the first kind that has it means it; proposed and left at its default only where all mean
+    /// the same.
+    pub(crate) param: Param,
+    /// As each kind means it that has it.
+    pub(crate) meanings: Vec<(ModelKind, Param)>,
+}
+
+impl Shared {
+    /// The settings that any of these kinds has, in the order of their table.
+    pub(crate) fn all(kinds: &[ModelKind]) -> Vec<Shared> {
+        let all = settings::all().into_iter();
+        all.filter_map(|param| {
+            let meanings = kinds.iter().filter_map(|kind| {
+                let meaning = kind.meaning(param.clone())?;
+                Some((*kind, meaning))
+            });
+            let meanings: Vec<(ModelKind, Param)> = meanings.collect();
+            let (_, first) = meanings.first()?;
+            let mut param = first.clone();
+            let is_same = |other: &Param| {
+                other.search == first.search
+                    && (other.search != Some(Search::All) || other.kind == first.kind)
+            };
+            if !meanings.iter().all(|(_, other)| is_same(other)) {
+                param.search = None;
+            }
+            Some(Shared { param, meanings })
+        })
+        .collect()
+    }
+
+    /// Its value in every trial where nothing is said of it, if that is one.
+    pub(crate) fn default(&self) -> Option<&Value> {
+        let is_common = |(_, param): &(ModelKind, Param)| param.default == self.param.default;
+        let all = self.meanings.iter().all(is_common);
+        all.then_some(&self.param.default)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use attune_plugin_api::Description;
+
+    #[test]
+    fn every_kind_has_a_sound_table_and_is_found_by_its_name() {
+        for kind in ModelKind::ALL {
+            let described = Description::new(kind.name(), "").params(kind.settings());
+            assert_eq!(described.check(), Ok(()), "{kind}");
+            assert_eq!(ModelKind::of(kind.name()), Some(kind));
+        }
+        assert_eq!(ModelKind::of("mpl"), None);
+    }
+
+    #[test]
+    fn where_kinds_differ_nothing_is_said_for_all_of_them() {
+        let all = Shared::all(&[ModelKind::Mlp, ModelKind::Cnn]);
+        let find = |name| all.iter().find(|shared| shared.param.name == name).unwrap();
+        assert_eq!(find(name::WIDTH).param.search, None);
+        assert_eq!(find(name::WIDTH).default(), None);
+        assert_eq!(find(name::LAYERS).default(), Some(&Value::Int(2)));
+        assert_eq!(find(name::KERNEL).meanings.len(), 1);
+        assert!(all.iter().all(|shared| shared.param.name != name::HEADS));
+        let linear = Shared::all(&[ModelKind::Linear]);
+        assert!(linear.iter().all(|shared| shared.param.name != name::WIDTH));
+    }
+}

@@ -145,11 +145,12 @@ pub(crate) struct ProbeArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FitArgs {
-    /// The data: CSV with a header row.
+    /// The data: a table with a header row (CSV, TSV, Parquet, NPY or NPZ), pictures (IDX, or a folder
+    /// of PNG or JPEG files for each class), or with `--task text` a text.
     pub(crate) data: PathBuf,
-    /// The column to predict.
+    /// The column to predict; pictures and texts need none.
     #[arg(long, value_name = "COLUMN")]
-    pub(crate) target: String,
+    pub(crate) target: Option<String>,
     /// Train this many trials (32 where neither this nor --budget is given).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(crate) trials: Option<u32>,
@@ -167,6 +168,10 @@ pub(crate) struct FitArgs {
     /// The schedulers to try, separated by commas.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = trimmed)]
     pub(crate) schedulers: Vec<String>,
+    /// The kinds of models to try, separated by commas: linear, mlp, tabular-resnet, cnn,
+    /// transformer. One that suits the data where none is given.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = trimmed)]
+    pub(crate) models: Vec<String>,
     /// The seed of everything random.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub(crate) seed: u64,
@@ -460,6 +465,8 @@ pub(crate) struct TraceArgs {
 pub(crate) enum TaskArg {
     Classification,
     Regression,
+    /// Predict the next character of a text.
+    Text,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -102,6 +102,9 @@ pub struct DataTable {
     pub rows: u64,
     /// Its columns.
     pub columns: Vec<DataColumn>,
+    /// Whether its rows are pictures; the only column is their class then.
+    #[serde(default)]
+    pub pictures: bool,
 }
 
 /// A column of data.
@@ -124,9 +127,9 @@ pub struct DataColumn {
 pub struct Draft {
     /// The data, an absolute path.
     pub data: String,
-    /// The column to predict.
+    /// The column to predict; of pictures `label`, and empty for a text.
     pub target: String,
-    /// `classification` or `regression`; found out where not given.
+    /// `classification`, `regression` or `text`; the former two are found out where not given.
     #[serde(default)]
     pub task: Option<String>,
     /// The metric to optimise.
@@ -135,6 +138,9 @@ pub struct Draft {
     /// The schedulers to try; a good mix where there are none.
     #[serde(default)]
     pub schedulers: Vec<String>,
+    /// The kinds of models to try; one that suits the data where there are none.
+    #[serde(default)]
+    pub models: Vec<String>,
     /// Trials at most; 32 where neither this nor a budget is given.
     #[serde(default)]
     pub trials: Option<u32>,

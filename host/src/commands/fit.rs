@@ -1,4 +1,4 @@
-//! `attune fit`: a sensible study made from a CSV file, and run.
+//! `attune fit`: a sensible study made from a data file, and run.
 
 use super::launch::{host, launch};
 use crate::cli::{FitArgs, TaskArg};
@@ -25,13 +25,15 @@ pub(crate) async fn run(
     let (client, embedded) = host(&args.running, places).await?;
     let draft = Draft {
         data: data.to_owned(),
-        target: args.target.clone(),
+        target: args.target.clone().unwrap_or_default(),
         task: args.task.map(|task| match task {
             TaskArg::Classification => "classification".into(),
             TaskArg::Regression => "regression".into(),
+            TaskArg::Text => "text".into(),
         }),
         metric: args.metric.clone(),
         schedulers: args.schedulers.clone(),
+        models: args.models.clone(),
         trials: args.trials,
         budget: args.budget.clone(),
         seed: args.seed,

@@ -8,8 +8,27 @@ use std::path::Path;
 /// enough that many configurations are seen.
 const TARGET_STEPS: u64 = 2_000;
 
-/// The study file for what the user said of a table of so many rows.
-pub(crate) fn to_toml(draft: &Draft, rows: u64) -> String {
+/// What kind of data a study is drafted for, and how much of it there is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Form {
+    Rows { rows: u64, pictures: bool },
+    Text { bytes: u64 },
+}
+
+impl Form {
+    /// How much of it is learned from at once.
+    fn rows(self) -> u64 {
+        match self {
+            Form::Rows { rows, .. } => rows,
+            // The usual context.
+            Form::Text { bytes } => bytes / 64,
+        }
+    }
+}
+
+/// The study file for what the user said of some data.
+pub(crate) fn to_toml(draft: &Draft, form: Form) -> String {
+    let rows = form.rows();
     let batch = match rows {
         0..500 => 16,
         500..5_000 => 32,
@@ -30,7 +49,9 @@ pub(crate) fn to_toml(draft: &Draft, rows: u64) -> String {
     }
     text.push_str("\n[data]\n");
     line(&mut text, "path", quoted(&draft.data));
-    line(&mut text, "target", quoted(&draft.target));
+    if !draft.target.is_empty() {
+        line(&mut text, "target", quoted(&draft.target));
+    }
     if let Some(task) = &draft.task {
         line(&mut text, "task", quoted(task));
     }
@@ -45,17 +66,50 @@ pub(crate) fn to_toml(draft: &Draft, rows: u64) -> String {
         let names: Vec<String> = draft.schedulers.iter().map(|name| quoted(name)).collect();
         line(&mut text, "scheduler", format!("[{}]", names.join(", ")));
     }
-    line(&mut text, "lr", "{ low = 0.005, high = 0.2, log = true }");
     line(&mut text, "batch_size", batch);
-    line(&mut text, "layers", "[1, 2]");
-    line(&mut text, "width", "[64, 128, 256]");
-    line(&mut text, "dropout", "{ low = 0.0, high = 0.4 }");
+    space(&mut text, draft, form);
     line(
         &mut text,
         "weight_decay",
         "{ low = 1e-5, high = 1e-2, log = true }",
     );
     text
+}
+
+/// What suits the kinds of models that are tried.
+fn space(text: &mut String, draft: &Draft, form: Form) {
+    let chosen: Vec<&str> = match (draft.models.is_empty(), form) {
+        (false, _) => draft.models.iter().map(String::as_str).collect(),
+        (true, Form::Text { .. }) => vec!["transformer"],
+        (true, Form::Rows { pictures: true, .. }) => vec!["cnn"],
+        (true, Form::Rows { .. }) => vec!["mlp"],
+    };
+    let names: Vec<String> = chosen.iter().map(|name| quoted(name)).collect();
+    line(text, "model", format!("[{}]", names.join(", ")));
+    match chosen[..] {
+        ["transformer"] => {
+            line(text, "optimizer", quoted("adamw"));
+            line(text, "lr", "{ low = 0.001, high = 0.01, log = true }");
+        }
+        _ => line(text, "lr", "{ low = 0.005, high = 0.2, log = true }"),
+    }
+    // A linear model has neither layers nor units to leave out.
+    let with_layers = chosen.iter().filter(|name| **name != "linear");
+    let widths = |name: &&str| match *name {
+        "cnn" => "[8, 16, 32]",
+        "transformer" => "[32, 64, 128]",
+        _ => "[64, 128, 256]",
+    };
+    let mut widths: Vec<&str> = with_layers.map(widths).collect();
+    widths.dedup();
+    if !widths.is_empty() {
+        line(text, "layers", "[1, 2]");
+        line(text, "dropout", "{ low = 0.0, high = 0.4 }");
+    }
+    // Where kinds mean something else by it, each has its usual one.
+    if let [widths] = widths[..] {
+        line(text, "width", widths);
+    }
 }
 
 /// The data file's name without its ending, as far as it can be a study's name.
@@ -81,8 +135,17 @@ fn quoted(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::space::StudySpace;
     use crate::study::spec::StudySpec;
+    use attune_plugin_api::Description;
     use attune_trainer::data::TaskKind;
+
+    fn table(rows: u64) -> Form {
+        Form::Rows {
+            rows,
+            pictures: false,
+        }
+    }
 
     fn draft(target: &str) -> Draft {
         Draft {
@@ -102,7 +165,7 @@ mod tests {
             "line\nbreak",
             "back\\slash",
         ] {
-            let text = to_toml(&draft(target), 1797);
+            let text = to_toml(&draft(target), table(1797));
             let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
             assert_eq!(spec.data.target, target);
             assert_eq!(spec.data.path, Path::new("/data/a \"b\".csv"));
@@ -119,7 +182,7 @@ mod tests {
             budget: Some("5m".into()),
             ..draft("y")
         };
-        let text = to_toml(&draft, 1797);
+        let text = to_toml(&draft, table(1797));
         let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
         assert_eq!(spec.data.task, Some(TaskKind::Regression));
         assert_eq!(spec.metric.as_deref(), Some("mae"));
@@ -128,9 +191,48 @@ mod tests {
     }
 
     #[test]
+    fn the_kinds_of_models_suit_the_data_or_are_those_that_were_said() {
+        let pictures = Form::Rows {
+            rows: 500,
+            pictures: true,
+        };
+        let text = Form::Text { bytes: 100_000 };
+        let draft = |target: &str, task: Option<&str>, models: &[&str]| Draft {
+            task: task.map(str::to_owned),
+            models: models.iter().map(|name| (*name).to_owned()).collect(),
+            ..draft(target)
+        };
+        let table: [(Draft, Form, &[&str]); 6] = [
+            (draft("y", None, &[]), table(500), &["mlp"]),
+            (draft("label", None, &[]), pictures, &["cnn"]),
+            (draft("", Some("text"), &[]), text, &["transformer"]),
+            (draft("y", None, &["linear"]), table(500), &["linear"]),
+            (
+                draft("y", None, &["linear", "mlp", "tabular-resnet"]),
+                table(500),
+                &["linear", "mlp", "tabular-resnet"],
+            ),
+            (
+                draft("label", None, &["mlp", "cnn"]),
+                pictures,
+                &["mlp", "cnn"],
+            ),
+        ];
+        let cosine = Description::new("cosine", "");
+        for (mut draft, form, expected) in table {
+            draft.schedulers = vec!["cosine".into()];
+            let text = to_toml(&draft, form);
+            let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
+            let space = StudySpace::resolve(&spec, &[&cosine]).unwrap();
+            let kinds: Vec<&str> = space.kinds.iter().map(|kind| kind.name()).collect();
+            assert_eq!(kinds, expected, "{text}");
+        }
+    }
+
+    #[test]
     fn epochs_follow_the_amount_of_data() {
         let epochs = |rows| {
-            let text = to_toml(&draft("y"), rows);
+            let text = to_toml(&draft("y"), table(rows));
             let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
             spec.fidelity.max_epochs
         };

@@ -222,6 +222,7 @@ fn table(path: &Path) -> Result<DataTable, anyhow::Error> {
     Ok(DataTable {
         rows: source.rows() as u64,
         columns: columns.collect(),
+        pictures: matches!(source, Source::Pictures(_)),
     })
 }
 

@@ -23,6 +23,7 @@ mod ground;
 mod killed;
 mod lifecycle;
 mod log;
+mod models;
 mod more;
 mod notes;
 mod obey;

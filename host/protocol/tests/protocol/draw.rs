@@ -187,9 +187,9 @@ structs! {
     LookAtData { path }
     DataLook { entries, table, problem }
     DataEntry { path, folder, bytes }
-    DataTable { rows, columns }
+    DataTable { rows, columns, pictures }
     DataColumn { name, kind, missing, distinct, examples }
-    Draft { data, target, task, metric, schedulers, trials, budget, seed }
+    Draft { data, target, task, metric, schedulers, models, trials, budget, seed }
     Drafted { spec }
     Preview { scheduler, params, rate, steps, steps_per_epoch }
     Previewed { rates, losses, note }

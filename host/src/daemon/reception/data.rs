@@ -4,7 +4,7 @@
 use super::{Reception, absolute};
 use crate::daemon::{internal, invalid, unavailable};
 use crate::study::dataset::lacking_column;
-use crate::study::draft::to_toml;
+use crate::study::draft::{Form, to_toml};
 use crate::study::spec::StudySpec;
 use attune_protocol::{DataEntry, DataLook, Draft, Drafted, LookAtData, Problem};
 use std::ffi::OsStr;
@@ -64,17 +64,44 @@ impl Reception {
         Ok(told)
     }
 
-    /// Writes the study file for a table.
-    pub(in crate::daemon) async fn draft(&self, draft: Draft) -> Result<Drafted, Problem> {
+    /// Writes the study file for some data.
+    pub(in crate::daemon) async fn draft(&self, mut draft: Draft) -> Result<Drafted, Problem> {
         let path = absolute(&draft.data)?;
-        let prober = self.catalogue.lock().await.prober().clone();
-        let table = self.inspections.table(&prober, &path).await;
-        let table = table.map_err(invalid)?;
-        let columns = table.columns.iter().map(|column| column.name.as_str());
-        if let Some(lacking) = lacking_column(&path, [&draft.target], columns) {
-            return Err(invalid(lacking));
-        }
-        let spec = to_toml(&draft, table.rows);
+        let form = match draft.task.as_deref() {
+            Some("text") => {
+                let meta = tokio::fs::metadata(&path).await.map_err(|error| {
+                    let path = path.display();
+                    invalid(format!("cannot read {path}: {error}; check the path"))
+                })?;
+                Form::Text { bytes: meta.len() }
+            }
+            _ => {
+                let prober = self.catalogue.lock().await.prober().clone();
+                let table = self.inspections.table(&prober, &path).await;
+                let table = table.map_err(invalid)?;
+                let columns = table.columns.iter().map(|column| column.name.as_str());
+                if let (true, true, [class]) =
+                    (table.pictures, draft.target.is_empty(), &table.columns[..])
+                {
+                    draft.target.clone_from(&class.name);
+                }
+                if draft.target.is_empty() {
+                    let names: Vec<&str> = columns.take(10).collect();
+                    return Err(invalid(format!(
+                        "the column to predict is missing; name one with --target, such as {}",
+                        names.join(", ")
+                    )));
+                }
+                if let Some(lacking) = lacking_column(&path, [&draft.target], columns) {
+                    return Err(invalid(lacking));
+                }
+                Form::Rows {
+                    rows: table.rows,
+                    pictures: table.pictures,
+                }
+            }
+        };
+        let spec = to_toml(&draft, form);
         // What was said may be no value of the key that it is written to.
         match StudySpec::parse(Path::new(""), &spec) {
             Ok(_) => Ok(Drafted { spec }),

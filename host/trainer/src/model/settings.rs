@@ -289,7 +289,7 @@ impl ModelSettings {
         require(
             reads_text == has_text,
             "model",
-            format!("of {}", self.told()),
+            self.kind(),
             match has_text {
                 true => "transformer, which reads text",
                 false => "one that reads rows",
@@ -313,6 +313,16 @@ impl ModelSettings {
             format!("{channels:?}"),
             format!("at most {most} stages for pictures of {height} by {width}: each halves them"),
         )
+    }
+
+    /// The name of its kind.
+    fn kind(&self) -> &'static str {
+        match self {
+            ModelSettings::Mlp(_) => "mlp",
+            ModelSettings::Cnn(_) => "cnn",
+            ModelSettings::TabularResnet(_) => "tabular-resnet",
+            ModelSettings::Transformer(_) => "transformer",
+        }
     }
 
     /// How it is named in messages.

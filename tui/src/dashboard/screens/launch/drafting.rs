@@ -79,6 +79,7 @@ impl Drafting {
             task: word("data.task").filter(|task| task != "auto"),
             metric: word("objective.metric"),
             schedulers,
+            models: Vec::new(),
             trials: number("trials").and_then(|trials| trials.try_into().ok()),
             budget: word("budget"),
             seed: number("seed").and_then(|s| s.try_into().ok()).unwrap_or(0),
@@ -125,6 +126,7 @@ mod tests {
         let table = DataTable {
             rows: 10,
             columns: vec![column("a"), column("b")],
+            pictures: false,
         };
         let facts = Facts {
             schedulers: &[],

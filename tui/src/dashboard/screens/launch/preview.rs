@@ -224,6 +224,7 @@ mod tests {
         let table = attune_protocol::DataTable {
             rows: 100,
             columns: Vec::new(),
+            pictures: false,
         };
         let facts = Facts {
             schedulers: &[],

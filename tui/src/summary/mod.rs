@@ -42,8 +42,10 @@ pub(crate) fn known_direction(metric: &str) -> Option<Direction> {
         .trim_start_matches("train_")
         .trim_start_matches("test_");
     match name {
-        "accuracy" | "balanced_accuracy" | "r2" => Some(Direction::Maximize),
-        "loss" | "error" | "rmse" | "mae" => Some(Direction::Minimize),
+        "accuracy" | "balanced_accuracy" | "f1" | "auc" | "r2" => Some(Direction::Maximize),
+        "loss" | "error" | "rmse" | "mae" | "calibration_error" | "perplexity" => {
+            Some(Direction::Minimize)
+        }
         _ => None,
     }
 }
@@ -117,10 +119,17 @@ mod tests {
 
     #[test]
     fn it_is_known_which_way_every_metric_of_attune_is_better() {
-        for name in ["loss", "error", "rmse", "mae"] {
+        for name in [
+            "loss",
+            "error",
+            "rmse",
+            "mae",
+            "calibration_error",
+            "perplexity",
+        ] {
             assert_eq!(known_direction(name), Some(Direction::Minimize), "{name}");
         }
-        for name in ["accuracy", "balanced_accuracy", "r2"] {
+        for name in ["accuracy", "balanced_accuracy", "f1", "auc", "r2"] {
             let valid = format!("valid_{name}");
             assert_eq!(known_direction(&valid), Some(Direction::Maximize), "{name}");
         }

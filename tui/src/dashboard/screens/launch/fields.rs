@@ -75,7 +75,16 @@ const SCHEDULER: &str = "scheduler:";
 /// Where the schedulers stand.
 pub(super) const SCHEDULERS: &str = "space.scheduler";
 
-const CLASSES: [&str; 4] = ["accuracy", "balanced_accuracy", "error", "loss"];
+const CLASSES: [&str; 7] = [
+    "accuracy",
+    "balanced_accuracy",
+    "f1",
+    "auc",
+    "calibration_error",
+    "error",
+    "loss",
+];
+const TOKENS: [&str; 3] = ["loss", "perplexity", "accuracy"];
 const NUMBERS: [&str; 4] = ["rmse", "mae", "r2", "loss"];
 
 impl Row {
@@ -314,11 +323,14 @@ fn metrics(
     target: Option<&DataColumn>,
 ) -> &'static [&'static str] {
     let told = facts.checked.map(|checked| checked.metric.as_str());
+    if document.word("data.task") == Some("text") {
+        return &TOKENS;
+    }
     let is_numbers = match (document.word("data.task"), told, target) {
         (Some("regression"), ..) => true,
         (Some("classification"), ..) => false,
         (_, Some("rmse" | "mae" | "r2"), _) => true,
-        (_, Some("accuracy" | "balanced_accuracy" | "error"), _) => false,
+        (_, Some(metric), _) if CLASSES.contains(&metric) => false,
         (.., Some(column)) => column.kind == "numbers" && column.distinct > 20,
         (.., None) => false,
     };

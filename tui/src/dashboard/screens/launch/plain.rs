@@ -155,7 +155,7 @@ pub(super) static STEERING: [Plain; 4] = [
 ];
 
 /// Settings of a trial: what they are called, words that they can be turned to, what they mean.
-pub(super) static SETTINGS: [(&str, &[&str], &str); 11] = [
+pub(super) static SETTINGS: [(&str, &[&str], &str); 12] = [
     (
         "lr",
         &[],
@@ -163,23 +163,38 @@ pub(super) static SETTINGS: [(&str, &[&str], &str); 11] = [
     ),
     (
         "optimizer",
-        &["sgd", "nesterov", "adam", "adamw"],
+        &[
+            "sgd", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "lion",
+        ],
         "What makes the update.",
     ),
     (
         "momentum",
         &[],
-        "Momentum of sgd and nesterov, beta1 of adam and adamw.",
+        "Momentum of sgd, nesterov and rmsprop, beta1 of adam, adamw and lion.",
     ),
-    ("weight_decay", &[], "Weight decay; biases are left out."),
+    ("weight_decay", &[], "Weight decay; biases have their own."),
     (
         "clip_norm",
         &[],
         "The gradient's norm is cut to this; 0 does not clip.",
     ),
     ("batch_size", &[], "Rows a step."),
-    ("layers", &[], "Hidden layers; 0 is a linear model."),
-    ("width", &[], "Units in each hidden layer."),
+    (
+        "model",
+        &["linear", "mlp", "tabular-resnet", "cnn", "transformer"],
+        "The kind of model: cnn takes pictures, transformer text, the others rows.",
+    ),
+    (
+        "layers",
+        &[],
+        "Hidden layers, blocks, or stages of cnn; an mlp of 0 is linear.",
+    ),
+    (
+        "width",
+        &[],
+        "Units in each hidden layer or block; of cnn the channels of its first stage.",
+    ),
     (
         "activation",
         &["relu", "gelu", "tanh"],

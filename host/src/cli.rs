@@ -125,6 +125,9 @@ pub(crate) struct WorkerArgs {
     /// Where to write down what it is doing.
     #[arg(long = "box", value_name = "FILE")]
     pub(crate) flight: PathBuf,
+    /// The folder of datasets that workers share; without one each has its own.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) datasets: Option<PathBuf>,
     /// The most memory it may write to, in bytes.
     #[arg(long)]
     pub(crate) memory: Option<u64>,

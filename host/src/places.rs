@@ -22,7 +22,7 @@ const MAX_SOCKET_PATH: usize = 107;
 pub(crate) struct Places {
     /// Histories and all else that must not be lost.
     pub(crate) state: PathBuf,
-    /// What can be made again: private copies of plugins.
+    /// What can be made again: private copies of plugins, prepared datasets.
     pub(crate) cache: PathBuf,
     /// The user's own plugins.
     pub(crate) plugins: PathBuf,
@@ -139,6 +139,13 @@ impl Places {
         }
         let socket = self.socket();
         make_private_folder(socket.parent().unwrap_or(&self.run))
+    }
+
+    /// Where prepared datasets lie that workers share.
+    pub(crate) fn datasets(&self) -> anyhow::Result<PathBuf> {
+        let folder = self.cache.join("datasets");
+        make_private_folder(&folder)?;
+        Ok(folder)
     }
 
     /// Where private copies of plugins lie.

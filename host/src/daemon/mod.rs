@@ -109,6 +109,7 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
         program: program.clone(),
         socket: socket.clone(),
         folder,
+        datasets: places.datasets()?,
         memory: config.worker_memory,
         step_timeout: config.step_timeout,
         load_timeout: config.load_timeout,

@@ -57,6 +57,8 @@ pub(super) struct Outfit {
     pub(super) socket: PathBuf,
     /// Where flight files lie.
     pub(super) folder: PathBuf,
+    /// Where workers share datasets.
+    pub(super) datasets: PathBuf,
     pub(super) memory: u64,
     pub(super) step_timeout: Duration,
     pub(super) load_timeout: Duration,
@@ -120,7 +122,7 @@ impl Staff {
     pub(super) fn start(&self, id: u64) -> anyhow::Result<()> {
         let outfit = &self.outfit;
         let seconds = |duration: Duration| duration.as_secs_f64().to_string();
-        let args: [OsString; 13] = [
+        let args: [OsString; 15] = [
             "worker".into(),
             "--socket".into(),
             outfit.socket.clone().into(),
@@ -128,6 +130,8 @@ impl Staff {
             id.to_string().into(),
             "--box".into(),
             self.recorder(id).into(),
+            "--datasets".into(),
+            outfit.datasets.clone().into(),
             "--memory".into(),
             outfit.memory.to_string().into(),
             "--step-seconds".into(),

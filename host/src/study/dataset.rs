@@ -16,10 +16,45 @@ pub(crate) fn read(spec: &StudySpec) -> Result<(Source, String), DataError> {
     }
 }
 
+/// That hash alone.
+pub(crate) fn hash(spec: &StudySpec) -> Result<String, DataError> {
+    match spec.data.task {
+        Some(TaskKind::Text) => Ok(Source::read_text(&spec.data.path)?.1),
+        _ => Source::hash(&spec.data.path),
+    }
+}
+
 /// The rows of a table, pictures, or a text, as the study wants them split, encoded and scaled.
 pub(crate) fn prepare(spec: &StudySpec, source: &Source) -> Result<Dataset, DataError> {
+    source.prepare(&options(spec))
+}
+
+/// The same of data with this hash, where there is a folder of datasets by way of that.
+pub(crate) fn shared(
+    spec: &StudySpec,
+    hash: &str,
+    folder: Option<&Path>,
+) -> Result<Dataset, DataError> {
+    let made = || {
+        let (source, read) = read(spec)?;
+        match read == hash {
+            true => prepare(spec, &source),
+            false => Err(DataError::Unfit {
+                file: spec.data.path.display().to_string(),
+                fault: "it changed while it was read".into(),
+                remedy: "resume the study once the file is as it was".into(),
+            }),
+        }
+    };
+    match folder {
+        Some(folder) => Dataset::cached(folder, hash, &options(spec), made),
+        None => made(),
+    }
+}
+
+fn options(spec: &StudySpec) -> DataOptions {
     let data = &spec.data;
-    let options = DataOptions {
+    DataOptions {
         task: data.task,
         shares: Shares {
             train: 1.0 - data.valid - data.test,
@@ -36,8 +71,7 @@ pub(crate) fn prepare(spec: &StudySpec, source: &Source) -> Result<Dataset, Data
         level: data.level,
         context: data.context,
         ..DataOptions::of_target(&data.target)
-    };
-    source.prepare(&options)
+    }
 }
 
 /// What the study optimises.

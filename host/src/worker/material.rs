@@ -25,9 +25,10 @@ pub(crate) struct Material {
 
 impl Material {
     /// Reads and prepares it. What goes wrong here would go wrong for every trial of the study.
-    pub(crate) fn prepare(brief: &Arc<Brief>) -> anyhow::Result<Self> {
+    /// With a folder for datasets, workers share what is large.
+    pub(crate) fn prepare(brief: &Arc<Brief>, datasets: Option<&Path>) -> anyhow::Result<Self> {
         let spec = StudySpec::parse(Path::new(&brief.file), &brief.spec)?;
-        let (source, hash) = dataset::read(&spec)?;
+        let hash = dataset::hash(&spec)?;
         ensure!(
             hash == brief.data_hash,
             "the data file {} changed since the study began (its hash was {} and is {}); put the \
@@ -36,7 +37,7 @@ impl Material {
             digits(&brief.data_hash),
             digits(&hash),
         );
-        let data = dataset::prepare(&spec, &source)?;
+        let data = dataset::shared(&spec, &hash, datasets)?;
         let objective = dataset::objective(&spec, &data).map_err(anyhow::Error::msg)?;
         Ok(Material {
             brief: Arc::clone(brief),

@@ -64,7 +64,12 @@ pub(crate) fn run(args: &WorkerArgs) -> anyhow::Result<ExitCode> {
     let recorder = Arc::new(recorder);
     let desk = Arc::new(Desk::default());
     let (reporter, reports) = mpsc::channel(report::REPORTS);
-    let mut workshop = Workshop::new(Arc::clone(&desk), Arc::clone(&recorder), reporter)?;
+    let mut workshop = Workshop::new(
+        Arc::clone(&desk),
+        Arc::clone(&recorder),
+        reporter,
+        args.datasets.clone(),
+    )?;
     process::vital_thread("attune-training", move || {
         process::step_back();
         workshop.work();

@@ -38,6 +38,8 @@ pub(crate) struct Workshop {
     reports: mpsc::Sender<Report>,
     writer: Writer,
     maker: Maker,
+    /// Where datasets lie that workers share.
+    datasets: Option<PathBuf>,
     materials: Warm<String, Material>,
     benches: Warm<String, Bench>,
 }
@@ -63,6 +65,7 @@ impl Workshop {
         desk: Arc<Desk>,
         recorder: Arc<Recorder>,
         reports: mpsc::Sender<Report>,
+        datasets: Option<PathBuf>,
     ) -> anyhow::Result<Self> {
         Ok(Workshop {
             writer: Writer::start(Arc::clone(&desk))?,
@@ -70,6 +73,7 @@ impl Workshop {
             desk,
             recorder,
             reports,
+            datasets,
             materials: Warm::new(STUDIES, u64::MAX),
             benches: Warm::new(TRIALS, TRIAL_BYTES),
         })
@@ -125,7 +129,7 @@ impl Workshop {
         let known = self.materials.take(&study);
         let material = match known.filter(|known| known.fits(&job.brief)) {
             Some(material) => Ok(material),
-            None => Material::prepare(&job.brief),
+            None => Material::prepare(&job.brief, self.datasets.as_deref()),
         };
         let mut material = match material {
             Ok(material) => material,

@@ -18,6 +18,7 @@ mod check;
 mod compare;
 mod daemon;
 mod data;
+mod datasets;
 mod fork;
 mod ground;
 mod killed;

@@ -6,7 +6,6 @@
 
 use super::column::ColumnReport;
 use super::error::DataError;
-use super::images::Size;
 use super::preprocess::{Features, Preprocessor};
 use super::target::Task;
 use super::{DataOptions, Dataset, Samples, Targets};
@@ -18,9 +17,14 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 /// Another form of the file has another number; and so has a machine with another order of bytes.
 const MAGIC: u64 = u64::from_le_bytes(*b"attunD01");
+/// A dataset of fewer numbers is held by each worker: a file would cost more than it spares.
+const WORTH_SHARING: usize = 1 << 18;
+/// The most that a folder of datasets may weigh, in bytes; those that were longest not used go.
+const MOST_BYTES: u64 = 4 << 30;
 /// Where the card begins: after the magic number, the hash and the card's length.
 const HEAD: usize = 8 + 32 + 8;
 
@@ -62,10 +66,10 @@ impl Mapped {
 }
 
 impl Dataset {
-    /// The dataset that `prepare` makes of data with this hash, these options and this size: from a
-    /// file in the folder where there is one, whose pages all workers share. Where there is none, or
-    /// it is damaged, it is made and written anew; and where it cannot be written, it is held in
-    /// memory.
+    /// The dataset that `prepare` makes of data with this hash and these options: from a file in the
+    /// folder where there is one, whose pages all workers share. Where there is none, or it is
+    /// damaged, it is made and, if it is large, written anew; and where it cannot be written, it is
+    /// held in memory.
     ///
     /// # Errors
     /// As `prepare`.
@@ -73,41 +77,75 @@ impl Dataset {
         folder: &Path,
         data_hash: &str,
         options: &DataOptions,
-        size: Option<Size>,
         prepare: impl FnOnce() -> Result<Dataset, DataError>,
     ) -> Result<Dataset, DataError> {
-        let Some(key) = key(data_hash, options, size) else {
+        let Some(key) = key(data_hash, options) else {
             return prepare();
         };
         let path = folder.join(format!("{key}.data"));
-        if let Ok(dataset) = open(&path, &key) {
-            return Ok(dataset);
+        match open(&path, &key) {
+            Ok(dataset) => return Ok(dataset),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                // Where it stays, this one is held in memory.
+                let _ = fs::remove_file(&path);
+            }
+            Err(_) => {}
         }
         let dataset = prepare()?;
-        match write(&path, &key, &dataset).and_then(|()| open(&path, &key)) {
+        let numbers = |part: &Samples| part.features.data().len();
+        let parts = [&dataset.train, &dataset.valid, &dataset.test];
+        if parts.map(numbers).iter().sum::<usize>() < WORTH_SHARING {
+            return Ok(dataset);
+        }
+        let written = write(&path, &key, &dataset);
+        // What is left over from another time must not fill the disk.
+        sweep(folder, &path, MOST_BYTES);
+        match written.and_then(|()| open(&path, &key)) {
             Ok(mapped) => Ok(mapped),
             Err(_) => Ok(dataset),
         }
     }
 }
 
-fn key(data_hash: &str, options: &DataOptions, size: Option<Size>) -> Option<String> {
+fn key(data_hash: &str, options: &DataOptions) -> Option<String> {
     let version = env!("CARGO_PKG_VERSION");
-    let made_from = serde_json::to_vec(&(MAGIC, version, data_hash, options, size)).ok()?;
+    let made_from = serde_json::to_vec(&(MAGIC, version, data_hash, options)).ok()?;
     Some(blake3::hash(&made_from).to_hex().to_string())
 }
 
-/// Writes the file beside its place and moves it there when it is whole and on disk.
+/// Writes the file beside its place and puts it there when it is whole and on disk. Where another
+/// worker was quicker, its file stays, so that both have the same one.
 fn write(path: &Path, key: &str, dataset: &Dataset) -> io::Result<()> {
     static WRITTEN: AtomicU64 = AtomicU64::new(0);
     let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
     let aside = path.with_extension(format!("{}-{number}.part", std::process::id()));
-    let written = write_whole(&aside, key, dataset).and_then(|()| fs::rename(&aside, path));
-    if written.is_err() {
-        // Nothing more can be done about a leftover than to try.
-        let _ = fs::remove_file(&aside);
-    }
+    let put = || match fs::hard_link(&aside, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        put => put,
+    };
+    let written = write_whole(&aside, key, dataset).and_then(|()| put());
+    // Nothing more can be done about a leftover than to try.
+    let _ = fs::remove_file(&aside);
     written
+}
+
+/// Removes the files that were not used for the longest, until those that are left weigh no more than
+/// `most` bytes. Whoever has one mapped keeps it.
+fn sweep(folder: &Path, spared: &Path, most: u64) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut files: Vec<(SystemTime, u64, PathBuf)> = entries
+        .filter_map(|entry| {
+            let meta = entry.metadata().ok()?;
+            Some((meta.modified().ok()?, meta.len(), entry.path()))
+        })
+        .collect();
+    files.sort_unstable();
+    let mut bytes: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
+    for (_, own, path) in files {
+        if bytes > most && path != spared && fs::remove_file(path).is_ok() {
+            bytes = bytes.saturating_sub(own);
+        }
+    }
 }
 
 fn write_whole(path: &PathBuf, key: &str, dataset: &Dataset) -> io::Result<()> {
@@ -159,6 +197,8 @@ fn padding(length: usize) -> usize {
 
 fn open(path: &Path, key: &str) -> io::Result<Dataset> {
     let file = File::open(path)?;
+    // When it was used last; where that cannot be noted it only goes earlier.
+    let _ = file.set_modified(SystemTime::now());
     let map = Arc::new(map(&file)?);
     read(&map, key).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
 }
@@ -241,22 +281,29 @@ mod tests {
     use crate::data::Table;
     use proptest::prelude::*;
     use std::cell::Cell;
+    use std::sync::LazyLock;
 
-    fn prepared(task: &str) -> Dataset {
+    fn prepared(target: &str) -> Dataset {
+        static MADE: LazyLock<[Dataset; 2]> = LazyLock::new(|| ["y", "z"].map(prepare));
+        MADE[usize::from(target == "z")].clone()
+    }
+
+    fn prepare(target: &str) -> Dataset {
         let mut text = String::from("a,b,y,z\n");
-        for row in 0..40 {
+        for row in 0..WORTH_SHARING / 4 {
             let (a, y) = ((row as f64 * 0.3).sin(), ["cat", "dog"][row % 2]);
-            text += &format!("{a},{},{y},{}\n", ["", "x", "é"][row % 3], row * row);
+            let z = row % 1000;
+            text += &format!("{a:.3},{},{y},{}\n", ["", "x", "é"][row % 3], z * z);
         }
         let table = Table::parse("t.csv", text.as_bytes()).unwrap();
-        Dataset::prepare(&table, &DataOptions::of_target(task)).unwrap()
+        Dataset::prepare(&table, &DataOptions::of_target(target)).unwrap()
     }
 
     /// The dataset, and whether it had to be made.
     fn cached(folder: &Path, target: &str, hash: &str) -> (Dataset, bool) {
         let made = Cell::new(false);
         let options = DataOptions::of_target(target);
-        let dataset = Dataset::cached(folder, hash, &options, None, || {
+        let dataset = Dataset::cached(folder, hash, &options, || {
             made.set(true);
             Ok(prepared(target))
         });
@@ -279,8 +326,23 @@ mod tests {
         assert_eq!(cached(&nowhere, "y", "1"), (prepared("y"), true));
     }
 
+    #[test]
+    fn those_that_were_longest_not_used_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["a", "b", "c", "d"];
+        for (age, name) in names.iter().enumerate() {
+            let path = dir.path().join(name);
+            fs::write(&path, [0; 100]).unwrap();
+            let used = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(age as u64);
+            File::open(&path).unwrap().set_modified(used).unwrap();
+        }
+        sweep(dir.path(), &dir.path().join("a"), 250);
+        let is_left = names.map(|name| dir.path().join(name).exists());
+        assert_eq!(is_left, [true, false, false, true]);
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(40))]
+        #![proptest_config(ProptestConfig::with_cases(12))]
         #[test]
         fn a_damaged_or_foreign_file_is_made_anew(
             at in any::<usize>(),

@@ -86,6 +86,24 @@ impl Source {
         Ok((Source::Text(text), hasher.finalize().to_hex().to_string()))
     }
 
+    /// The hash that [`read`](Self::read) would give, without the work of understanding what is there.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn hash(path: &Path) -> Result<String, DataError> {
+        let mut hasher = blake3::Hasher::new();
+        if path.is_dir() {
+            Pictures::read_folder(path, &mut |bytes| {
+                hasher.update(bytes);
+            })?;
+        } else {
+            for file in Source::files(path)? {
+                hasher.update(&read_file(&file)?);
+            }
+        }
+        Ok(hasher.finalize().to_hex().to_string())
+    }
+
     /// Every file that [`read`](Self::read) would read.
     ///
     /// # Errors

@@ -3,22 +3,29 @@
 use super::bend::Bend;
 use super::{Backward, Forward, Layer};
 use crate::kernel::Activation;
+use crate::plain::Plain;
 
 /// An activation alone, after a layer that has none.
 #[derive(Debug)]
 pub(crate) struct Activate {
+    activation: Activation,
     bend: Bend,
 }
 
 impl Activate {
     pub(crate) fn new(activation: Activation) -> Self {
         Activate {
+            activation,
             bend: Bend::new(Some(activation)),
         }
     }
 }
 
 impl Layer for Activate {
+    fn plain(&self) -> Plain<'_> {
+        Plain::Activate(self.activation)
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs
     }

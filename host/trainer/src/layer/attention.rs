@@ -3,6 +3,7 @@
 use super::{Backward, Dense, Forward, Layer};
 use crate::kernel::{Matrix, MatrixMut, Onto, multiply, row_dot, soft, wide};
 use crate::model::{Plan, Start};
+use crate::plain::Plain;
 
 /// Places whose scores are made together. Under a causal mask what lies beyond the last of them is
 /// never looked at.
@@ -318,7 +319,25 @@ impl Head {
     }
 }
 
+impl Attention {
+    /// What makes queries, keys and values, what makes of the mixed ones what comes out, and its
+    /// shape.
+    pub(crate) fn parts(&self) -> (&Dense, &Dense, Heads) {
+        let heads = Heads {
+            context: self.context,
+            width: self.width,
+            heads: self.heads,
+            causal: self.causal,
+        };
+        (&self.inward, &self.outward, heads)
+    }
+}
+
 impl Layer for Attention {
+    fn plain(&self) -> Plain<'_> {
+        Plain::Attention(self)
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs
     }

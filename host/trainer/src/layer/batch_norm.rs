@@ -3,17 +3,16 @@
 use super::{Backward, Forward, Layer, Slot};
 use crate::kernel::wide;
 use crate::model::{Kind, Plan, Start};
+use crate::plain::Plain;
 use std::ops::Range;
 
-/// What keeps the division finite.
-const EPSILON: f64 = 1e-5;
 /// How much of the running statistics each batch replaces.
 const SHARE: f64 = 0.1;
 
 /// Batch normalisation of the last dimension (Ioffe and Szegedy 2015, algorithm 1): by the batch's
 /// own mean and variance in training, by running ones where predictions are made. Everything is as
 /// in PyTorch, but that a batch of a single row leaves the running statistics as they are.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct BatchNorm {
     width: usize,
     scale: Slot,
@@ -73,7 +72,7 @@ impl BatchNorm {
         for column in 0..self.width {
             let (mean, square) = (sums[column], squares[column]);
             self.mean[column] = mean as f32;
-            self.inverse[column] = (1.0 / (square * share + EPSILON).sqrt()) as f32;
+            self.inverse[column] = (1.0 / (square * share + Self::EPSILON).sqrt()) as f32;
             if rows > 1 {
                 let blend = |place: &mut f32, new: f64| {
                     *place = ((1.0 - SHARE) * f64::from(*place) + SHARE * new) as f32;
@@ -86,7 +85,38 @@ impl BatchNorm {
     }
 }
 
+impl BatchNorm {
+    /// What keeps the division finite.
+    pub(crate) const EPSILON: f64 = 1e-5;
+
+    pub(crate) fn columns(&self) -> usize {
+        self.width
+    }
+
+    /// Scale and shift.
+    pub(crate) fn parameters(&self) -> [&Slot; 2] {
+        [&self.scale, &self.shift]
+    }
+
+    /// Does to the running statistics what a training pass of these numbers does.
+    pub(crate) fn remember(&self, x: &[f32], buffers: &mut [f32]) {
+        self.clone().measure(x, buffers);
+    }
+
+    /// The running means, and one over the running deviations.
+    pub(crate) fn running(&self, buffers: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let variances = buffers[self.running_variance.clone()].iter();
+        let inverse = |variance: &f32| (1.0 / (f64::from(*variance) + Self::EPSILON).sqrt()) as f32;
+        let means = buffers[self.running_mean.clone()].to_vec();
+        (means, variances.map(inverse).collect())
+    }
+}
+
 impl Layer for BatchNorm {
+    fn plain(&self) -> Plain<'_> {
+        Plain::BatchNorm(self)
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs
     }
@@ -95,12 +125,7 @@ impl Layer for BatchNorm {
         if pass.is_training() {
             self.measure(x, pass.buffers);
         } else {
-            self.mean
-                .copy_from_slice(&pass.buffers[self.running_mean.clone()]);
-            let variances = &pass.buffers[self.running_variance.clone()];
-            for (inverse, variance) in self.inverse.iter_mut().zip(variances) {
-                *inverse = (1.0 / (f64::from(*variance) + EPSILON).sqrt()) as f32;
-            }
+            (self.mean, self.inverse) = self.running(pass.buffers);
         }
         let (scale, shift) = (self.scale.of(pass.groups), self.shift.of(pass.groups));
         let (mean, inverse) = (&self.mean, &self.inverse);

@@ -6,6 +6,7 @@ use super::picture::{Patches, Picture};
 use super::{Backward, Forward, Inputs, Layer, Slot};
 use crate::kernel::{Activation, Matrix, MatrixMut, Onto, multiply};
 use crate::model::{Group, Kind, Plan, Start};
+use crate::plain::Plain;
 
 /// Numbers of squares that are made at once: they stay in the nearer caches until the product has
 /// read them.
@@ -115,7 +116,30 @@ impl Conv {
     }
 }
 
+impl Conv {
+    /// What comes in, the kernel's side, and the channels that come out.
+    pub(crate) fn shape(&self) -> (Picture, usize, usize) {
+        (self.picture, self.patches.kernel(), self.outputs)
+    }
+
+    pub(crate) fn weight(&self) -> &Slot {
+        &self.weight
+    }
+
+    pub(crate) fn bias(&self) -> Option<&Slot> {
+        self.bias.as_ref()
+    }
+
+    pub(crate) fn activation(&self) -> Option<Activation> {
+        self.bend.activation()
+    }
+}
+
 impl Layer for Conv {
+    fn plain(&self) -> Plain<'_> {
+        Plain::Conv(self)
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs / self.picture.channels * self.outputs
     }

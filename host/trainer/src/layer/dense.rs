@@ -107,8 +107,8 @@ impl Dense {
 }
 
 impl Layer for Dense {
-    fn plain(&self) -> Option<Plain<'_>> {
-        Some(Plain::Dense(self))
+    fn plain(&self) -> Plain<'_> {
+        Plain::Dense(self)
     }
 
     fn width(&self, inputs: usize) -> usize {

@@ -49,8 +49,8 @@ fn draw(threshold: u32, noise: &mut ChaCha8Rng, drawn: &mut [u8], mask: &mut [f3
 }
 
 impl Layer for Dropout {
-    fn plain(&self) -> Option<Plain<'_>> {
-        Some(Plain::Dropout(self))
+    fn plain(&self) -> Plain<'_> {
+        Plain::Dropout(self)
     }
 
     fn width(&self, inputs: usize) -> usize {

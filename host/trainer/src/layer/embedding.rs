@@ -3,6 +3,7 @@
 use super::{Backward, Forward, Layer, Slot};
 use crate::kernel::{add, wide};
 use crate::model::{Kind, Plan, Start};
+use crate::plain::Plain;
 
 /// A learned vector of each token plus one of its place in the row.
 #[derive(Debug)]
@@ -39,7 +40,23 @@ impl Embedding {
     }
 }
 
+impl Embedding {
+    /// Places of a row, and units of a place.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.context, self.width)
+    }
+
+    /// The vectors of tokens, and of places.
+    pub(crate) fn parameters(&self) -> [&Slot; 2] {
+        [&self.tokens, &self.places]
+    }
+}
+
 impl Layer for Embedding {
+    fn plain(&self) -> Plain<'_> {
+        Plain::Embedding(self)
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs * self.width
     }

@@ -3,9 +3,7 @@
 use super::{Backward, Forward, Layer, Slot};
 use crate::kernel::{add, row_dot, row_sum, wide};
 use crate::model::{Kind, Plan, Start};
-
-/// Keeps the division finite where a row hardly varies, as PyTorch's.
-const EPSILON: f32 = 1e-5;
+use crate::plain::Plain;
 
 /// Layer normalisation of the last dimension with a gain and a bias of every unit (Ba, Kiros and
 /// Hinton 2016, eq. 4).
@@ -37,7 +35,25 @@ impl LayerNorm {
     }
 }
 
+impl LayerNorm {
+    /// What keeps the division finite where a row hardly varies, as PyTorch's.
+    pub(crate) const EPSILON: f64 = 1e-5;
+
+    pub(crate) fn units(&self) -> usize {
+        self.width
+    }
+
+    /// Gain and bias.
+    pub(crate) fn parameters(&self) -> [&Slot; 2] {
+        [&self.gain, &self.bias]
+    }
+}
+
 impl Layer for LayerNorm {
+    fn plain(&self) -> Plain<'_> {
+        Plain::LayerNorm(self)
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs
     }
@@ -54,7 +70,7 @@ impl Layer for LayerNorm {
                 for ((x, y), moments) in each {
                     let mean = row_sum(x) * share;
                     y.iter_mut().zip(x).for_each(|(y, x)| *y = x - mean);
-                    let rate = 1.0 / (row_dot(y, y) * share + EPSILON).sqrt();
+                    let rate = 1.0 / (row_dot(y, y) * share + Self::EPSILON as f32).sqrt();
                     for ((y, gain), bias) in y.iter_mut().zip(gain).zip(bias) {
                         *y = *y * rate * gain + bias;
                     }

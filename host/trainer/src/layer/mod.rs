@@ -113,10 +113,8 @@ impl Backward<'_> {
 
 /// A part of a network. Its passes come in pairs: forward in training, then backward.
 pub(crate) trait Layer: Debug + Send {
-    /// What it is made of, where it can be computed by plain operations too.
-    fn plain(&self) -> Option<Plain<'_>> {
-        None
-    }
+    /// What it is made of, for whoever computes it by plain operations.
+    fn plain(&self) -> Plain<'_>;
 
     /// How many numbers come out for as many of one row.
     fn width(&self, inputs: usize) -> usize;

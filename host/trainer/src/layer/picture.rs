@@ -63,6 +63,11 @@ impl Patches {
         }
     }
 
+    /// The side of a square.
+    pub(super) fn kernel(&self) -> usize {
+        self.kernel
+    }
+
     /// How many numbers a row has.
     pub(super) fn width(&self) -> usize {
         self.kernel * self.kernel * self.picture.channels + usize::from(self.has_one)

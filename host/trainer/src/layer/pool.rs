@@ -3,6 +3,7 @@
 use super::picture::Picture;
 use super::{Backward, Forward, Layer};
 use crate::kernel::wide;
+use crate::plain::Plain;
 use serde::{Deserialize, Serialize};
 
 /// What a square of two by two points becomes.
@@ -39,6 +40,10 @@ impl Pool {
 }
 
 impl Layer for Pool {
+    fn plain(&self) -> Plain<'_> {
+        Plain::Pool(self.picture, self.pooling)
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs / self.picture.numbers() * self.picture.halved().numbers()
     }
@@ -178,6 +183,10 @@ impl GlobalAverage {
 }
 
 impl Layer for GlobalAverage {
+    fn plain(&self) -> Plain<'_> {
+        Plain::GlobalAverage(self.picture)
+    }
+
     fn width(&self, inputs: usize) -> usize {
         inputs / self.picture.points()
     }

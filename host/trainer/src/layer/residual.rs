@@ -2,6 +2,7 @@
 
 use super::{Backward, Dense, Forward, Layer, Sequence};
 use crate::kernel::add_all;
+use crate::plain::Plain;
 
 /// What layers make of x, and x itself or a linear map of it (He et al. 2015, eq. 1 and 2).
 #[derive(Debug)]
@@ -24,7 +25,18 @@ impl Residual {
     }
 }
 
+impl Residual {
+    /// What is added to x, and what makes x as wide.
+    pub(crate) fn parts(&self) -> (&Sequence, Option<&Dense>) {
+        (&self.inner, self.projection.as_ref())
+    }
+}
+
 impl Layer for Residual {
+    fn plain(&self) -> Plain<'_> {
+        Plain::Residual(self)
+    }
+
     fn width(&self, inputs: usize) -> usize {
         self.inner.width(inputs)
     }

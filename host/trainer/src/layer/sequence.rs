@@ -28,8 +28,8 @@ impl Sequence {
 }
 
 impl Layer for Sequence {
-    fn plain(&self) -> Option<Plain<'_>> {
-        Some(Plain::Sequence(&self.layers))
+    fn plain(&self) -> Plain<'_> {
+        Plain::Sequence(&self.layers)
     }
 
     fn width(&self, inputs: usize) -> usize {

@@ -200,14 +200,9 @@ impl Network {
         }
     }
 
-    /// Computes it by plain operations of dfdx from here on; false where it has a part that is not
-    /// known there.
-    pub(crate) fn use_dfdx(&mut self) -> bool {
-        let is_known = plain::knows(&self.layers);
-        if is_known {
-            self.engine = Engine::Dfdx(Cpu::default());
-        }
-        is_known
+    /// Computes it by plain operations of dfdx from here on.
+    pub(crate) fn use_dfdx(&mut self) {
+        self.engine = Engine::Dfdx(Cpu::default());
     }
 
     pub(crate) fn architecture(&self) -> &Architecture {
@@ -265,15 +260,12 @@ impl Network {
         let loss = match &self.engine {
             Engine::Own => Ok(crate::threads::together(|| self.pass(&task, gradients))),
             Engine::Dfdx(device) => {
-                let outputs = self.architecture.outputs;
-                plain::learn(
-                    device,
-                    &self.layers,
-                    &self.groups,
-                    outputs,
-                    &task,
-                    gradients,
-                )
+                let net = plain::Net {
+                    layers: &self.layers,
+                    groups: &self.groups,
+                    buffers: &mut self.buffers.values,
+                };
+                plain::learn(device, net, self.architecture.outputs, &task, gradients)
             }
         };
         self.gathered = gathered;
@@ -332,7 +324,14 @@ impl Network {
         for batch in numbers.chunks(rows * inputs) {
             let outputs = match &self.engine {
                 Engine::Own => self.outputs(batch, batch.len() / inputs),
-                Engine::Dfdx(device) => plain::predict(device, &self.layers, &self.groups, batch)?,
+                Engine::Dfdx(device) => {
+                    let net = plain::Net {
+                        layers: &self.layers,
+                        groups: &self.groups,
+                        buffers: &mut self.buffers.values,
+                    };
+                    plain::predict(device, net, batch)?
+                }
             };
             predicted.extend_from_slice(&outputs);
         }

@@ -127,13 +127,8 @@ impl Trial {
         let mut network = guarded(0, || {
             Network::new(architecture, settings.dropout, settings.seed)
         })?;
-        if settings.engine == Engine::Dfdx && !network.use_dfdx() {
-            return Err(TrialError::Settings(SettingsError {
-                setting: "engine",
-                found: "dfdx".into(),
-                expected: "own: this model has layers that dfdx's plain operations do not make"
-                    .into(),
-            }));
+        if settings.engine == Engine::Dfdx {
+            network.use_dfdx();
         }
         let groups = network.groups();
         let sized = groups.iter().map(|group| {

@@ -1,0 +1,160 @@
+//! Networks by plain operations of dfdx, generic over its devices.
+//!
+//! The same layers as the CPU's own ones, and the same numbers up to rounding, from operations that
+//! exist for every device of dfdx. It is several times slower on a CPU: parameters and gradients are
+//! copied to and from tensors at every step, and each operation is a pass of its own. It is what a
+//! device without operations of its own trains with, and what the CPU's own operations are held
+//! against.
+
+mod operations;
+
+use crate::kernel::Activation;
+use crate::layer::{
+    Attention, BatchNorm, Conv, Dense, Dropout, Embedding, Layer, LayerNorm, Picture, Pooling,
+    Residual, Slot,
+};
+use crate::model::{Aim, Group, Loss, Task, Truth};
+use dfdx::prelude::*;
+use rand::rngs::ChaCha8Rng;
+
+/// What a layer is made of, for whoever computes it in another way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Plain<'a> {
+    Activate(Activation),
+    Attention(&'a Attention),
+    BatchNorm(&'a BatchNorm),
+    Conv(&'a Conv),
+    Dense(&'a Dense),
+    Dropout(&'a Dropout),
+    Embedding(&'a Embedding),
+    GlobalAverage(Picture),
+    LayerNorm(&'a LayerNorm),
+    Pool(Picture, Pooling),
+    Residual(&'a Residual),
+    Sequence(&'a [Box<dyn Layer>]),
+}
+
+/// Rows of numbers.
+type Matrix<D, T = NoneTape> = Tensor<(usize, usize), f32, D, T>;
+/// Parameters of one slot.
+type Flat<D> = Tensor<(usize,), f32, D>;
+
+/// A network's layers, and what they know.
+pub(crate) struct Net<'a> {
+    pub(crate) layers: &'a dyn Layer,
+    pub(crate) groups: &'a [Group],
+    /// What layers remember from one batch to the next: a training pass changes it.
+    pub(crate) buffers: &'a mut [f32],
+}
+
+/// The mean loss of a batch; its gradients go into one slice a group.
+///
+/// # Errors
+/// The device's, as when its memory is full.
+pub(crate) fn learn<D: Device<f32>>(
+    device: &D,
+    net: Net<'_>,
+    outputs: usize,
+    task: &Task<'_>,
+    gradients: &mut [Vec<f32>],
+) -> Result<f32, String>
+where
+    D::Err: std::fmt::Display,
+{
+    let told = |error: D::Err| error.to_string();
+    let Task {
+        input, aim, share, ..
+    } = *task;
+    let mut pass = Pass {
+        device,
+        groups: net.groups,
+        buffers: net.buffers,
+        noise: Some(share.noise()),
+        used: Vec::new(),
+    };
+    let input = device
+        .try_tensor_from_vec(input.to_vec(), (1, input.len()))
+        .map_err(told)?;
+    let output = pass
+        .through(net.layers, input.leaky_traced())
+        .map_err(told)?;
+    let places = output.shape().0 * output.shape().1 / outputs;
+    let output = output.try_reshape_like(&(places, outputs)).map_err(told)?;
+    let truth = match task.truth {
+        Truth::Classes(labels) => shares(labels, outputs, aim),
+        Truth::Numbers(numbers) => numbers.to_vec(),
+    };
+    let truth = device
+        .try_tensor_from_vec(truth, (places, outputs))
+        .map_err(told)?;
+    let loss = match (task.truth, aim.loss) {
+        (Truth::Classes(_), _) => cross_entropy_with_logits_loss(output, truth),
+        (Truth::Numbers(_), Loss::Squared) => mse_loss(output, truth),
+        (Truth::Numbers(_), Loss::Huber) => huber_loss(output, truth, 1.0),
+        (Truth::Numbers(_), Loss::Absolute) => mae_loss(output, truth),
+    };
+    let value = loss.as_vec().first().copied().unwrap_or(f32::NAN);
+    let tape = loss.try_backward().map_err(told)?;
+    for (slot, tensor) in &pass.used {
+        let place = &mut gradients[slot.group][slot.range.clone()];
+        for (place, gradient) in place.iter_mut().zip(tape.get(tensor).as_vec()) {
+            let before = if share.adds { *place } else { 0.0 };
+            *place = before + gradient * share.of_step as f32;
+        }
+    }
+    Ok(value)
+}
+
+/// What of each class is right at each place; of classes that count differently, what makes dfdx's
+/// plain mean a weighted one.
+fn shares(labels: &[u32], classes: usize, aim: &Aim) -> Vec<f32> {
+    let weight = |class: usize| aim.class_weights.as_ref().map_or(1.0, |w| w[class]);
+    let total: f32 = labels.iter().map(|&label| weight(label as usize)).sum();
+    let mean = labels.len() as f32 / total;
+    let share = |label: u32, class: usize| {
+        let is_right = f32::from(label as usize == class);
+        let even = aim.label_smoothing / classes as f32;
+        ((1.0 - aim.label_smoothing) * is_right + even) * weight(class) * mean
+    };
+    let of_label = |&label: &u32| (0..classes).map(move |class| share(label, class));
+    labels.iter().flat_map(of_label).collect()
+}
+
+/// The outputs for rows.
+///
+/// # Errors
+/// As [`learn`].
+pub(crate) fn predict<D: Device<f32>>(
+    device: &D,
+    net: Net<'_>,
+    input: &[f32],
+) -> Result<Vec<f32>, String>
+where
+    D::Err: std::fmt::Display,
+{
+    let told = |error: D::Err| error.to_string();
+    let mut pass = Pass {
+        device,
+        groups: net.groups,
+        buffers: net.buffers,
+        noise: None,
+        used: Vec::new(),
+    };
+    let input = device
+        .try_tensor_from_vec(input.to_vec(), (1, input.len()))
+        .map_err(told)?;
+    Ok(pass.through(net.layers, input).map_err(told)?.as_vec())
+}
+
+struct Pass<'a, D: Device<f32>> {
+    device: &'a D,
+    groups: &'a [Group],
+    buffers: &'a mut [f32],
+    /// None where predictions are made.
+    noise: Option<ChaCha8Rng>,
+    /// The tensors that parameters became.
+    used: Vec<(Slot, Flat<D>)>,
+}
+
+#[cfg(test)]
+mod tests;

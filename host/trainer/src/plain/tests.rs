@@ -1,0 +1,188 @@
+use super::{Net, learn, predict};
+use crate::data::Shape;
+use crate::kernel::Activation;
+use crate::layer::Pooling;
+use crate::model::{
+    Aim, Architecture, CnnSettings, Loss, MlpSettings, ModelSettings, Network, NormKind, Share,
+    TabularResnetSettings, Task, TransformerSettings, Truth,
+};
+use dfdx::prelude::Cpu;
+use proptest::prelude::*;
+
+fn number(seed: u64, at: usize) -> f32 {
+    ((seed.wrapping_mul(31) + at as u64 * 17) % 101) as f32 / 50.0 - 1.0
+}
+
+fn close(found: &[f32], expected: &[f32], most: f32) -> bool {
+    let largest = expected.iter().fold(1e-2_f32, |most, x| most.max(x.abs()));
+    let near = |(a, b): (&f32, &f32)| (a - b).abs() <= most * largest;
+    found.len() == expected.len() && found.iter().zip(expected).all(near)
+}
+
+fn activation() -> impl Strategy<Value = Activation> {
+    prop::sample::select(vec![Activation::Relu, Activation::Gelu, Activation::Tanh])
+}
+
+fn norm() -> impl Strategy<Value = NormKind> {
+    prop::sample::select(vec![NormKind::None, NormKind::Batch, NormKind::Layer])
+}
+
+fn mlp() -> impl Strategy<Value = (ModelSettings, Shape)> {
+    let hidden = prop::collection::vec(1_usize..20, 0..4);
+    (hidden, activation(), norm(), any::<bool>(), 1_usize..20).prop_map(
+        |(hidden, activation, norm, residual, inputs)| {
+            let settings = MlpSettings {
+                hidden,
+                activation,
+                norm,
+                residual,
+            };
+            (ModelSettings::Mlp(settings), Shape::Row(inputs))
+        },
+    )
+}
+
+fn tabular_resnet() -> impl Strategy<Value = (ModelSettings, Shape)> {
+    (
+        1_usize..3,
+        1_usize..12,
+        1_usize..12,
+        activation(),
+        1_usize..12,
+    )
+        .prop_map(|(blocks, width, hidden, activation, inputs)| {
+            let settings = TabularResnetSettings {
+                blocks,
+                width,
+                hidden,
+                activation,
+            };
+            (ModelSettings::TabularResnet(settings), Shape::Row(inputs))
+        })
+}
+
+fn cnn() -> impl Strategy<Value = (ModelSettings, Shape)> {
+    let shape = (4_usize..9, 4_usize..9, 1_usize..4);
+    let channels = prop::collection::vec(prop::sample::select(vec![1_usize, 3, 8, 16]), 1..3);
+    let kernel = prop::sample::select(vec![1_usize, 3, 5]);
+    let flags = any::<(bool, bool, bool, bool)>();
+    let hidden = prop::option::of(1_usize..9);
+    (shape, channels, kernel, flags, hidden, activation()).prop_map(
+        |((height, width, colours), channels, kernel, flags, hidden, activation)| {
+            let (norm, residual, averages, global_average) = flags;
+            let settings = CnnSettings {
+                channels,
+                kernel,
+                norm,
+                residual,
+                activation,
+                pooling: match averages {
+                    true => Pooling::Average,
+                    false => Pooling::Max,
+                },
+                global_average,
+                hidden,
+            };
+            let inputs = Shape::Image {
+                height,
+                width,
+                channels: colours,
+            };
+            (ModelSettings::Cnn(settings), inputs)
+        },
+    )
+}
+
+fn transformer() -> impl Strategy<Value = (ModelSettings, Shape)> {
+    let sizes = (1_usize..3, 1_usize..4, 1_usize..5, 1_usize..4);
+    (sizes, activation(), 1_usize..40, 2_usize..9).prop_map(
+        |((layers, heads, size, feed_forward), activation, context, vocabulary)| {
+            let settings = TransformerSettings {
+                layers,
+                heads,
+                width: heads * size,
+                feed_forward,
+                activation,
+            };
+            let inputs = Shape::Text {
+                context,
+                vocabulary,
+            };
+            (ModelSettings::Transformer(settings), inputs)
+        },
+    )
+}
+
+fn model() -> impl Strategy<Value = (ModelSettings, Shape)> {
+    prop_oneof![mlp(), tabular_resnet(), cnn(), transformer()]
+}
+
+fn net<'a>(network: &'a Network, buffers: &'a mut [f32]) -> Net<'a> {
+    Net {
+        layers: network.layers(),
+        groups: network.groups(),
+        buffers,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+    #[test]
+    fn it_learns_and_predicts_as_the_own_operations_do(
+        (model, inputs) in model(),
+        (outputs, rows) in (1_usize..6, 2_usize..12),
+        loss in 0..3_usize,
+        dropout in prop_oneof![Just(0.0), 0.1..0.6], label_smoothing in 0.0_f32..0.3,
+        (seed, weighs, adds) in any::<(u64, bool, bool)>(),
+    ) {
+        let outputs = match inputs {
+            Shape::Text { vocabulary, .. } => vocabulary,
+            Shape::Row(_) | Shape::Image { .. } => outputs,
+        };
+        let architecture = Architecture { model: model.clone(), inputs, outputs };
+        let mut network = Network::new(architecture, dropout, seed);
+        let at_once = rows * inputs.numbers();
+        let input: Vec<f32> = (0..at_once)
+            .map(|at| match inputs {
+                Shape::Text { vocabulary, .. } => (at * 7 % 11 % vocabulary) as f32,
+                Shape::Row(_) | Shape::Image { .. } => number(seed, at * at),
+            })
+            .collect();
+        let places = rows * inputs.places();
+        let labels: Vec<u32> = (0..places).map(|row| (row % outputs) as u32).collect();
+        let numbers: Vec<f32> = (0..places).map(|at| number(seed ^ 5, at)).collect();
+        let aim = Aim {
+            label_smoothing,
+            class_weights: weighs.then(|| (0..outputs).map(|c| 0.5 + c as f32).collect()),
+            loss: [Loss::Squared, Loss::Huber, Loss::Absolute][loss],
+        };
+        let task = Task {
+            input: &input,
+            rows,
+            truth: match outputs {
+                1 => Truth::Numbers(&numbers),
+                _ => Truth::Classes(&labels),
+            },
+            aim: &aim,
+            share: Share { seed, batch: 3, of_step: 0.5, adds },
+        };
+        let before: Vec<Vec<f32>> =
+            network.groups().iter().map(|g| vec![0.25; g.values.len()]).collect();
+        let (mut own, mut plain) = (before.clone(), before);
+        let device = Cpu::default();
+        let mut buffers = network.buffers().values.clone();
+        let plain_loss = {
+            let net = net(&network, &mut buffers);
+            learn(&device, net, outputs, &task, &mut plain).unwrap()
+        };
+        let plain_outputs = predict(&device, net(&network, &mut buffers), &input).unwrap();
+        let own_loss = network.pass(&task, &mut own);
+        let is_near = (own_loss - plain_loss).abs() <= 1e-4 * own_loss.abs().max(1.0);
+        prop_assert!(is_near, "{model:?}: {own_loss} {plain_loss}");
+        for (own, plain) in own.iter().zip(&plain) {
+            prop_assert!(close(plain, own, 3e-4), "{model:?}\n{plain:?}\n{own:?}");
+        }
+        prop_assert!(close(&network.buffers().values, &buffers, 1e-6), "{model:?}");
+        prop_assert!(close(&plain_outputs, &network.outputs(&input, rows), 1e-4), "{model:?}");
+    }
+}

@@ -105,6 +105,10 @@ pub struct DataTable {
     /// Whether its rows are pictures; the only column is their class then.
     #[serde(default)]
     pub pictures: bool,
+    /// Height and width to which pictures are best brought; none where they have one size that is
+    /// small.
+    #[serde(default)]
+    pub size: Option<(u32, u32)>,
 }
 
 /// A column of data.

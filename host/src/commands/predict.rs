@@ -1,15 +1,14 @@
-//! `attune predict`: a saved model over the rows of a CSV file.
+//! `attune predict`: a saved model over the rows of a table, or over pictures.
 
 use crate::cli::PredictArgs;
 use attune_trainer::artifact::{Answers, Model};
-use attune_trainer::data::Table;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 pub(crate) fn run(args: &PredictArgs) -> anyhow::Result<ExitCode> {
     attune_trainer::use_one_thread()?;
     let mut model = Model::load(&args.model)?;
-    let table = Table::read(&args.data)?;
+    let table = model.read(&args.data)?;
     let predictions = model.predict(&table)?;
     for note in table.notes().iter().chain(&predictions.notes) {
         say!("{}", attune_tui::clean(note));

@@ -11,15 +11,24 @@ const TARGET_STEPS: u64 = 2_000;
 /// What kind of data a study is drafted for, and how much of it there is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Form {
-    Rows { rows: u64, pictures: bool },
-    Text { bytes: u64 },
+    Table {
+        rows: u64,
+    },
+    Pictures {
+        rows: u64,
+        /// Height and width that they are to be brought to.
+        size: Option<(u32, u32)>,
+    },
+    Text {
+        bytes: u64,
+    },
 }
 
 impl Form {
     /// How much of it is learned from at once.
     fn rows(self) -> u64 {
         match self {
-            Form::Rows { rows, .. } => rows,
+            Form::Table { rows } | Form::Pictures { rows, .. } => rows,
             // The usual context.
             Form::Text { bytes } => bytes / 64,
         }
@@ -55,6 +64,13 @@ pub(crate) fn to_toml(draft: &Draft, form: Form) -> String {
     if let Some(task) = &draft.task {
         line(&mut text, "task", quoted(task));
     }
+    if let Form::Pictures {
+        size: Some((height, width)),
+        ..
+    } = form
+    {
+        line(&mut text, "size", format!("[{height}, {width}]"));
+    }
     if let Some(metric) = &draft.metric {
         text.push_str("\n[objective]\n");
         line(&mut text, "metric", quoted(metric));
@@ -81,8 +97,8 @@ fn space(text: &mut String, draft: &Draft, form: Form) {
     let chosen: Vec<&str> = match (draft.models.is_empty(), form) {
         (false, _) => draft.models.iter().map(String::as_str).collect(),
         (true, Form::Text { .. }) => vec!["transformer"],
-        (true, Form::Rows { pictures: true, .. }) => vec!["cnn"],
-        (true, Form::Rows { .. }) => vec!["mlp"],
+        (true, Form::Pictures { .. }) => vec!["cnn"],
+        (true, Form::Table { .. }) => vec!["mlp"],
     };
     let names: Vec<String> = chosen.iter().map(|name| quoted(name)).collect();
     line(text, "model", format!("[{}]", names.join(", ")));
@@ -141,10 +157,7 @@ mod tests {
     use attune_trainer::data::TaskKind;
 
     fn table(rows: u64) -> Form {
-        Form::Rows {
-            rows,
-            pictures: false,
-        }
+        Form::Table { rows }
     }
 
     fn draft(target: &str) -> Draft {
@@ -192,9 +205,9 @@ mod tests {
 
     #[test]
     fn the_kinds_of_models_suit_the_data_or_are_those_that_were_said() {
-        let pictures = Form::Rows {
+        let pictures = Form::Pictures {
             rows: 500,
-            pictures: true,
+            size: Some((40, 64)),
         };
         let text = Form::Text { bytes: 100_000 };
         let draft = |target: &str, task: Option<&str>, models: &[&str]| Draft {

@@ -223,6 +223,12 @@ fn table(path: &Path) -> Result<DataTable, anyhow::Error> {
         rows: source.rows() as u64,
         columns: columns.collect(),
         pictures: matches!(source, Source::Pictures(_)),
+        size: match &source {
+            Source::Pictures(pictures) => pictures
+                .fitting_size()?
+                .map(|size| (size.height, size.width)),
+            _ => None,
+        },
     })
 }
 

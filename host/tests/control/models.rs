@@ -115,11 +115,12 @@ fn a_text_is_learned_and_its_perplexity_told() {
     );
 }
 
-/// Stripes that lie or stand.
+/// Stripes that lie or stand, in pictures of several sizes.
 fn pictures(folder: &Path, class: &str, count: u32) {
     fs::create_dir_all(folder.join(class)).unwrap();
     for number in 0..count {
-        let picture = GrayImage::from_fn(12, 12, |x, y| {
+        let side = 12 + number % 3;
+        let picture = GrayImage::from_fn(side, side, |x, y| {
             let at = if class == "lying" { y } else { x };
             image::Luma([u8::from((at + number) % 4 < 2) * 200 + (number % 50) as u8])
         });
@@ -149,6 +150,16 @@ fn a_folder_of_pictures_is_fitted_and_looked_at_again_where_it_changed() {
     }
     let best = &home.study("s1")["best_value"];
     assert_eq!(best, 1.0, "{:#}", home.study("s1"));
+
+    // The model brings them to the size that it knows.
+    let predicted = home
+        .run(&["predict", "stripes.safetensors", "stripes"])
+        .ok();
+    let right = predicted.lines().skip(1).enumerate().filter(|(at, line)| {
+        let class = if *at < 60 { "lying" } else { "standing" };
+        line.starts_with(class)
+    });
+    assert!(right.count() >= 118, "{predicted}");
 
     let asking = Asking::of(&home);
     let classes = |checked: &Checked| {

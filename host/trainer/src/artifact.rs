@@ -179,6 +179,15 @@ impl Model {
         &self.card
     }
 
+    /// Reads data for [`predict`](Model::predict), as [`Table::read`] does, but with pictures brought
+    /// to the size and colours of those that the model was trained on.
+    ///
+    /// # Errors
+    /// As [`Table::read`].
+    pub fn read(&self, path: &Path) -> Result<Table, DataError> {
+        Table::read_as(path, self.card.preprocessor.wanted())
+    }
+
     /// Predicts every row of a table. The table's columns may come in any order; columns that were
     /// not there in training are ignored, and the target may be missing.
     ///

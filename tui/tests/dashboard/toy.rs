@@ -594,6 +594,7 @@ fn look(path: &str) -> DataLook {
                 column("digit", "categories", 10, &["0", "1", "2"]),
             ],
             pictures: false,
+            size: None,
         }),
         problem: None,
     }

@@ -95,9 +95,13 @@ impl Reception {
                 if let Some(lacking) = lacking_column(&path, [&draft.target], columns) {
                     return Err(invalid(lacking));
                 }
-                Form::Rows {
-                    rows: table.rows,
-                    pictures: table.pictures,
+                let rows = table.rows;
+                match table.pictures {
+                    true => Form::Pictures {
+                        rows,
+                        size: table.size,
+                    },
+                    false => Form::Table { rows },
                 }
             }
         };

@@ -23,6 +23,8 @@ pub(crate) use folder::is_picture;
 const TARGET: &str = "label";
 /// The most classes, as of a table.
 const MAX_CLASSES: usize = 1000;
+/// The longest side of pictures that need not be made smaller.
+const FITTING_SIDE: u32 = 64;
 /// The most lines and the most points in a line.
 const MAX_SIDE: u32 = 16_384;
 /// The most bytes that a single picture is decoded into.
@@ -63,6 +65,13 @@ enum Form {
     Raw { size: Size, points: Vec<u8> },
     /// Names and contents of files.
     Files(Vec<(String, Vec<u8>)>),
+}
+
+/// What pictures are brought to, as far as that is said.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted {
+    pub(crate) size: Option<Size>,
+    pub(crate) channels: Option<usize>,
 }
 
 impl Pictures {
@@ -140,6 +149,42 @@ impl Pictures {
         self.labels.len()
     }
 
+    /// A size to which they are best brought, by a network that looks at every point: that in the
+    /// middle of theirs, no side longer than 64 points. None where all have one that is no larger.
+    ///
+    /// # Errors
+    /// A picture that is damaged.
+    pub fn fitting_size(&self) -> Result<Option<Size>, DataError> {
+        let sizes: Vec<Size> = match &self.form {
+            Form::Raw { size, .. } => vec![*size],
+            Form::Files(files) => {
+                let sizes = files.iter().map(|(name, content)| header(name, content));
+                sizes
+                    .map(|found| found.map(|(size, _)| size))
+                    .collect::<Result<_, _>>()?
+            }
+        };
+        let middle = |side: fn(&Size) -> u32| {
+            let mut sides: Vec<u32> = sizes.iter().map(side).collect();
+            sides.sort_unstable();
+            sides.get(sides.len() / 2).copied().unwrap_or(FITTING_SIDE)
+        };
+        let (height, width) = (middle(|size| size.height), middle(|size| size.width));
+        let longest = height.max(width);
+        let is_one = sizes
+            .iter()
+            .all(|size| (size.height, size.width) == (height, width));
+        if is_one && longest <= FITTING_SIDE {
+            return Ok(None);
+        }
+        let share = f64::from(FITTING_SIDE) / f64::from(longest.max(FITTING_SIDE));
+        let brought = |side: u32| ((f64::from(side) * share).round() as u32).max(1);
+        Ok(Some(Size {
+            height: brought(height),
+            width: brought(width),
+        }))
+    }
+
     /// What was noticed while reading, a sentence each.
     pub fn notes(&self) -> &[String] {
         &self.notes
@@ -157,8 +202,8 @@ impl Pictures {
     }
 
     /// A column for each point and one for the class, for pictures that are to be predicted.
-    pub(crate) fn to_table(&self) -> Result<Table, DataError> {
-        let (size, channels, points) = self.points(None)?;
+    pub(crate) fn to_table(&self, wanted: Wanted) -> Result<Table, DataError> {
+        let (size, channels, points) = self.points(wanted)?;
         let numbers = size.height as usize * size.width as usize * channels;
         let mut headers: Vec<String> = (1..=numbers).map(point_name).collect();
         headers.push(TARGET.into());
@@ -173,8 +218,9 @@ impl Pictures {
     }
 
     /// All pictures in one size: their points, and how many numbers a point has.
-    fn points(&self, size: Option<Size>) -> Result<(Size, usize, Vec<u8>), DataError> {
-        let (size, channels) = self.common(size)?;
+    fn points(&self, wanted: Wanted) -> Result<(Size, usize, Vec<u8>), DataError> {
+        let (size, own) = self.common(wanted.size)?;
+        let channels = wanted.channels.unwrap_or(own);
         let numbers = u64::from(size.height) * u64::from(size.width) * channels as u64;
         let all = numbers.saturating_mul(self.rows() as u64);
         if numbers == 0 || all > MAX_NUMBERS {
@@ -186,14 +232,19 @@ impl Pictures {
             });
         }
         match &self.form {
-            Form::Raw { size: is, points } if *is == size => Ok((size, channels, points.clone())),
+            Form::Raw { size: is, points } if *is == size && channels == 1 => {
+                Ok((size, channels, points.clone()))
+            }
             Form::Raw { size: is, points } => {
                 let each = (is.height * is.width) as usize;
                 let mut resized = Vec::with_capacity(all as usize);
                 for picture in points.chunks_exact(each) {
                     let grey = image::GrayImage::from_raw(is.width, is.height, picture.to_vec());
                     let grey = grey.map(image::DynamicImage::ImageLuma8);
-                    resized.extend(grey.map(|grey| at_size(grey, size, 1)).unwrap_or_default());
+                    resized.extend(
+                        grey.map(|grey| at_size(grey, size, channels))
+                            .unwrap_or_default(),
+                    );
                 }
                 Ok((size, channels, resized))
             }
@@ -310,7 +361,10 @@ impl Dataset {
         let (shares, fold, seed) = (options.shares, options.fold, options.seed);
         let split = split::split(&strata, shares, fold, Rule::Rows, seed, &pictures.name)?;
 
-        let (size, channels, points) = pictures.points(options.size)?;
+        let (size, channels, points) = pictures.points(Wanted {
+            size: options.size,
+            channels: None,
+        })?;
         let (height, width) = (size.height as usize, size.width as usize);
         let numbers = height * width * channels;
         let picture = |place: usize| &points[place * numbers..(place + 1) * numbers];

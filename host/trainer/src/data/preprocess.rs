@@ -4,6 +4,7 @@ use super::cache::Mapped;
 use super::cell::{is_missing, number, truth};
 use super::column::{ColumnAction, ColumnKind, ColumnReport, Encoding, infer, mean_and_scale};
 use super::error::DataError;
+use super::images::{Size, Wanted};
 use super::shape::Shape;
 use super::table::{Table, cap};
 use crate::random::{Purpose, below, shuffle, stream};
@@ -313,6 +314,17 @@ impl Preprocessor {
             points: None,
         };
         Ok((preprocessor, reports.collect()))
+    }
+
+    /// What pictures must be brought to before this can be applied to their points.
+    pub(crate) fn wanted(&self) -> Wanted {
+        self.points.map_or_else(Wanted::default, |points| Wanted {
+            size: Some(Size {
+                height: points.height as u32,
+                width: points.width as u32,
+            }),
+            channels: Some(points.channels),
+        })
     }
 
     /// For pictures.

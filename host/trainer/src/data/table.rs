@@ -1,6 +1,7 @@
 //! A file as it stands: headers and cells of text, nothing interpreted yet.
 
 use super::error::DataError;
+use super::images::Wanted;
 use super::source::Source;
 use std::fmt::Write;
 use std::io::Read;
@@ -39,9 +40,14 @@ impl Table {
     /// # Errors
     /// As [`Source::read`]; pictures of more than 10,000 numbers.
     pub fn read(path: &Path) -> Result<Table, DataError> {
+        Table::read_as(path, Wanted::default())
+    }
+
+    /// The same, with pictures brought to a size.
+    pub(crate) fn read_as(path: &Path, wanted: Wanted) -> Result<Table, DataError> {
         match Source::read(path)?.0 {
             Source::Table(table) => Ok(table),
-            Source::Pictures(pictures) => pictures.to_table(),
+            Source::Pictures(pictures) => pictures.to_table(wanted),
             Source::Text(text) => Err(DataError::Unfit {
                 file: text.name().into(),
                 fault: "a text has no rows".into(),

@@ -127,6 +127,7 @@ mod tests {
             rows: 10,
             columns: vec![column("a"), column("b")],
             pictures: false,
+            size: None,
         };
         let facts = Facts {
             schedulers: &[],

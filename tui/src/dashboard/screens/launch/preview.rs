@@ -225,6 +225,7 @@ mod tests {
             rows: 100,
             columns: Vec::new(),
             pictures: false,
+            size: None,
         };
         let facts = Facts {
             schedulers: &[],

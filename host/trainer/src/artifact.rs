@@ -144,11 +144,11 @@ impl Model {
     /// The model of a trial's best epoch.
     pub(crate) fn of_trial(
         trial: &Trial,
+        dataset: &Dataset,
         network: Network,
         test: Scores,
         training: serde_json::Value,
     ) -> Model {
-        let dataset: &Dataset = trial.dataset();
         // JSON has no number that is not finite.
         let finite = |scores: &Scores| -> Scores {
             scores

@@ -1,4 +1,4 @@
-//! Training: tabular data, multi-layer perceptrons, optimizers, telemetry and saved models.
+//! Training: data, networks and other tasks, optimizers, telemetry and saved models.
 //!
 //! ```
 //! use attune_plugin_api::controller::InProcess;
@@ -46,6 +46,7 @@
 //!   [`Controller`](attune_plugin_api::Controller).
 //! - [`metrics`]: how good predictions are.
 //! - [`artifact`]: trained models as files.
+//! - [`task`]: what a trial can train that is no network on a dataset, and how to bring one's own.
 //! - Inside: the network and its operations on dfdx's tape, the update rules, and the signals that
 //!   schedulers ask for.
 //!
@@ -70,6 +71,7 @@ mod optimizer;
 mod plain;
 mod random;
 mod signals;
+pub mod task;
 mod tensor_file;
 mod threads;
 pub mod trial;

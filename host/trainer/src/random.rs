@@ -18,6 +18,10 @@ pub(crate) enum Purpose {
     Shuffle,
     /// Dropout masks; the index is the step.
     Dropout,
+    /// What a task draws for a batch; the index is the batch.
+    Noise,
+    /// What a task's author draws; the index is 0.
+    Own,
 }
 
 impl Purpose {
@@ -27,6 +31,41 @@ impl Purpose {
             Purpose::Init => *b"t-init  ",
             Purpose::Shuffle => *b"t-order ",
             Purpose::Dropout => *b"t-drop  ",
+            Purpose::Noise => *b"t-noise ",
+            Purpose::Own => *b"t-own   ",
+        }
+    }
+}
+
+/// A stream of random numbers, for tasks and whoever makes up data for them.
+#[derive(Debug)]
+pub struct Random(ChaCha8Rng);
+
+impl Random {
+    /// The stream of a seed, which is no other that a trial draws from.
+    pub fn new(seed: u64) -> Self {
+        Random::of(seed, Purpose::Own, 0)
+    }
+
+    pub(crate) fn of(seed: u64, purpose: Purpose, index: u64) -> Self {
+        Random(stream(seed, purpose, index))
+    }
+
+    /// The next number, uniform in [0, 1).
+    pub fn uniform(&mut self) -> f64 {
+        0.5 + 0.5 * symmetric(&mut self.0)
+    }
+
+    /// The next number of the standard normal distribution.
+    pub fn normal(&mut self) -> f64 {
+        normal(&mut self.0)
+    }
+
+    /// The next whole number, uniform in [0, bound); 0 where the bound is.
+    pub fn below(&mut self, bound: usize) -> usize {
+        match bound {
+            0 => 0,
+            bound => below(bound as u64, &mut self.0) as usize,
         }
     }
 }

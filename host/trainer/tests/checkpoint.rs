@@ -90,12 +90,7 @@ fn settings() -> TrialSettings {
 fn restored(trial: &Trial, bytes: &[u8]) -> Result<Trial, CheckpointError> {
     let setup = Checkpoint::peek(bytes)?.setup().clone();
     let controller = configured::<Wayward>(&setup);
-    Trial::restore(
-        trial.settings().clone(),
-        trial.dataset().clone(),
-        controller,
-        bytes,
-    )
+    Trial::restore(trial.settings().clone(), trial.subject(), controller, bytes)
 }
 
 /// All that a trial comes to, in a form that tells every bit and every NaN apart.
@@ -310,7 +305,7 @@ fn a_checkpoint_says_what_it_is() {
     assert_eq!(checkpoint.settings(), &**trial.settings());
     assert_eq!(
         checkpoint.setup(),
-        &Trial::setup(trial.settings(), trial.dataset())
+        &Trial::setup(trial.settings(), trial.subject())
     );
 }
 

@@ -301,7 +301,7 @@ fn restarted(trial: &mut Trial) -> Trial {
     };
     let restored = Trial::restore(
         trial.settings().clone(),
-        trial.dataset().clone(),
+        trial.subject(),
         controller,
         &bytes,
     )

@@ -43,6 +43,19 @@ pub enum Metric {
     R2,
     /// e to the mean cross entropy: between how many tokens it would have to guess as well.
     Perplexity,
+    /// What a [`Task`](crate::task::Task) measures under a name of its own. No settings name it: a
+    /// task's first metric is its objective.
+    #[serde(skip)]
+    Own(OwnMetric),
+}
+
+/// A metric that only one task has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OwnMetric {
+    /// Its name, which none of the others has.
+    pub name: &'static str,
+    /// Whether lower is better.
+    pub minimized: bool,
 }
 
 /// Measured metrics.
@@ -101,6 +114,7 @@ impl Metric {
             Metric::Mae => "mae",
             Metric::R2 => "r2",
             Metric::Perplexity => "perplexity",
+            Metric::Own(own) => own.name,
         }
     }
 
@@ -114,6 +128,10 @@ impl Metric {
                 | Metric::Rmse
                 | Metric::Mae
                 | Metric::Perplexity
+                | Metric::Own(OwnMetric {
+                    minimized: true,
+                    ..
+                })
         )
     }
 

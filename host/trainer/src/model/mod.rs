@@ -7,7 +7,8 @@ mod settings;
 mod tabular_resnet;
 mod transformer;
 
-pub(crate) use parameters::{Buffers, Group, Kind, NamedTensor, Plan, Start};
+pub use parameters::Kind;
+pub(crate) use parameters::{Buffers, Group, MAX_PARAMETERS, NamedTensor, Plan, Start};
 pub use settings::{
     CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
     TransformerSettings,
@@ -351,6 +352,7 @@ impl Network {
     }
 
     /// All parameters, group after group, and last what is no parameter.
+    #[cfg(test)]
     pub(crate) fn weights(&self) -> Vec<Vec<f32>> {
         let groups = self.groups.iter().map(|group| &group.values);
         groups.chain([&self.buffers.values]).cloned().collect()

@@ -8,9 +8,13 @@ use crate::layer::Slot;
 use crate::random::{Purpose, normal, stream, symmetric};
 use std::ops::Range;
 
+/// The most parameters of a trial: 256 MiB of them, and several times that with gradients, the
+/// optimizer's memory and the best epoch's copy.
+pub(crate) const MAX_PARAMETERS: usize = 1 << 26;
+
 /// What parameters are for. Each kind that a network has makes one group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// Factors of inputs.
     Weight,
     /// What is added.
@@ -46,7 +50,7 @@ impl Kind {
     }
 
     /// Whether weight decay applies: it does not to what cannot overfit much.
-    fn decays(self) -> bool {
+    pub(crate) fn decays(self) -> bool {
         matches!(self, Kind::Weight | Kind::Embedding)
     }
 }

@@ -129,7 +129,7 @@ impl Trial {
     fn encode(&self, scheduler: &[u8]) -> Result<Vec<u8>, String> {
         let card = serde_json::to_string(&Card::of(self)).map_err(|error| error.to_string())?;
         let mut tensors = Vec::new();
-        for (index, group) in self.network.groups().iter().enumerate() {
+        for (index, group) in self.learner.groups().iter().enumerate() {
             tensors.extend(entries(PARAMETERS, &group.tensors, &group.values));
             for (name, values) in self.optimizer.memory(index) {
                 tensors.extend(entries(
@@ -145,7 +145,7 @@ impl Trial {
                 tensors.extend(entries(BEST, &group.tensors, weights));
             }
         }
-        let buffers = self.network.buffers();
+        let buffers = self.learner.buffers();
         tensors.extend(entries(PARAMETERS, &buffers.tensors, &buffers.values));
         // They stand last among the weights.
         if let Some(weights) = self.best.as_ref().and_then(|best| best.weights.last()) {

@@ -26,6 +26,32 @@ pub enum TrialError {
         /// How many it may have.
         most: usize,
     },
+    /// What a task says of itself does not fit together.
+    #[error("the task `{task}` cannot be trained: {reason}")]
+    UnfitTask {
+        /// The task's name; nothing where it did not even say that.
+        task: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A task returned an error or panicked.
+    #[error("the task `{task}` failed at step {step}: {message}")]
+    Task {
+        /// The task.
+        task: String,
+        /// The step.
+        step: u64,
+        /// What happened.
+        message: String,
+    },
+    /// A model was asked of a task.
+    #[error(
+        "the task `{task}` is no network, so there is no model to save; take the numbers of its best epoch"
+    )]
+    NoModel {
+        /// The task.
+        task: String,
+    },
     /// The training loss was no longer finite. Every step up to this one has been reported.
     #[error("the loss is {loss} at step {step}; lower the learning rate or clip gradients")]
     Diverged {

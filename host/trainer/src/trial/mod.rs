@@ -1,4 +1,4 @@
-//! One training run: a network, an optimizer and a scheduler at the wheel.
+//! One training run: a network or a task, an optimizer and a scheduler at the wheel.
 //!
 //! A trial is advanced in pieces, to the end of one epoch or another, and is the same bit for bit
 //! however it is cut and whatever runs beside it. Between two pieces it can be put aside
@@ -6,11 +6,13 @@
 
 mod checkpoint;
 mod error;
+mod learner;
 mod nan;
 mod plan;
 mod settings;
 mod steer;
 mod steering;
+mod subject;
 mod telemetry;
 
 pub use checkpoint::{Checkpoint, CheckpointError, StartRate};
@@ -23,19 +25,22 @@ pub use settings::{
 };
 pub use steer::SteerError;
 pub use steering::SteeringStats;
+pub use subject::Subject;
 pub use telemetry::{EpochRecord, PluginCall, StepRecord, Telemetry};
 
 use crate::artifact::Model;
-use crate::data::{Dataset, Part};
-use crate::metrics::{Metric, Scores, Wanted, score};
-use crate::model::{Aim, Batch, Network, Share};
+use crate::data::Part;
+use crate::metrics::{Metric, Scores};
+use crate::model::Share;
 use crate::optimizer::{Averages, Optimizer, clip};
 use crate::signals::{Moment, Signals};
+use crate::task::Parameters;
 use attune_plugin_api::{Clock, Controller, Description, Setup};
+use learner::Learner;
 use plan::Cursor;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use steering::Steering;
@@ -83,10 +88,9 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct Trial {
     settings: CheckedSettings,
-    dataset: Arc<Dataset>,
+    subject: Subject,
     objective: Metric,
-    aim: Aim,
-    network: Network,
+    learner: Box<dyn Learner>,
     gradients: Vec<Vec<f32>>,
     optimizer: Optimizer,
     averages: Option<Averages>,
@@ -103,34 +107,28 @@ pub struct Trial {
 
 impl Trial {
     /// What the scheduler of such a trial is told before the first step; it is made from this.
-    pub fn setup(settings: &CheckedSettings, dataset: &Dataset) -> Setup {
-        plan::setup(settings, dataset)
+    pub fn setup(settings: &CheckedSettings, subject: impl Into<Subject>) -> Setup {
+        plan::setup(settings, &subject.into())
     }
 
     /// A trial before its first step. The controller is one that was configured with
-    /// [`Trial::setup`] of the same settings and data.
+    /// [`Trial::setup`] of the same settings and data or task.
     ///
     /// # Errors
-    /// An objective that this kind of task does not have, a network that is too large, or a signal
-    /// that this host cannot measure.
+    /// An objective that this kind of task does not have, a network that is too large, a setting of
+    /// networks for a task that is none, or a signal that this host cannot measure.
     pub fn new(
         settings: CheckedSettings,
-        dataset: Arc<Dataset>,
+        subject: impl Into<Subject>,
         controller: Box<dyn Controller>,
     ) -> Result<Trial, TrialError> {
-        let objective = plan::checked_objective(&settings, &dataset)?;
-        let aim = plan::checked_aim(&settings, &dataset)?;
-        let architecture = plan::checked_architecture(&settings, &dataset)?;
+        let subject = subject.into();
+        let objective = plan::checked_objective(&settings, &subject)?;
+        let learner = subject.learner(&settings, objective)?;
         let description = controller.description();
-        let setup = Trial::setup(&settings, &dataset);
+        let setup = Trial::setup(&settings, &subject);
         let signals = measured(description, setup.groups.len())?;
-        let mut network = guarded(0, || {
-            Network::new(architecture, settings.dropout, settings.seed)
-        })?;
-        if settings.engine == Engine::Dfdx {
-            network.use_dfdx();
-        }
-        let groups = network.groups();
+        let groups = learner.groups();
         let sized = groups.iter().map(|group| {
             let decay = settings.decay_of(group.kind.group(), group.decays);
             (group.values.len(), decay)
@@ -139,16 +137,15 @@ impl Trial {
         let optimizer = Optimizer::new(settings.optimizer, sized, directions);
         let averages = settings.ema.map(|decay| Averages::of(decay, groups));
         let gradients = groups.iter().map(|group| vec![0.0; group.values.len()]);
-        let due = plan::due(&settings, &dataset, Cursor::default());
+        let due = plan::due(&settings, &subject, Cursor::default());
         let steering = Steering::new(controller, &settings, due, setup);
         Ok(Trial {
             gradients: gradients.collect(),
-            order: (0..dataset.part(Part::Train).rows() as u32).collect(),
+            order: (0..subject.rows() as u32).collect(),
             settings,
-            dataset,
+            subject,
             objective,
-            aim,
-            network,
+            learner,
             optimizer,
             averages,
             signals,
@@ -191,9 +188,9 @@ impl Trial {
         &self.settings
     }
 
-    /// What it trains on.
-    pub fn dataset(&self) -> &Arc<Dataset> {
-        &self.dataset
+    /// What it trains.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
     }
 
     /// What is optimised on the validation rows.
@@ -223,52 +220,65 @@ impl Trial {
         self.best.as_ref()
     }
 
-    /// Metrics of the best epoch's weights on a part of the data.
+    /// Metrics of the best epoch's weights on a part of the data. A task shows its validation rows
+    /// alone: there is nothing to say of its other parts.
     ///
     /// # Errors
-    /// A tensor operation failed.
+    /// A tensor operation or the task failed.
     pub fn evaluate(&self, part: Part) -> Result<Scores, TrialError> {
-        let samples = self.dataset.part(part);
         let step = self.cursor.steps;
-        guarded(step, || {
-            let outputs = self.best_network().predict(&samples.features);
-            let outputs = outputs.map_err(|error| broken(step, error))?;
-            Ok(self.score(&outputs, part, Wanted::All))
-        })?
+        let weights = self.best_weights();
+        let scores = guarded(step, || self.learner.evaluate(&weights, part))?;
+        scores.map_err(|message| self.learner.failure(step, message))
+    }
+
+    /// The best epoch's parameters, or before the first epoch's end the current ones: name, shape
+    /// and numbers, tensor by tensor.
+    pub fn best_parameters(&self) -> Vec<(Parameters, Vec<f32>)> {
+        let weights = self.best_weights();
+        let groups = self.learner.groups().iter().zip(weights.iter());
+        groups
+            .flat_map(|(group, values)| {
+                group.tensors.iter().map(|tensor| {
+                    let parameters = Parameters {
+                        decays: group.decays,
+                        ..Parameters::new(&tensor.name, group.kind, tensor.shape.as_slice())
+                    };
+                    (parameters, values[tensor.range.clone()].to_vec())
+                })
+            })
+            .collect()
     }
 
     /// A model of the best epoch's weights. `training` says how it came about, in whatever form
     /// the caller keeps.
     ///
     /// # Errors
-    /// A tensor operation failed.
+    /// A tensor operation failed; a task is no network that could be saved as a model.
     pub fn model(&self, training: serde_json::Value) -> Result<Model, TrialError> {
-        let test = self.dataset.part(Part::Test);
-        let test = match test.rows() {
+        let weights = self.best_weights();
+        let network = guarded(self.cursor.steps, || self.learner.network(&weights))?;
+        let (network, dataset) = network?;
+        let test = match dataset.part(Part::Test).rows() {
             0 => Scores::new(),
             _ => self.evaluate(Part::Test)?,
         };
-        let network = guarded(self.cursor.steps, || self.best_network())?;
-        Ok(Model::of_trial(self, network, test, training))
+        Ok(Model::of_trial(self, &dataset, network, test, training))
     }
 
-    fn best_network(&self) -> Network {
-        let current;
-        let weights = match &self.best {
-            Some(best) => &best.weights,
-            None => {
-                current = self.weights();
-                &current
-            }
-        };
-        let mut network = Network::new(self.network.architecture().clone(), 0.0, 0);
-        network.set_weights(weights);
-        network
+    fn best_weights(&self) -> Cow<'_, [Vec<f32>]> {
+        match &self.best {
+            Some(best) => Cow::Borrowed(&best.weights),
+            None => Cow::Owned(self.weights()),
+        }
     }
 
-    /// What would be kept now: the network's weights, or in their place the averages.
+    /// What would be kept now: the parameters, or in their place the averages, group after group,
+    /// and last what is no parameter.
     fn weights(&self) -> Vec<Vec<f32>> {
-        let mut weights = self.network.weights();
+        let groups = self.learner.groups().iter().map(|group| &group.values);
+        let buffers = &self.learner.buffers().values;
+        let mut weights: Vec<_> = groups.chain([buffers]).cloned().collect();
         let averages = self.averages.iter().flat_map(Averages::values);
         for (place, average) in weights.iter_mut().zip(averages) {
             place.copy_from_slice(average);
@@ -311,8 +321,7 @@ impl Trial {
     /// The order of the running epoch's rows: from the same start every time, so that it is the
     /// epoch's own.
     fn shuffle_rows(&mut self) {
-        let features = &self.dataset.part(Part::Train).features;
-        self.order = features.order(self.settings.seed, self.cursor.epochs);
+        self.order = self.learner.order(self.settings.seed, self.cursor.epochs);
     }
 
     fn step(&mut self, telemetry: &mut dyn Telemetry) -> Result<(), TrialError> {
@@ -334,7 +343,7 @@ impl Trial {
         }
         self.signals.measure(&Moment {
             loss,
-            groups: self.network.groups(),
+            groups: self.learner.groups(),
             gradients: &self.gradients,
             optimizer: &self.optimizer,
         });
@@ -344,13 +353,15 @@ impl Trial {
         telemetry.left();
         decided?;
         self.optimizer.update(
-            self.network.groups_mut(),
+            self.learner.groups_mut(),
             &self.gradients,
             self.steering.rates(),
             self.steering.momenta(),
         );
+        let projected = self.learner.project();
+        projected.map_err(|message| self.learner.failure(clock.step, message))?;
         if let Some(averages) = &mut self.averages {
-            averages.take(self.network.groups(), self.optimizer.steps());
+            averages.take(self.learner.groups(), self.optimizer.steps());
         }
         self.report(loss, telemetry);
 
@@ -373,36 +384,25 @@ impl Trial {
     /// they belong.
     fn learn(&mut self, rows: Range<usize>) -> Result<f32, TrialError> {
         let step = self.cursor.steps;
-        let told = |error| broken(step, error);
-        let train = self.dataset.part(Part::Train);
         let rows = &self.order[rows];
-        let batch_of = |rows| Batch {
-            rows,
-            features: &train.features,
-            targets: &train.targets,
-        };
-        let first = self.cursor.steps * self.settings.accumulate as u64;
         let mut share = Share {
             seed: self.settings.seed,
-            batch: first,
+            batch: step * self.settings.accumulate as u64,
             of_step: 1.0,
             adds: false,
         };
+        let (learner, gradients) = (&mut self.learner, &mut self.gradients);
         if rows.len() <= self.settings.batch_size {
-            let gradients = &mut self.gradients;
-            let learnt = self
-                .network
-                .learn(batch_of(rows), &self.aim, share, gradients);
-            return learnt.map_err(told);
+            let learnt = learner.learn(rows, share, gradients);
+            return learnt.map_err(|message| learner.failure(step, message));
         }
-        let all = self.aim.weight(rows, &train.targets);
+        let all = learner.weight(rows);
         let mut loss = 0.0;
         for rows in rows.chunks(self.settings.batch_size) {
-            share.of_step = self.aim.weight(rows, &train.targets) / all;
-            let gradients = &mut self.gradients;
-            let batch = batch_of(rows);
-            let mean = self.network.learn(batch, &self.aim, share, gradients);
-            loss += share.of_step * f64::from(mean.map_err(told)?);
+            share.of_step = learner.weight(rows) / all;
+            let learnt = learner.learn(rows, share, gradients);
+            let mean = learnt.map_err(|message| learner.failure(step, message))?;
+            loss += share.of_step * f64::from(mean);
             share.batch += 1;
             share.adds = true;
         }
@@ -473,30 +473,13 @@ impl Trial {
 
     fn validate(&mut self) -> Result<Scores, TrialError> {
         if let Some(averages) = &mut self.averages {
-            averages.exchange(self.network.groups_mut());
+            averages.exchange(self.learner.groups_mut());
         }
-        let valid = self.dataset.part(Part::Valid);
-        let outputs = self.network.predict(&valid.features);
+        let scores = self.learner.validate();
         if let Some(averages) = &mut self.averages {
-            averages.exchange(self.network.groups_mut());
+            averages.exchange(self.learner.groups_mut());
         }
-        let outputs = outputs.map_err(|error| broken(self.cursor.steps, error))?;
-        let wanted = Wanted::Cheap {
-            objective: self.objective,
-            others: &self.settings.measure,
-        };
-        Ok(self.score(&outputs, Part::Valid, wanted))
-    }
-
-    fn score(&self, outputs: &[f32], part: Part, wanted: Wanted<'_>) -> Scores {
-        let samples = self.dataset.part(part);
-        score(
-            outputs,
-            samples,
-            self.dataset.task(),
-            self.settings.loss,
-            wanted,
-        )
+        scores.map_err(|message| self.learner.failure(self.cursor.steps, message))
     }
 
     /// Weights whose loss is not finite may still guess some classes right, but are no model.
@@ -545,7 +528,7 @@ fn broken(step: u64, message: String) -> TrialError {
     TrialError::Broken { step, message }
 }
 
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_else(|| "a panic without a message".to_owned())

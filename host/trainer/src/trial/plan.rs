@@ -3,15 +3,12 @@
 use super::error::TrialError;
 use super::settings::{CheckedSettings, ClassWeights, MetricSource, SettingsError, TrialSettings};
 use super::steering::Due;
+use super::subject::Subject;
 use crate::data::{Dataset, Part, Targets, Task};
 use crate::metrics::Metric;
-use crate::model::{Aim, Architecture};
+use crate::model::{Aim, Architecture, MAX_PARAMETERS};
 use attune_plugin_api::scheduler::Group;
 use attune_plugin_api::{Clock, Setup};
-
-/// The most parameters of a network: 256 MiB of them, and several times that with gradients, the
-/// optimizer's memory and the best epoch's copy.
-const MAX_PARAMETERS: usize = 1 << 26;
 
 /// How far a trial is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,46 +33,46 @@ impl Cursor {
 }
 
 /// What the scheduler is told before the first step.
-pub(super) fn setup(settings: &CheckedSettings, dataset: &Dataset) -> Setup {
+pub(super) fn setup(settings: &CheckedSettings, subject: &Subject) -> Setup {
     let start = Cursor::default();
-    let due = due(settings, dataset, start);
-    let groups = architecture(settings, dataset).plan().groups().count();
+    let due = due(settings, subject, start);
+    let groups = subject.groups(settings).len();
     let rates = vec![settings.lr; groups];
     let momenta = vec![settings.start_momentum(); groups];
-    setup_at(settings, dataset, start, due, &rates, &momenta)
+    setup_at(settings, subject, start, due, &rates, &momenta)
 }
 
 /// What a scheduler is told that takes the wheel here, with these rates and momenta in force. Its
 /// run is what remains.
 pub(super) fn setup_at(
     settings: &CheckedSettings,
-    dataset: &Dataset,
+    subject: &Subject,
     cursor: Cursor,
     due: Due,
     rates: &[f64],
     momenta: &[f64],
 ) -> Setup {
-    let remaining = remaining_steps(settings, dataset, cursor);
+    let remaining = remaining_steps(settings, subject, cursor);
     let calls_by = |steps, epochs: u32| due.calls(steps, epochs.into());
     let all_calls = calls_by(cursor.steps + remaining, settings.max_epochs);
-    let plan = architecture(settings, dataset).plan();
-    let groups = plan.groups().zip(rates.iter().zip(momenta));
+    let groups = subject.groups(settings).into_iter();
+    let groups = groups.zip(rates.iter().zip(momenta));
     Setup {
         groups: groups
-            .map(|((kind, size), (&lr, &momentum))| Group {
-                name: kind.group().into(),
+            .map(|(group, (&lr, &momentum))| Group {
+                name: group.name,
                 lr,
                 momentum: (settings.start_momentum() > 0.0).then_some(momentum),
-                size: size as u64,
-                tags: vec![kind.tag().into()],
+                size: group.size,
+                tags: vec![group.tag.into()],
             })
             .collect(),
         total_steps: Some(remaining),
-        steps_per_epoch: Some(steps_per_epoch(settings, dataset)),
+        steps_per_epoch: Some(steps_per_epoch(settings, subject)),
         metric_calls: Some(all_calls.saturating_sub(calls_by(cursor.steps, cursor.epochs))),
         metric_minimized: match settings.cadence.source {
             MetricSource::TrainLoss | MetricSource::ValidLoss => true,
-            MetricSource::Objective => objective(settings, dataset).minimized(),
+            MetricSource::Objective => objective(settings, subject).minimized(),
         },
         optimizer: settings.optimizer,
         seed: settings.seed,
@@ -83,27 +80,73 @@ pub(super) fn setup_at(
 }
 
 /// When the metric is due in a run that goes on from here.
-pub(super) fn due(settings: &TrialSettings, dataset: &Dataset, cursor: Cursor) -> Due {
-    let total = cursor.steps + remaining_steps(settings, dataset, cursor);
+pub(super) fn due(settings: &TrialSettings, subject: &Subject, cursor: Cursor) -> Due {
+    let total = cursor.steps + remaining_steps(settings, subject, cursor);
     Due::of(settings, total)
 }
 
-/// The objective, where this kind of task has it.
+/// The objective, where it can be measured of the subject.
 pub(super) fn checked_objective(
     settings: &TrialSettings,
-    dataset: &Dataset,
+    subject: &Subject,
 ) -> Result<Metric, TrialError> {
-    let objective = objective(settings, dataset);
-    let known = Metric::of(dataset.task().kind());
+    let objective = objective(settings, subject);
+    let known = subject.metrics();
     let measured = settings.measure.iter().map(|&metric| ("measure", metric));
     for (setting, metric) in std::iter::once(("objective", objective)).chain(measured) {
         if !known.contains(&metric) {
-            let names: Vec<&str> = known.iter().map(|metric| metric.name()).collect();
-            let expected = format!("one of {} for this target", names.join(", "));
+            let nameable = known.iter().filter(|m| !matches!(m, Metric::Own(_)));
+            let names: Vec<&str> = nameable.map(|metric| metric.name()).collect();
+            let whose = subject.dataset().map_or("task", |_| "target");
+            let expected = format!("one of {} for this {whose}", names.join(", "));
             return Err(refuse(setting, metric.to_string(), expected));
         }
     }
     Ok(objective)
+}
+
+/// Whether settings that are about networks were left alone, for what has none.
+pub(super) fn check_no_network(settings: &TrialSettings) -> Result<(), TrialError> {
+    let usual = TrialSettings::default();
+    let told = [
+        (
+            "model",
+            settings.model == usual.model,
+            settings.model.told(),
+        ),
+        (
+            "engine",
+            settings.engine == usual.engine,
+            format!("{:?}", settings.engine),
+        ),
+        (
+            "dropout",
+            settings.dropout == usual.dropout,
+            settings.dropout.to_string(),
+        ),
+        (
+            "label_smoothing",
+            settings.label_smoothing == usual.label_smoothing,
+            settings.label_smoothing.to_string(),
+        ),
+        (
+            "class_weights",
+            settings.class_weights == usual.class_weights,
+            "not `even`".into(),
+        ),
+        (
+            "loss",
+            settings.loss == usual.loss,
+            format!("{:?}", settings.loss),
+        ),
+    ];
+    match told.into_iter().find(|(_, is_usual, _)| !is_usual) {
+        Some((setting, _, found)) => {
+            let expected = "left out: a task has no network".into();
+            Err(refuse(setting, found, expected))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What is minimised, where the class weights are of classes that there are.
@@ -186,11 +229,10 @@ pub(super) fn checked_architecture(
     })
 }
 
-fn remaining_steps(settings: &TrialSettings, dataset: &Dataset, cursor: Cursor) -> u64 {
-    let rows = dataset.part(Part::Train).rows();
+fn remaining_steps(settings: &TrialSettings, subject: &Subject, cursor: Cursor) -> u64 {
     let left = match cursor.position {
         0 => 0,
-        position => rows.saturating_sub(position),
+        position => subject.rows().saturating_sub(position),
     };
     let begun = u32::from(cursor.position > 0);
     let untouched = settings
@@ -198,17 +240,14 @@ fn remaining_steps(settings: &TrialSettings, dataset: &Dataset, cursor: Cursor) 
         .saturating_sub(cursor.epochs)
         .saturating_sub(begun);
     left.div_ceil(settings.step_rows()) as u64
-        + u64::from(untouched) * steps_per_epoch(settings, dataset)
+        + u64::from(untouched) * steps_per_epoch(settings, subject)
 }
 
-fn steps_per_epoch(settings: &TrialSettings, dataset: &Dataset) -> u64 {
-    dataset
-        .part(Part::Train)
-        .rows()
-        .div_ceil(settings.step_rows()) as u64
+fn steps_per_epoch(settings: &TrialSettings, subject: &Subject) -> u64 {
+    subject.rows().div_ceil(settings.step_rows()) as u64
 }
 
-fn architecture(settings: &TrialSettings, dataset: &Dataset) -> Architecture {
+pub(super) fn architecture(settings: &TrialSettings, dataset: &Dataset) -> Architecture {
     Architecture {
         model: settings.model.clone(),
         inputs: dataset.shape(),
@@ -216,11 +255,10 @@ fn architecture(settings: &TrialSettings, dataset: &Dataset) -> Architecture {
     }
 }
 
-pub(super) fn objective(settings: &TrialSettings, dataset: &Dataset) -> Metric {
-    let kind = dataset.task().kind();
+pub(super) fn objective(settings: &TrialSettings, subject: &Subject) -> Metric {
     settings
         .objective
-        .unwrap_or_else(|| Metric::default_objective(kind))
+        .unwrap_or_else(|| subject.usual_objective())
 }
 
 fn refuse(setting: &'static str, found: String, expected: String) -> TrialError {

@@ -312,6 +312,15 @@ impl TrialSettings {
             self.label_smoothing,
             "at least 0 and below 1",
         )?;
+        let own = self.objective.iter().chain(&self.measure);
+        for metric in own.filter(|metric| matches!(metric, Metric::Own(_))) {
+            require(
+                false,
+                "objective",
+                metric,
+                "left out: a task's own first metric is what is optimised of it",
+            )?;
+        }
         require(
             !matches!(self.cadence.every, Every::Steps(0) | Every::Epochs(0)),
             "cadence.every",

@@ -105,7 +105,7 @@ impl Trial {
     pub fn setup_now(&self) -> Setup {
         plan::setup_at(
             &self.settings,
-            &self.dataset,
+            &self.subject,
             self.cursor,
             self.steering.due(),
             self.steering.rates(),

@@ -10,7 +10,7 @@ use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
 use attune_trainer::data::{DataOptions, Dataset, Table};
 use attune_trainer::trial::{
-    CheckedSettings, EpochRecord, StepRecord, Telemetry, Trial, TrialSettings,
+    CheckedSettings, EpochRecord, StepRecord, Subject, Telemetry, Trial, TrialSettings,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -185,9 +185,9 @@ impl Scheduler for Refusing {
 
 pub(crate) fn controller<S: Scheduler>(
     settings: &CheckedSettings,
-    data: &Dataset,
+    subject: impl Into<Subject>,
 ) -> Box<dyn Controller> {
-    let setup = Trial::setup(settings, data);
+    let setup = Trial::setup(settings, subject);
     configured::<S>(&setup)
 }
 
@@ -195,10 +195,11 @@ pub(crate) fn configured<S: Scheduler>(setup: &Setup) -> Box<dyn Controller> {
     Box::new(InProcess::<S>::configure(&BTreeMap::new(), setup).unwrap())
 }
 
-pub(crate) fn trial<S: Scheduler>(settings: TrialSettings, data: &Arc<Dataset>) -> Trial {
+pub(crate) fn trial<S: Scheduler>(settings: TrialSettings, subject: impl Into<Subject>) -> Trial {
     let settings = settings.check().unwrap();
-    let controller = controller::<S>(&settings, data);
-    Trial::new(settings, data.clone(), controller).unwrap()
+    let subject = subject.into();
+    let controller = controller::<S>(&settings, &subject);
+    Trial::new(settings, subject, controller).unwrap()
 }
 
 /// All that a trial reported, times left out.

@@ -1,11 +1,11 @@
 //! The numbers of a checkpoint that are no tensors.
 
 use super::FORMAT;
-use crate::data::{Dataset, Part};
+use crate::data::Part;
 use crate::metrics::{Metric, Scores};
 use crate::trial::plan::Cursor;
 use crate::trial::steering::{Due, Hand, SteeringState};
-use crate::trial::{SteeringStats, Trial, TrialSettings};
+use crate::trial::{SteeringStats, Subject, Trial, TrialSettings};
 use attune_plugin_api::{Clock, Setup, Signal};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,7 +21,8 @@ pub(super) struct Format {
 pub(super) struct Card {
     format: u32,
     pub(super) settings: TrialSettings,
-    pub(super) objective: Metric,
+    /// The objective's name.
+    pub(super) objective: String,
     pub(super) data: DataMark,
     pub(super) scheduler: String,
     pub(super) signals: Vec<Signal>,
@@ -58,8 +59,8 @@ impl From<Exact> for f64 {
     }
 }
 
-/// What a dataset is recognised by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// What data or a task are recognised by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct DataMark {
     pub(super) inputs: usize,
     pub(super) outputs: usize,
@@ -67,17 +68,23 @@ pub(super) struct DataMark {
     pub(super) valid_rows: usize,
     pub(super) test_rows: usize,
     pub(super) fingerprint: u32,
+    /// What a task says it is made of; it alone and the number of rows are told of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) task: Option<String>,
 }
 
 impl DataMark {
-    pub(super) fn of(dataset: &Dataset) -> Self {
+    pub(super) fn of(subject: &Subject) -> Self {
+        let dataset = subject.dataset();
+        let rows = |part| dataset.map_or(0, |dataset| dataset.part(part).rows());
         DataMark {
-            inputs: dataset.shape().numbers(),
-            outputs: dataset.task().outputs(),
-            train_rows: dataset.part(Part::Train).rows(),
-            valid_rows: dataset.part(Part::Valid).rows(),
-            test_rows: dataset.part(Part::Test).rows(),
-            fingerprint: dataset.fingerprint(),
+            inputs: dataset.map_or(0, |dataset| dataset.shape().numbers()),
+            outputs: dataset.map_or(0, |dataset| dataset.task().outputs()),
+            train_rows: subject.rows(),
+            valid_rows: rows(Part::Valid),
+            test_rows: rows(Part::Test),
+            fingerprint: dataset.map_or(0, |dataset| dataset.fingerprint()),
+            task: subject.fingerprint().map(str::to_owned),
         }
     }
 }
@@ -87,7 +94,8 @@ pub(super) struct BestCard {
     pub(super) epoch: u32,
     pub(super) step: u64,
     objective: Exact,
-    valid: BTreeMap<Metric, Exact>,
+    /// By the metrics' names.
+    valid: BTreeMap<String, Exact>,
 }
 
 impl BestCard {
@@ -95,11 +103,12 @@ impl BestCard {
         self.objective.into()
     }
 
-    pub(super) fn valid(&self) -> Scores {
-        let valid = self.valid.iter();
-        valid
-            .map(|(&metric, &value)| (metric, value.into()))
-            .collect()
+    /// Of the metrics that are known, those that are in it.
+    pub(super) fn valid(&self, known: &[Metric]) -> Scores {
+        let valid = known
+            .iter()
+            .filter_map(|&metric| Some((metric, f64::from(*self.valid.get(metric.name())?))));
+        valid.collect()
     }
 }
 
@@ -149,8 +158,8 @@ impl Card {
         Card {
             format: FORMAT,
             settings: (**trial.settings()).clone(),
-            objective: trial.objective,
-            data: DataMark::of(&trial.dataset),
+            objective: trial.objective.to_string(),
+            data: DataMark::of(&trial.subject),
             scheduler: trial.steering.scheduler().to_owned(),
             signals: trial.steering.signals().to_vec(),
             setup: steering.setup.clone(),
@@ -168,7 +177,9 @@ impl Card {
                 epoch: best.epoch,
                 step: best.step,
                 objective: best.objective.into(),
-                valid: best.valid.iter().map(|(&m, &v)| (m, v.into())).collect(),
+                valid: (best.valid.iter())
+                    .map(|(metric, &value)| (metric.to_string(), value.into()))
+                    .collect(),
             }),
         }
     }
@@ -210,7 +221,7 @@ impl Card {
             ),
             (
                 self.best.as_ref().is_none_or(|best| {
-                    best.valid.contains_key(&Metric::Loss)
+                    best.valid.contains_key(Metric::Loss.name())
                         && best.valid.contains_key(&self.objective)
                 }),
                 "its best epoch has no objective",

@@ -3,11 +3,9 @@
 use super::card::Card;
 use super::restore::same_data;
 use super::{Checkpoint, CheckpointError, decode};
-use crate::data::Dataset;
 use crate::optimizer::Memory;
-use crate::trial::{CheckedSettings, Trial, TrialSettings, plan};
+use crate::trial::{CheckedSettings, Subject, Trial, TrialSettings, plan};
 use attune_plugin_api::{Controller, Setup};
-use std::sync::Arc;
 
 /// The rates that a fork's scheduler starts from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,12 +26,13 @@ impl Checkpoint {
     pub fn fork_setup(
         &self,
         settings: &CheckedSettings,
-        dataset: &Dataset,
+        subject: impl Into<Subject>,
         start: StartRate,
     ) -> Result<Setup, CheckpointError> {
         let card = &self.card;
-        same_data(card, dataset)?;
-        may_fork(card, settings, dataset)?;
+        let subject = &subject.into();
+        same_data(card, subject)?;
+        may_fork(card, settings, subject)?;
         let cursor = card.cursor();
         let state = card.steering();
         let mut rates = match start {
@@ -49,9 +48,9 @@ impl Checkpoint {
         } else {
             vec![momentum; state.momenta.len()]
         };
-        let due = plan::due(settings, dataset, cursor);
+        let due = plan::due(settings, subject, cursor);
         Ok(plan::setup_at(
-            settings, dataset, cursor, due, &rates, &momenta,
+            settings, subject, cursor, due, &rates, &momenta,
         ))
     }
 }
@@ -69,19 +68,20 @@ impl Trial {
     /// checkpoint has not starts from its parameters.
     ///
     /// # Errors
-    /// Bytes that are no whole checkpoint; other data; a setting that a fork cannot change; no
+    /// Bytes that are no whole checkpoint; other data or another task; a setting that a fork cannot change; no
     /// epoch left to train; a signal that this host cannot measure.
     pub fn fork(
         settings: CheckedSettings,
-        dataset: Arc<Dataset>,
+        subject: impl Into<Subject>,
         controller: Box<dyn Controller>,
         bytes: &[u8],
         start: StartRate,
     ) -> Result<Trial, CheckpointError> {
         let (card, file) = decode(bytes)?;
-        let setup = Checkpoint { card: card.clone() }.fork_setup(&settings, &dataset, start)?;
-        let due = plan::due(&settings, &dataset, card.cursor());
-        let mut trial = Trial::new(settings, dataset, controller)?;
+        let subject = subject.into();
+        let setup = Checkpoint { card: card.clone() }.fork_setup(&settings, &subject, start)?;
+        let due = plan::due(&settings, &subject, card.cursor());
+        let mut trial = Trial::new(settings, subject, controller)?;
         trial.refill(&card, &file)?;
         let origin = trial.clock();
         trial.steering.begin(setup, origin, due);
@@ -92,10 +92,10 @@ impl Trial {
 fn may_fork(
     card: &Card,
     settings: &TrialSettings,
-    dataset: &Dataset,
+    subject: &Subject,
 ) -> Result<(), CheckpointError> {
     let saved = &card.settings;
-    let objective = plan::objective(settings, dataset);
+    let objective = plan::objective(settings, subject).name();
     let shape = "the checkpoint's parameters are of another network";
     let midway =
         "that is only possible between two epochs, and the checkpoint is in the middle of one";
@@ -119,7 +119,7 @@ fn may_fork(
         (
             card.objective == objective,
             "objective",
-            card.objective.to_string(),
+            card.objective.clone(),
             objective.to_string(),
             "the best epoch so far was chosen by the old one",
         ),

@@ -2,13 +2,13 @@
 
 use super::card::{Card, DataMark};
 use super::{AVERAGE, BEST, CheckpointError, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
-use crate::data::Dataset;
 use crate::optimizer::{Averages, moves_by_velocity};
 use crate::tensor_file::TensorFile;
-use crate::trial::{CheckedSettings, Snapshot, Trial, TrialSettings, broken, panic_message};
+use crate::trial::{
+    CheckedSettings, Snapshot, Subject, Trial, TrialSettings, broken, panic_message,
+};
 use attune_plugin_api::Controller;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 
 impl Trial {
     /// The trial that a checkpoint was made of, which goes on bit for bit as that one would have:
@@ -17,17 +17,18 @@ impl Trial {
     /// state is loaded from the checkpoint.
     ///
     /// # Errors
-    /// Bytes that are no whole checkpoint; settings, data, scheduler or signals that are not those
+    /// Bytes that are no whole checkpoint; settings, data or task, scheduler or signals that are not those
     /// it was made with; a scheduler that does not take its state back.
     pub fn restore(
         settings: CheckedSettings,
-        dataset: Arc<Dataset>,
+        subject: impl Into<Subject>,
         controller: Box<dyn Controller>,
         bytes: &[u8],
     ) -> Result<Trial, CheckpointError> {
         let (card, file) = decode(bytes)?;
         same_settings(&card.settings, &settings)?;
-        same_data(&card, &dataset)?;
+        let subject = subject.into();
+        same_data(&card, &subject)?;
         let description = controller.description();
         let scheduler = description.name.clone();
         if scheduler != card.scheduler {
@@ -39,7 +40,7 @@ impl Trial {
         if description.signals != card.signals {
             return Err(CheckpointError::Signals { scheduler });
         }
-        let mut trial = Trial::new(settings, dataset, controller)?;
+        let mut trial = Trial::new(settings, subject, controller)?;
         trial.refill(&card, &file)?;
         if !trial.signals.resume(&card.measured()) {
             return Err(CheckpointError::Signals { scheduler });
@@ -59,15 +60,15 @@ impl Trial {
         card: &Card,
         file: &TensorFile<'_>,
     ) -> Result<(), CheckpointError> {
-        if card.setup.groups.len() != self.network.groups().len() {
-            return Err(damaged("its parameter groups are not the network's".into()));
+        if card.setup.groups.len() != self.learner.groups().len() {
+            return Err(damaged("its parameter groups are others".into()));
         }
-        for group in self.network.groups_mut() {
+        for group in self.learner.groups_mut() {
             group.values = file.read(PARAMETERS, &group.tensors).map_err(damaged)?;
         }
-        let buffers = self.network.buffers_mut();
+        let buffers = self.learner.buffers_mut();
         buffers.values = file.read(PARAMETERS, &buffers.tensors).map_err(damaged)?;
-        let groups = self.network.groups();
+        let groups = self.learner.groups();
         // A fork's velocity is not the direction that another rule moved in.
         let (before, now) = (card.settings.optimizer, self.settings.optimizer);
         let directed = card.directed && (before == now || !moves_by_velocity(now));
@@ -90,14 +91,14 @@ impl Trial {
             None => None,
             Some(best) => {
                 let tensors = groups.iter().map(|group| &group.tensors);
-                let tensors = tensors.chain([&self.network.buffers().tensors]);
+                let tensors = tensors.chain([&self.learner.buffers().tensors]);
                 let weights: Result<_, _> =
                     tensors.map(|tensors| file.read(BEST, tensors)).collect();
                 Some(Snapshot {
                     epoch: best.epoch,
                     step: best.step,
                     objective: best.objective(),
-                    valid: best.valid(),
+                    valid: best.valid(self.subject.metrics()),
                     weights: weights.map_err(damaged)?,
                 })
             }
@@ -131,8 +132,16 @@ fn same_settings(saved: &TrialSettings, given: &TrialSettings) -> Result<(), Che
     Ok(())
 }
 
-pub(super) fn same_data(card: &Card, dataset: &Dataset) -> Result<(), CheckpointError> {
-    let (saved, given) = (card.data, DataMark::of(dataset));
+pub(super) fn same_data(card: &Card, subject: &Subject) -> Result<(), CheckpointError> {
+    let (saved, given) = (&card.data, &DataMark::of(subject));
+    if saved.task != given.task {
+        let told = |task: &Option<String>| task.clone().unwrap_or_else(|| "none".into());
+        return Err(CheckpointError::Data {
+            what: "the task",
+            saved: told(&saved.task),
+            given: told(&given.task),
+        });
+    }
     let table = [
         ("the number of features", saved.inputs, given.inputs),
         ("the number of outputs", saved.outputs, given.outputs),

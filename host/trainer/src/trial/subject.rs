@@ -1,0 +1,135 @@
+//! What a trial trains.
+
+use super::error::TrialError;
+use super::learner::{Learner, NetworkLearner, TaskLearner};
+use super::plan;
+use super::settings::{CheckedSettings, TrialSettings};
+use crate::data::{Dataset, Part};
+use crate::metrics::Metric;
+use crate::task::{CheckedTask, Task};
+use std::sync::Arc;
+
+/// What a trial trains: a network on data, as its settings say, or a [`Task`]. Cloning one is
+/// cheap.
+#[derive(Debug, Clone)]
+pub struct Subject(Either);
+
+#[derive(Debug, Clone)]
+enum Either {
+    Data(Arc<Dataset>),
+    Task(Arc<CheckedTask>),
+}
+
+/// A group of parameters to be.
+pub(super) struct PlannedGroup {
+    pub(super) name: String,
+    pub(super) tag: &'static str,
+    pub(super) size: u64,
+}
+
+impl From<Arc<Dataset>> for Subject {
+    fn from(dataset: Arc<Dataset>) -> Self {
+        Subject(Either::Data(dataset))
+    }
+}
+
+impl From<&Arc<Dataset>> for Subject {
+    fn from(dataset: &Arc<Dataset>) -> Self {
+        Subject::from(Arc::clone(dataset))
+    }
+}
+
+impl From<&Subject> for Subject {
+    fn from(subject: &Subject) -> Self {
+        subject.clone()
+    }
+}
+
+impl Subject {
+    /// A task, which is asked here what it is.
+    ///
+    /// # Errors
+    /// [`TrialError::UnfitTask`]: what it says of itself does not fit together, or it panicked.
+    pub fn task(task: impl Task + 'static) -> Result<Subject, TrialError> {
+        let checked = CheckedTask::of(Arc::new(task))
+            .map_err(|(task, reason)| TrialError::UnfitTask { task, reason })?;
+        Ok(Subject(Either::Task(Arc::new(checked))))
+    }
+
+    /// The data of a network.
+    pub fn dataset(&self) -> Option<&Arc<Dataset>> {
+        match &self.0 {
+            Either::Data(dataset) => Some(dataset),
+            Either::Task(_) => None,
+        }
+    }
+
+    /// What a task says it is made of.
+    pub(super) fn fingerprint(&self) -> Option<&str> {
+        match &self.0 {
+            Either::Data(_) => None,
+            Either::Task(task) => Some(&task.fingerprint),
+        }
+    }
+
+    /// How many rows there are to train on.
+    pub(super) fn rows(&self) -> usize {
+        match &self.0 {
+            Either::Data(dataset) => dataset.part(Part::Train).rows(),
+            Either::Task(task) => task.rows,
+        }
+    }
+
+    /// The parameters that a trial with these settings trains.
+    pub(super) fn groups(&self, settings: &TrialSettings) -> Vec<PlannedGroup> {
+        match &self.0 {
+            Either::Data(dataset) => plan::architecture(settings, dataset)
+                .plan()
+                .groups()
+                .map(|(kind, size)| PlannedGroup {
+                    name: kind.group().into(),
+                    tag: kind.tag(),
+                    size: size as u64,
+                })
+                .collect(),
+            Either::Task(task) => {
+                let groups = task.parameters.iter();
+                groups
+                    .map(|group| PlannedGroup {
+                        name: group.name.clone(),
+                        tag: group.kind.tag(),
+                        size: group.size().unwrap_or(0) as u64,
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// What can be measured on its validation rows.
+    pub(super) fn metrics(&self) -> &[Metric] {
+        match &self.0 {
+            Either::Data(dataset) => Metric::of(dataset.task().kind()),
+            Either::Task(task) => &task.metrics,
+        }
+    }
+
+    /// What is optimised where the settings do not say.
+    pub(super) fn usual_objective(&self) -> Metric {
+        match &self.0 {
+            Either::Data(dataset) => Metric::default_objective(dataset.task().kind()),
+            Either::Task(task) => task.metrics[0],
+        }
+    }
+
+    /// What learns it, before the first step.
+    pub(super) fn learner(
+        &self,
+        settings: &CheckedSettings,
+        objective: Metric,
+    ) -> Result<Box<dyn Learner>, TrialError> {
+        Ok(match &self.0 {
+            Either::Data(dataset) => Box::new(NetworkLearner::new(settings, dataset, objective)?),
+            Either::Task(task) => Box::new(TaskLearner::new(settings, task)?),
+        })
+    }
+}

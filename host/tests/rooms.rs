@@ -26,6 +26,7 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ("attune-store", &[]),
     ("attune-trainer", &["attune-plugin-api"]),
     ("attune-tui", &["attune-protocol"]),
+    ("custom-task", &["attune-loader", "attune-trainer"]),
 ];
 
 /// Libraries that stay behind one room, so that each can be replaced without touching another.

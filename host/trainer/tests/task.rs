@@ -311,6 +311,46 @@ fn a_matrix_is_factored_by_numbers_that_are_never_negative() {
     }
 }
 
+/// The largest eigenvalue of HHᵀ, by power iteration.
+fn steepest(h: &[f32], columns: usize) -> f32 {
+    let mut x = vec![1.0; h.len() / columns];
+    let mut length = 0.0;
+    for _ in 0..200 {
+        let h = h.chunks_exact(columns);
+        let mut across = vec![0.0; columns];
+        for (row, x) in h.clone().zip(&x) {
+            (across.iter_mut().zip(row)).for_each(|(sum, h)| *sum += h * x);
+        }
+        let back = h.map(|row| row.iter().zip(&across).map(|(h, a)| h * a).sum::<f32>());
+        let back: Vec<f32> = back.collect();
+        length = back.iter().map(|x| x * x).sum::<f32>().sqrt();
+        x = back.iter().map(|x| x / length).collect();
+    }
+    length
+}
+
+/// lr_W < m/λmax(HHᵀ), where H stays as it is.
+#[test]
+fn one_factor_alone_falls_exactly_below_its_bound() {
+    let task = matrix().check().unwrap();
+    let all: Vec<u32> = (0..21).collect();
+    let mut losses = [0.95_f32, 1.05].map(|share| {
+        let mut values = start(&task);
+        let rate = share * 21.0 / steepest(&values[1], 9);
+        let mut losses = Vec::new();
+        for _ in 0..300 {
+            let (loss, gradients) = learn(&task, &all, &values);
+            losses.push(loss);
+            let w = values[0].iter_mut().zip(&gradients[0]);
+            w.for_each(|(w, slope)| *w -= rate * slope);
+        }
+        losses
+    });
+    let above = losses[1].split_off(250);
+    assert!(losses[0].windows(2).all(|pair| pair[1] <= pair[0] * 1.0001));
+    assert!(above.windows(2).all(|pair| pair[1] > pair[0]), "{above:?}");
+}
+
 #[test]
 fn several_batches_that_make_a_step_are_the_one_batch_of_their_rows() {
     let of = |batch_size, accumulate| {
@@ -512,6 +552,12 @@ fn what_is_of_networks_is_refused_for_tasks() {
         let error = Trial::new(settings, &subject, controller).unwrap_err();
         assert_eq!(error.to_string(), expected);
     }
+    let own = TrialSettings {
+        objective: Some(HEIGHT),
+        ..descent(0.1)
+    };
+    let error = own.check().unwrap_err().to_string();
+    assert!(error.starts_with("`objective` is height, but it must be left out"));
     let trial = trial::<Constant>(descent(0.1), &subject);
     let error = trial.model(serde_json::Value::Null).unwrap_err();
     assert!(matches!(error, TrialError::NoModel { .. }), "{error}");

@@ -115,8 +115,8 @@ impl Trial {
     /// [`Trial::setup`] of the same settings and data or task.
     ///
     /// # Errors
-    /// An objective that this kind of task does not have, a network that is too large, a setting of
-    /// networks for a task that is none, or a signal that this host cannot measure.
+    /// An objective that this kind of task does not have, a network that is too large, a setting
+    /// that only networks have for something else, or a signal that this host cannot measure.
     pub fn new(
         settings: CheckedSettings,
         subject: impl Into<Subject>,

@@ -45,16 +45,19 @@ pub(crate) fn to_toml(draft: &Draft, rows: u64) -> String {
         let names: Vec<String> = draft.schedulers.iter().map(|name| quoted(name)).collect();
         line(&mut text, "scheduler", format!("[{}]", names.join(", ")));
     }
-    line(&mut text, "lr", "{ low = 0.005, high = 0.2, log = true }");
+    // Few rows bear little: models down to a linear one, held back more.
+    let (lr, layers, width, decay) = match rows {
+        0..500 => ([0.001, 0.1], "[0, 1, 2]", "[16, 32, 64, 128]", [1e-4, 0.1]),
+        _ => ([0.005, 0.2], "[1, 2]", "[64, 128, 256]", [1e-5, 1e-2]),
+    };
+    let between =
+        |[low, high]: [f64; 2]| format!("{{ low = {low:?}, high = {high:?}, log = true }}");
+    line(&mut text, "lr", between(lr));
     line(&mut text, "batch_size", batch);
-    line(&mut text, "layers", "[1, 2]");
-    line(&mut text, "width", "[64, 128, 256]");
+    line(&mut text, "layers", layers);
+    line(&mut text, "width", width);
     line(&mut text, "dropout", "{ low = 0.0, high = 0.4 }");
-    line(
-        &mut text,
-        "weight_decay",
-        "{ low = 1e-5, high = 1e-2, log = true }",
-    );
+    line(&mut text, "weight_decay", between(decay));
     text
 }
 
@@ -137,5 +140,13 @@ mod tests {
         assert_eq!(epochs(100), 100);
         assert_eq!(epochs(1797), 51);
         assert_eq!(epochs(10_000_000), 9);
+    }
+
+    #[test]
+    fn few_rows_are_offered_linear_models() {
+        for (rows, layers) in [(499, "[0, 1, 2]"), (500, "[1, 2]")] {
+            let text = to_toml(&draft("y"), rows);
+            assert!(text.contains(&format!("\nlayers = {layers}\n")), "{text}");
+        }
     }
 }

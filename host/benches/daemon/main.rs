@@ -2,9 +2,9 @@
 //!
 //! `cargo bench -p attune --bench daemon` measures all of it, against rivals in the same run, and
 //! prints each figure beside its goal. `-- throughput` measures that part alone; others are
-//! `overhead`, `listeners` and `memory`. The rivals need Python: `host/benches/peers/install` brings
-//! them into `target/peers`. What the store alone does is measured by its own benches, `ingest` and
-//! `large`.
+//! `overhead`, `listeners`, `memory` and `workers`. The rivals need Python:
+//! `host/benches/peers/install` brings them into `target/peers`. What the store alone does is
+//! measured by its own benches, `ingest` and `large`.
 
 #![allow(
     clippy::unwrap_used,
@@ -21,6 +21,7 @@ mod parts;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod throughput;
+mod workers;
 
 fn main() {
     parts::run(
@@ -29,6 +30,7 @@ fn main() {
             ("overhead", overhead::measure),
             ("listeners", listeners::measure),
             ("memory", memory::measure),
+            ("workers", workers::measure),
         ],
         "",
     );

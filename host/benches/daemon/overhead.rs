@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 
 const ROUNDS: usize = 7;
 
-fn digits() -> PathBuf {
+/// The table of handwritten digits.
+pub fn digits() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/data/digits.csv")
 }
 

@@ -84,16 +84,13 @@ pub(crate) fn to_toml(draft: &Draft, form: Form) -> String {
     }
     line(&mut text, "batch_size", batch);
     space(&mut text, draft, form);
-    line(
-        &mut text,
-        "weight_decay",
-        "{ low = 1e-5, high = 1e-2, log = true }",
-    );
     text
 }
 
-/// What suits the kinds of models that are tried.
+/// What suits the data and the kinds of models that are tried.
 fn space(text: &mut String, draft: &Draft, form: Form) {
+    // Few rows bear little: models down to a linear one, held back more.
+    let is_small = matches!(form, Form::Table { rows: 0..500 });
     let chosen: Vec<&str> = match (draft.models.is_empty(), form) {
         (false, _) => draft.models.iter().map(String::as_str).collect(),
         (true, Form::Text { .. }) => vec!["transformer"],
@@ -102,30 +99,45 @@ fn space(text: &mut String, draft: &Draft, form: Form) {
     };
     let names: Vec<String> = chosen.iter().map(|name| quoted(name)).collect();
     line(text, "model", format!("[{}]", names.join(", ")));
-    match chosen[..] {
+    let between =
+        |[low, high]: [f64; 2]| format!("{{ low = {low:?}, high = {high:?}, log = true }}");
+    let lr = match chosen[..] {
         ["transformer"] => {
             line(text, "optimizer", quoted("adamw"));
-            line(text, "lr", "{ low = 0.001, high = 0.01, log = true }");
+            [0.001, 0.01]
         }
-        _ => line(text, "lr", "{ low = 0.005, high = 0.2, log = true }"),
-    }
+        _ if is_small => [0.001, 0.1],
+        _ => [0.005, 0.2],
+    };
+    line(text, "lr", between(lr));
     // A linear model has neither layers nor units to leave out.
-    let with_layers = chosen.iter().filter(|name| **name != "linear");
+    let with_layers = || chosen.iter().filter(|name| **name != "linear");
     let widths = |name: &&str| match *name {
         "cnn" => "[8, 16, 32]",
         "transformer" => "[32, 64, 128]",
+        _ if is_small => "[16, 32, 64, 128]",
         _ => "[64, 128, 256]",
     };
-    let mut widths: Vec<&str> = with_layers.map(widths).collect();
+    let mut widths: Vec<&str> = with_layers().map(widths).collect();
     widths.dedup();
     if !widths.is_empty() {
-        line(text, "layers", "[1, 2]");
+        // Others than a perceptron need a layer.
+        let layers = match is_small && with_layers().all(|name| *name == "mlp") {
+            true => "[0, 1, 2]",
+            false => "[1, 2]",
+        };
+        line(text, "layers", layers);
         line(text, "dropout", "{ low = 0.0, high = 0.4 }");
     }
     // Where kinds mean something else by it, each has its usual one.
     if let [widths] = widths[..] {
         line(text, "width", widths);
     }
+    let decay = match is_small {
+        true => [1e-4, 0.1],
+        false => [1e-5, 1e-2],
+    };
+    line(text, "weight_decay", between(decay));
 }
 
 /// The data file's name without its ending, as far as it can be a study's name.
@@ -219,10 +231,10 @@ mod tests {
             (draft("y", None, &[]), table(500), &["mlp"]),
             (draft("label", None, &[]), pictures, &["cnn"]),
             (draft("", Some("text"), &[]), text, &["transformer"]),
-            (draft("y", None, &["linear"]), table(500), &["linear"]),
+            (draft("y", None, &["linear"]), table(100), &["linear"]),
             (
                 draft("y", None, &["linear", "mlp", "tabular-resnet"]),
-                table(500),
+                table(100),
                 &["linear", "mlp", "tabular-resnet"],
             ),
             (
@@ -252,5 +264,13 @@ mod tests {
         assert_eq!(epochs(100), 100);
         assert_eq!(epochs(1797), 51);
         assert_eq!(epochs(10_000_000), 9);
+    }
+
+    #[test]
+    fn few_rows_are_offered_linear_models() {
+        for (rows, layers) in [(499, "[0, 1, 2]"), (500, "[1, 2]")] {
+            let text = to_toml(&draft("y"), table(rows));
+            assert!(text.contains(&format!("\nlayers = {layers}\n")), "{text}");
+        }
     }
 }

@@ -93,36 +93,41 @@ fn a_loaded_network_of_pictures_sees_what_the_saved_one_saw() {
     assert!(probabilities.iter().any(|&p| p > 0.9));
 }
 
-/// What the reader of a model in Python does, with numpy; the file is read by the safetensors
-/// package where it is there, and by hand where it is not.
+/// What the reader of a model in Python does, with numpy: five lines, of which the second has all
+/// that the model was trained with. The file is read by the safetensors package where it is there,
+/// and by hand where it is not.
 const READER: &str = r#"
-import sys
+import json, sys
 import numpy as np
 try:
-    from safetensors.numpy import load_file
+    from safetensors import safe_open
+    def read(path):
+        with safe_open(path, "np") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
 except ImportError:
-    import json, struct
-    def load_file(path):
+    import struct
+    def read(path):
         data = open(path, "rb").read()
         start = 8 + struct.unpack("<Q", data[:8])[0]
         header = json.loads(data[8:start])
-        header.pop("__metadata__")
+        metadata = header.pop("__metadata__")
         def tensor(entry):
             begin, end = entry["data_offsets"]
             values = np.frombuffer(data[start + begin:start + end], "<f4")
             return values.reshape(entry["shape"])
-        return {name: tensor(entry) for name, entry in header.items()}
+        return {name: tensor(entry) for name, entry in header.items()}, metadata
 
 x = np.array(eval(sys.argv[2]), dtype=np.float32)
 
-layers = load_file(sys.argv[1])
-depth = len(layers) // 2
-for i in range(depth):
-    x = x @ layers[f"layers.{i}.weight"] + layers[f"layers.{i}.bias"]
-    x = np.maximum(x, 0) if i + 1 < depth else x
+layers, metadata = read(sys.argv[1])
+card = json.loads(metadata["attune"])
+for i in range(depth := len(card["settings"]["model"]["hidden"])):
+    x = np.maximum(x @ layers[f"layers.{i}.weight"] + layers[f"layers.{i}.bias"], 0)
+x = x @ layers[f"layers.{depth}.weight"] + layers[f"layers.{depth}.bias"]
 
 chances = np.exp(x - x.max(axis=1, keepdims=True))
 chances /= chances.sum(axis=1, keepdims=True)
+print(*card["task"]["classes"])
 print(*chances.ravel())
 "#;
 
@@ -149,13 +154,18 @@ fn a_model_is_read_from_python_in_five_lines() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
     let text = String::from_utf8(output.stdout).unwrap();
-    let found: Vec<f32> = text
-        .split_whitespace()
-        .map(|x| x.parse().unwrap())
-        .collect();
-    let Answers::Classes { probabilities, .. } = saved.predict(&table).unwrap().answers else {
+    let (names, chances) = text.split_once('\n').unwrap();
+    let chances = chances.split_whitespace();
+    let found: Vec<f32> = chances.map(|x| x.parse().unwrap()).collect();
+    let Answers::Classes {
+        classes,
+        probabilities,
+        ..
+    } = saved.predict(&table).unwrap().answers
+    else {
         panic!("classes are predicted");
     };
+    assert_eq!(names, classes.join(" "));
     assert_eq!(found.len(), probabilities.len());
     for (found, expected) in found.iter().zip(&probabilities) {
         assert!((found - expected).abs() < 1e-5, "{found} {expected}");

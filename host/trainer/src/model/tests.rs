@@ -1,3 +1,5 @@
+mod traces;
+
 use super::{
     Aim, Architecture, Batch, Kind, Loss, MlpSettings, ModelSettings, Network, NormKind, Share,
     TransformerSettings,
@@ -157,21 +159,30 @@ struct GoldenModel {
     buffers: Vec<f64>,
 }
 
+/// The shape of inputs as the script tells it.
+fn shape(lengths: &[usize]) -> Shape {
+    match *lengths {
+        [height, width, channels] => Shape::Image {
+            height,
+            width,
+            channels,
+        },
+        [context, vocabulary] => Shape::Text {
+            context,
+            vocabulary,
+        },
+        _ => Shape::Row(lengths[0]),
+    }
+}
+
 #[test]
 fn models_agree_with_pytorch() {
     let text = include_str!("../../tests/golden/models.json");
     let golden: Vec<GoldenModel> = serde_json::from_str(text).unwrap();
-    assert_eq!(golden.len(), 10);
+    assert_eq!(golden.len(), 11);
     for golden in golden {
         let settings = golden.settings.clone();
-        let inputs = match *golden.shape.as_slice() {
-            [height, width, channels] => Shape::Image {
-                height,
-                width,
-                channels,
-            },
-            _ => Shape::Row(golden.shape[0]),
-        };
+        let inputs = shape(&golden.shape);
         settings.check().unwrap();
         settings.fits(inputs).unwrap();
         let architecture = Architecture {

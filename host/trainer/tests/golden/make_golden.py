@@ -1,6 +1,7 @@
-"""Reference values from PyTorch (torch 2.15, CPU, float64) for the update rules and for the
-gradients of small networks. Lion, which PyTorch lacks, follows its paper's algorithm. Writes
-optimizers.json, gradients.json, models.json and transformers.json beside itself."""
+"""Reference values from PyTorch (torch 2.15, CPU, float64) for the update rules, for the gradients
+of small networks, and for the losses of some while they train. Lion, which PyTorch lacks, follows
+its paper's algorithm. Writes optimizers.json, gradients.json, models.json, transformers.json and
+traces.json beside itself."""
 
 import json
 import math
@@ -184,26 +185,27 @@ ACTIVATIONS = {"relu": torch.relu, "gelu": lambda z: F.gelu(z, approximate="tanh
 
 
 class Numbers:
-    """Parameters in the order in which our networks plan them, from a formula for each group."""
+    """Parameters in the order in which our networks plan them, from a formula for each group. They
+    are made when a network first takes them; after `again` it takes the same ones."""
 
-    START = {
-        "weights": lambda i: 0.6 * math.sin(1.3 * i + 0.2),
-        "biases": lambda i: 0.3 * math.cos(0.7 * i),
-        "norms": lambda i: 0.8 + 0.3 * math.sin(0.5 * i),
-    }
+    def __init__(self, start):
+        self.start = start
+        self.made = {group: [] for group in start}
+        self.again()
 
-    def __init__(self):
-        self.taken = {group: [] for group in self.START}
-        self.sizes = dict.fromkeys(self.START, 0)
+    def again(self):
+        self.taken = dict.fromkeys(self.start, 0)
         self.buffers = []
 
     def take(self, group, *shape):
-        count, at = math.prod(shape), self.sizes[group]
-        self.sizes[group] += count
-        values = torch.tensor([self.START[group](i) for i in range(at, at + count)])
-        values.requires_grad_()
-        self.taken[group].append(values)
-        return values.reshape(shape)
+        made, at = self.made[group], self.taken[group]
+        self.taken[group] += 1
+        if at == len(made):
+            first = sum(values.numel() for values in made)
+            places = range(first, first + math.prod(shape))
+            values = torch.tensor([self.start[group](i) for i in places])
+            made.append(values.requires_grad_())
+        return made[at].reshape(shape)
 
     def dense(self, x, outputs, bias=True):
         y = x @ self.take("weights", x.shape[-1], outputs)
@@ -218,6 +220,11 @@ class Numbers:
         self.buffers += mean.tolist() + variance.tolist()
         return y.reshape(x.shape)
 
+    def layer_norm(self, x):
+        width = x.shape[-1]
+        scale, shift = self.take("norms", width), self.take("norms", width)
+        return F.layer_norm(x, (width,), scale, shift)
+
     def conv(self, x, outputs, kernel, bias):
         """Of pictures whose channels come last, with weights of (kernel, kernel, in, out)."""
         w = self.take("weights", kernel, kernel, x.shape[-1], outputs).permute(3, 2, 0, 1)
@@ -226,18 +233,18 @@ class Numbers:
 
     def gradients(self):
         return {
-            group: torch.cat([values.grad for values in taken]).tolist()
-            for group, taken in self.taken.items()
-            if taken
+            group: torch.cat([values.grad for values in made]).tolist()
+            for group, made in self.made.items()
+            if made
         }
 
 
 def mlp(numbers, x, settings, outputs):
     f = ACTIVATIONS[settings["activation"]]
     for width in settings["hidden"]:
-        normed = settings["norm"] == "batch"
-        y = numbers.dense(x, width, bias=not normed)
-        y = f(numbers.norm(y) if normed else y)
+        norm = {"none": None, "batch": numbers.norm, "layer": numbers.layer_norm}[settings["norm"]]
+        y = numbers.dense(x, width, bias=not norm)
+        y = f(norm(y) if norm else y)
         if settings["residual"]:
             y = y + (numbers.dense(x, width, bias=False) if x.shape[-1] != width else x)
         x = y
@@ -273,13 +280,43 @@ def cnn(numbers, x, settings, outputs):
     return numbers.dense(x, outputs)
 
 
+def transformer(numbers, tokens, settings, vocabulary):
+    f, width, heads = ACTIVATIONS[settings["activation"]], settings["width"], settings["heads"]
+    rows, context = tokens.shape
+
+    def attention(x):
+        split = lambda z: z.reshape(rows, context, heads, -1).transpose(1, 2)
+        q, k, v = map(split, numbers.dense(x, 3 * width).split(width, dim=-1))
+        scores = q @ k.transpose(-1, -2) / math.sqrt(width // heads)
+        unseen = torch.ones(context, context).triu(1).bool()
+        mixed = scores.masked_fill(unseen, -math.inf).softmax(-1) @ v
+        return numbers.dense(mixed.transpose(1, 2).reshape(rows, context, width), width)
+
+    x = numbers.take("embeddings", vocabulary, width)[tokens]
+    x = x + numbers.take("embeddings", context, width)
+    for _ in range(settings["layers"]):
+        x = x + attention(numbers.layer_norm(x))
+        y = f(numbers.dense(numbers.layer_norm(x), settings["feed_forward"] * width))
+        x = x + numbers.dense(y, width)
+    return numbers.dense(numbers.layer_norm(x), vocabulary)
+
+
+MAKE = {"mlp": mlp, "cnn": cnn, "tabular_resnet": tabular_resnet, "transformer": transformer}
+
+
 def model(shape, settings, rows=6, classes=3):
     """One batch of rows of this shape, whose classes take turns."""
-    numbers = Numbers()
+    numbers = Numbers(
+        {
+            "weights": lambda i: 0.6 * math.sin(1.3 * i + 0.2),
+            "biases": lambda i: 0.3 * math.cos(0.7 * i),
+            "norms": lambda i: 0.8 + 0.3 * math.sin(0.5 * i),
+        }
+    )
     width = math.prod(shape)
     x = [[math.sin(0.9 * r + 1.1 * c) for c in range(width)] for r in range(rows)]
-    make = {"mlp": mlp, "cnn": cnn, "tabular_resnet": tabular_resnet}[settings["kind"]]
-    logits = make(numbers, torch.tensor(x).reshape(rows, *shape), settings, classes)
+    x = torch.tensor(x).reshape(rows, *shape)
+    logits = MAKE[settings["kind"]](numbers, x, settings, classes)
     loss = F.cross_entropy(logits, torch.tensor([r % classes for r in range(rows)]))
     loss.backward()
     return {
@@ -305,8 +342,8 @@ def cnn_settings(activation, norm, residual, kernel=3, pooling="max", average=Fa
     }
 
 
-def mlp_settings(activation, norm, residual):
-    hidden = {"hidden": [5, 5, 3], "activation": activation}
+def mlp_settings(activation, norm, residual, hidden=(5, 5, 3)):
+    hidden = {"hidden": list(hidden), "activation": activation}
     return {"kind": "mlp", **hidden, "norm": norm, "residual": residual}
 
 
@@ -315,6 +352,7 @@ models = [
     model((4,), mlp_settings("gelu", "batch", False)),
     model((4,), mlp_settings("relu", "none", True)),
     model((4,), mlp_settings("tanh", "batch", True)),
+    model((4,), mlp_settings("gelu", "layer", True)),
     model(PICTURE, cnn_settings("relu", False, False)),
     model(PICTURE, cnn_settings("gelu", False, False, kernel=5, pooling="average", hidden=5)),
     model(PICTURE, cnn_settings("relu", True, False, average=True)),
@@ -332,62 +370,139 @@ models = [
 (HERE / "models.json").write_text(json.dumps(models) + "\n")
 
 
-def transformer(activation, smoothing):
-    vocabulary, context, width, heads, depth, factor = 7, 5, 8, 2, 2, 3
-    text = torch.tensor([(i * i + 3 * i + i // 4) % vocabulary for i in range(40)])
-    starts = [0, 11, 23]
-    tokens = torch.stack([text[s : s + context] for s in starts])
-    labels = torch.stack([text[s + 1 : s + 1 + context] for s in starts])
-    formulas = {
-        "embeddings": lambda i: 0.7 * math.sin(1.1 * i + 0.4),
-        "norms": lambda i: 0.6 + 0.5 * math.sin(0.9 * i),
-        "weights": lambda i: 0.5 * math.sin(1.3 * i + 0.2),
-        "biases": lambda i: 0.3 * math.cos(0.7 * i),
+def transformer_settings(activation, width, factor):
+    return {
+        "kind": "transformer",
+        "layers": 2,
+        "heads": 2,
+        "width": width,
+        "feed_forward": factor,
+        "activation": activation,
     }
-    taken = {name: [] for name in formulas}
 
-    def take(group, *shape):
-        at = sum(t.numel() for t in taken[group])
-        count = math.prod(shape)
-        values = torch.tensor([formulas[group](at + i) for i in range(count)])
-        tensor = values.reshape(shape).requires_grad_()
-        taken[group].append(tensor)
-        return tensor
 
-    def dense(x, outputs):
-        weight = take("weights", x.shape[-1], outputs)
-        return x @ weight + take("biases", outputs)
+def windows(text, starts, context):
+    """What is read at each start, and the token that follows each place."""
+    read = torch.stack([text[s : s + context] for s in starts])
+    return read, torch.stack([text[s + 1 : s + 1 + context] for s in starts])
 
-    def norm(x):
-        gain = take("norms", width)
-        return F.layer_norm(x, (width,), gain, take("norms", width))
 
-    def attention(x):
-        split = lambda z: z.reshape(len(starts), context, heads, -1).transpose(1, 2)
-        q, k, v = map(split, dense(x, 3 * width).split(width, dim=-1))
-        scores = q @ k.transpose(-1, -2) / math.sqrt(width // heads)
-        unseen = torch.ones(context, context).triu(1).bool()
-        mixed = scores.masked_fill(unseen, -math.inf).softmax(-1) @ v
-        return dense(mixed.transpose(1, 2).reshape(len(starts), context, width), width)
-
-    apply = ACTIVATIONS[activation]
-    x = take("embeddings", vocabulary, width)[tokens] + take("embeddings", context, width)
-    for _ in range(depth):
-        x = x + attention(norm(x))
-        x = x + dense(apply(dense(norm(x), factor * width)), width)
-    out = dense(norm(x), vocabulary)
-    logits = out.reshape(-1, vocabulary)
+def text_model(activation, smoothing):
+    vocabulary, context = 7, 5
+    text = torch.tensor([(i * i + 3 * i + i // 4) % vocabulary for i in range(40)])
+    tokens, labels = windows(text, [0, 11, 23], context)
+    numbers = Numbers(
+        {
+            "embeddings": lambda i: 0.7 * math.sin(1.1 * i + 0.4),
+            "norms": lambda i: 0.6 + 0.5 * math.sin(0.9 * i),
+            "weights": lambda i: 0.5 * math.sin(1.3 * i + 0.2),
+            "biases": lambda i: 0.3 * math.cos(0.7 * i),
+        }
+    )
+    settings = transformer_settings(activation, 8, 3)
+    logits = transformer(numbers, tokens, settings, vocabulary).reshape(-1, vocabulary)
     loss = F.cross_entropy(logits, labels.reshape(-1), label_smoothing=smoothing)
     loss.backward()
     return {
         "activation": activation,
         "smoothing": smoothing,
         "loss": loss.item(),
-        "gradients": [
-            torch.cat([t.grad.reshape(-1) for t in tensors]).tolist() for tensors in taken.values()
-        ],
+        "gradients": list(numbers.gradients().values()),
     }
 
 
-transformers = [transformer("gelu", 0.0), transformer("relu", 0.1)]
+transformers = [text_model("gelu", 0.0), text_model("relu", 0.1)]
 (HERE / "transformers.json").write_text(json.dumps(transformers) + "\n")
+
+
+TRACED, ROWS, BATCH, CLASSES, VOCABULARY = 100, 50, 16, 3, 11
+DECAY = 0.1
+
+
+def scattered(i):
+    """Whole numbers from 0 to 1020 that look as if by chance."""
+    return (31 * i * i + 17 * i + 5) % 1021
+
+
+def spread(i):
+    """From -1 to almost 1, and exact in float32."""
+    return scattered(i) / 512 - 1
+
+
+def batches(shape):
+    """Rows of numbers with classes, or windows of a text; a batch goes on where the last one ended,
+    and begins again at the first row."""
+    if len(shape) == 2:
+        context, vocabulary = shape
+        text = torch.tensor([scattered(i) % vocabulary for i in range(ROWS + context)])
+        inputs, labels = windows(text, range(ROWS), context)
+    else:
+        width = math.prod(shape)
+        inputs = torch.tensor([2 * spread(i) for i in range(ROWS * width)]).reshape(ROWS, *shape)
+        labels = torch.tensor([scattered(r) % CLASSES for r in range(ROWS)])
+    for step in range(TRACED):
+        rows = [(BATCH * step + place) % ROWS for place in range(BATCH)]
+        yield inputs[rows], labels[rows].reshape(-1)
+
+
+def trace(shape, settings, optimizer):
+    """The losses before each step of training. PyTorch must find them again in float32: on a slope
+    too steep, or by AdamW where a gradient is nothing but rounding, small differences grow, and say
+    nothing about who made them."""
+    losses, rate = trained(shape, settings, optimizer)
+    torch.set_default_dtype(torch.float32)
+    again, _ = trained(shape, settings, optimizer)
+    torch.set_default_dtype(torch.float64)
+    off = max(abs(x / y - 1) for x, y in zip(again, losses))
+    assert off < 5e-5, f"{optimizer} of {settings}: {off}"
+    said = {"shape": list(shape), "settings": settings, "optimizer": optimizer}
+    return {**said, "rate": rate, "losses": losses}
+
+
+def trained(shape, settings, optimizer):
+    """The losses, and the rate."""
+    numbers = Numbers(
+        {
+            "weights": lambda i: spread(i) / 2,
+            "biases": lambda i: spread(i) / 8,
+            "norms": lambda i: 1 + spread(i) / 4,
+            "embeddings": lambda i: spread(i) / 2,
+        }
+    )
+    rule, losses = None, []
+    for inputs, labels in batches(shape):
+        numbers.again()
+        outputs = shape[1] if settings["kind"] == "transformer" else CLASSES
+        logits = MAKE[settings["kind"]](numbers, inputs, settings, outputs)
+        loss = F.cross_entropy(logits.reshape(-1, outputs), labels)
+        losses.append(loss.item())
+        if rule is None:
+            # Norms and biases do not decay.
+            groups = [
+                {"params": made, "weight_decay": DECAY * (group in ("weights", "embeddings"))}
+                for group, made in numbers.made.items()
+            ]
+            rule = {
+                "sgd": lambda: torch.optim.SGD(groups, lr=0.02, momentum=0.9),
+                "adam_w": lambda: torch.optim.AdamW(groups, lr=0.01, betas=(0.9, 0.999), eps=1e-8),
+            }[optimizer]()
+        rule.zero_grad()
+        loss.backward()
+        rule.step()
+    return losses, rule.param_groups[0]["lr"]
+
+
+TRACES = [
+    ((6,), mlp_settings("relu", "none", False, (40, 24))),
+    ((6,), mlp_settings("tanh", "batch", False, (40, 24))),
+    ((6,), mlp_settings("gelu", "layer", True, (24, 24, 12))),
+    (
+        (6,),
+        {"kind": "tabular_resnet", "blocks": 2, "width": 16, "hidden": 24, "activation": "gelu"},
+    ),
+    ((8, 6, 2), cnn_settings("relu", False, False, hidden=12)),
+    ((8, 6, 2), cnn_settings("gelu", True, True, pooling="average", average=True)),
+    ((8, VOCABULARY), transformer_settings("gelu", 16, 2)),
+]
+traces = [trace(*traced, optimizer) for traced in TRACES for optimizer in ("sgd", "adam_w")]
+(HERE / "traces.json").write_text(json.dumps(traces) + "\n")

@@ -6,6 +6,7 @@
 //! multiplication is fused with an addition.
 
 mod function;
+mod lanes;
 mod level;
 mod loss;
 mod product;
@@ -14,6 +15,7 @@ mod row;
 
 pub use function::Activation;
 pub(crate) use function::{exp, softmax};
+pub(crate) use lanes::{put, taken};
 pub(crate) use level::wide;
 #[cfg(test)]
 pub(crate) use level::{Level, at_level};

@@ -490,7 +490,7 @@ fn chosen_kinds(spec: &StudySpec, problems: &mut Vec<SpecError>) -> Vec<ModelKin
             }
             Some(kind) => chosen.push(kind),
             None => {
-                let remedy = match nearest(&name, known().into_iter()) {
+                let remedy = match nearest(&name, known()) {
                     Some(right) => format!("did you mean `{right}`?"),
                     None => format!("there are {}", known().join(", ")),
                 };

@@ -3,7 +3,7 @@
 //! What each means is defined at [`Signal`]. Numbers are looked at in pieces that stay in the
 //! nearest cache, so that memory is read once whatever was declared.
 
-use crate::kernel::{abs_max, dot, norm_sq};
+use crate::kernel::{Three, abs_max, dot, norm_sq, of_three};
 use crate::model::Group;
 use crate::optimizer::Optimizer;
 use attune_plugin_api::Signal;
@@ -12,6 +12,9 @@ use attune_plugin_api::signal::Layout;
 /// So many numbers of a group at once: those of gradients, values and directions together fill half
 /// of a common first-level cache.
 const PIECE: usize = 2048;
+
+/// As many signals of a group or more are measured in one pass.
+const IN_ONE_PASS: usize = 3;
 
 /// Measures the declared signals into one flat slice.
 #[derive(Debug)]
@@ -76,6 +79,9 @@ impl Signals {
                 self.values[range].fill(start);
             }
         }
+        let layout = &self.layout;
+        let of_groups = || layout.signals().filter(|&signal| signal != Signal::Loss);
+        let in_one_pass = of_groups().count() >= IN_ONE_PASS;
         for group in 0..moment.groups.len() {
             let direction = moment.optimizer.direction(group);
             let values = moment.groups[group].values.chunks(PIECE);
@@ -85,12 +91,22 @@ impl Signals {
                     let start = at * PIECE;
                     &direction[start..start + values.len()]
                 });
-                for signal in self.layout.signals() {
-                    if let (Some(range), false) =
-                        (self.layout.range(signal), signal == Signal::Loss)
-                    {
+                let piece = Piece {
+                    values,
+                    gradients,
+                    direction,
+                };
+                let all = direction
+                    .filter(|_| in_one_pass)
+                    .map(|direction| of_three(gradients, values, direction));
+                for signal in of_groups() {
+                    if let Some(range) = layout.range(signal) {
+                        let found = match &all {
+                            Some(all) => of_all(signal, all),
+                            None => piece.of(signal),
+                        };
                         let sum = &mut self.values[range][group];
-                        *sum = joined(signal, *sum, values, gradients, direction);
+                        *sum = joined(signal, *sum, found);
                     }
                 }
             }
@@ -98,28 +114,48 @@ impl Signals {
     }
 }
 
-/// A signal of a group with one more piece of it.
-fn joined(
-    signal: Signal,
-    sum: f64,
-    values: &[f32],
-    gradients: &[f32],
-    direction: Option<&[f32]>,
-) -> f64 {
+/// A signal's value so far with one more piece's.
+fn joined(signal: Signal, sum: f64, found: f64) -> f64 {
     match signal {
-        Signal::GradNormSq => sum + norm_sq(gradients),
-        Signal::GradAbsMax => {
-            let largest = abs_max(gradients);
-            if sum.is_nan() || sum > largest {
-                sum
-            } else {
-                largest
+        Signal::GradAbsMax if sum.is_nan() || sum > found => sum,
+        Signal::GradAbsMax => found,
+        _ => sum + found,
+    }
+}
+
+/// A run of a group's numbers.
+struct Piece<'a> {
+    values: &'a [f32],
+    gradients: &'a [f32],
+    direction: Option<&'a [f32]>,
+}
+
+impl Piece<'_> {
+    fn of(&self, signal: Signal) -> f64 {
+        match signal {
+            Signal::GradNormSq => norm_sq(self.gradients),
+            Signal::GradAbsMax => abs_max(self.gradients),
+            Signal::ParamNormSq => norm_sq(self.values),
+            Signal::PrevUpdateNormSq => self.direction.map_or(f64::NAN, norm_sq),
+            Signal::GradDotPrevUpdate => {
+                let direction = self.direction;
+                direction.map_or(f64::NAN, |direction| dot(self.gradients, direction))
             }
+            // `Signals::new` lets no other through.
+            _ => f64::NAN,
         }
-        Signal::ParamNormSq => sum + norm_sq(values),
-        Signal::PrevUpdateNormSq => direction.map_or(f64::NAN, |u| sum + norm_sq(u)),
-        Signal::GradDotPrevUpdate => direction.map_or(f64::NAN, |u| sum + dot(gradients, u)),
-        // `Signals::new` lets no other through.
+    }
+}
+
+/// The same from what gradients, values and direction tell together.
+fn of_all(signal: Signal, all: &Three) -> f64 {
+    let [gradients, values, direction] = all.norms_sq;
+    match signal {
+        Signal::GradNormSq => gradients,
+        Signal::GradAbsMax => all.abs_max,
+        Signal::ParamNormSq => values,
+        Signal::PrevUpdateNormSq => direction,
+        Signal::GradDotPrevUpdate => all.dot,
         _ => f64::NAN,
     }
 }

@@ -54,6 +54,25 @@ pub(crate) fn together<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     }
 }
 
+/// Cuts what there is to do into so many parts, and does them side by side: `cut` gives the given
+/// numerator's share of the denominator, and what is left.
+pub(crate) fn share<T: Send>(
+    whole: T,
+    parts: usize,
+    cut: &(impl Fn(T, usize, usize) -> (T, T) + Sync),
+    work: &(impl Fn(T) + Sync),
+) {
+    if parts <= 1 {
+        return work(whole);
+    }
+    let half = parts / 2;
+    let (first, second) = cut(whole, half, parts);
+    rayon::join(
+        || share(first, half, cut, work),
+        || share(second, parts - half, cut, work),
+    );
+}
+
 /// Rayon's pool was there first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(

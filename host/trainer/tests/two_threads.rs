@@ -1,8 +1,9 @@
-//! Products that are shared out are the same bit for bit. Alone in its binary, because the thread
-//! pool is one for the whole process.
+//! Products and updates that are shared out are the same bit for bit. Alone in its binary, because
+//! the thread pool is one for the whole process.
 
 mod support;
 
+use attune_plugin_api::OptimizerKind;
 use attune_trainer::trial::TrialSettings;
 use attune_trainer::{ModelSettings, use_threads};
 use std::sync::atomic::AtomicBool;
@@ -10,20 +11,29 @@ use support::{Constant, History, dataset, flowers, trial};
 
 #[test]
 fn two_threads_train_what_one_does() {
-    // Each product of the middle layer has 33 million multiplications.
-    let settings = TrialSettings {
-        model: ModelSettings::mlp([512, 512]),
-        batch_size: 128,
-        ..TrialSettings::default()
-    };
+    // Each product of the middle layer has 33 million multiplications, and all weights are 264,000
+    // numbers, of which the rules remember one, two, or one in the other's place.
+    let rules = [
+        OptimizerKind::Sgd,
+        OptimizerKind::AdamW,
+        OptimizerKind::Adagrad,
+    ];
     let data = dataset(&flowers(300), "kind");
     let trained = || {
-        let mut trial = trial::<Constant>(settings.clone(), &data);
-        let mut history = History::default();
-        trial
-            .run_until(2, &mut history, &AtomicBool::new(false))
-            .unwrap();
-        (history, trial.snapshot().cloned())
+        rules.map(|optimizer| {
+            let settings = TrialSettings {
+                model: ModelSettings::mlp([512, 512]),
+                batch_size: 128,
+                optimizer,
+                ..TrialSettings::default()
+            };
+            let mut trial = trial::<Constant>(settings, &data);
+            let mut history = History::default();
+            trial
+                .run_until(2, &mut history, &AtomicBool::new(false))
+                .unwrap();
+            (history, trial.snapshot().cloned())
+        })
     };
     let one = trained();
     use_threads(2).unwrap();

@@ -6,6 +6,7 @@
 //! multiplication is fused with an addition.
 
 mod function;
+mod lanes;
 mod level;
 mod loss;
 mod product;
@@ -14,12 +15,13 @@ mod row;
 
 pub use function::Activation;
 pub(crate) use function::{exp, softmax};
+pub(crate) use lanes::{put, taken};
 pub(crate) use level::wide;
 #[cfg(test)]
 pub(crate) use level::{Level, at_level};
 pub(crate) use loss::{cross_entropy, difference_loss, of_difference, soft};
-pub(crate) use product::{Matrix, MatrixMut, Onto, multiply};
-pub(crate) use reduce::{abs_max, dot, norm_sq};
+pub(crate) use product::{Matrix, MatrixMut, Onto, WORTH_SHARING, multiply};
+pub(crate) use reduce::{Three, abs_max, dot, norm_sq, of_three};
 pub(crate) use row::{row_dot, row_sum};
 
 /// Adds each value to its sum; to be called within [`wide`].

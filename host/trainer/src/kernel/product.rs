@@ -2,10 +2,18 @@
 
 use crate::threads;
 use gemm::Parallelism;
+use std::ops::Range;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// A product of fewer multiplications than this is made by one thread: sharing it out costs more
 /// than it brings.
-const WORTH_SHARING: usize = 1 << 23;
+pub(crate) const WORTH_SHARING: usize = 1 << 23;
+/// The least rows or columns of a thread's part, and of a shared product the other way: gemm makes
+/// smaller products in other ways, whose bits are others.
+const LEAST_PART: usize = 128;
+const LEAST_ACROSS: usize = 16;
+/// Rows or columns that gemm makes at once, at most.
+const TILE: usize = 64;
 
 /// A matrix in a slice.
 #[derive(Debug, Clone, Copy)]
@@ -142,6 +150,24 @@ impl<'a> MatrixMut<'a> {
 /// # Panics
 /// Matrices that do not fit together.
 pub(crate) fn multiply(out: MatrixMut<'_>, onto: Onto, scale: f32, a: Matrix<'_>, b: Matrix<'_>) {
+    let Shape { rows, columns, .. } = out.shape;
+    let work = rows.saturating_mul(columns).saturating_mul(a.shape.columns);
+    let parts = match work >= WORTH_SHARING && rows.min(columns) >= LEAST_ACROSS {
+        true => threads::count().min(rows.max(columns) / LEAST_PART),
+        false => 1,
+    };
+    multiply_in(parts, out, onto, scale, a, b);
+}
+
+/// The same in so many parts, runs of columns or of rows.
+fn multiply_in(
+    parts: usize,
+    out: MatrixMut<'_>,
+    onto: Onto,
+    scale: f32,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+) {
     let (m, n, k) = (out.shape.rows, out.shape.columns, a.shape.columns);
     assert!(
         a.shape.rows == m && b.shape.columns == n && b.shape.rows == k,
@@ -150,45 +176,62 @@ pub(crate) fn multiply(out: MatrixMut<'_>, onto: Onto, scale: f32, a: Matrix<'_>
         a.shape,
         b.shape
     );
-    let work = m.saturating_mul(n).saturating_mul(k);
-    let parallelism = match threads::count() {
-        threads if threads > 1 && work >= WORTH_SHARING => Parallelism::Rayon(threads),
-        _ => Parallelism::None,
-    };
+    // A part puts all rows of `a` or all columns of `b` in order for itself, and it is `b` that
+    // costs more.
+    let is_upright = n >= parts * LEAST_PART;
+    let place = AtomicPtr::new(out.numbers.as_mut_ptr());
     let step = |step: usize| step as isize;
-    // SAFETY: each pointer is that of a slice in which every number of its matrix lies: `Shape`'s
-    // constructors checked that, and `turned` changes no place. The slice that is written to is
-    // borrowed for writing, so it is none of the others, and no two of its numbers share a place:
-    // its rows do not overlap. Slices are no longer than isize::MAX bytes, so the steps fit.
-    #[expect(unsafe_code, reason = "the one door to the products")]
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            out.numbers.as_mut_ptr(),
-            step(out.shape.steps.1),
-            step(out.shape.steps.0),
-            onto == Onto::Itself,
-            a.numbers.as_ptr(),
-            step(a.shape.steps.1),
-            step(a.shape.steps.0),
-            b.numbers.as_ptr(),
-            step(b.shape.steps.1),
-            step(b.shape.steps.0),
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            parallelism,
-        );
-    }
+    let part = |part: Range<usize>| {
+        let (rows, columns) = match is_upright {
+            true => (0..m, part),
+            false => (part, 0..n),
+        };
+        let down = |shape: Shape| rows.start * shape.steps.0;
+        let right = |shape: Shape| columns.start * shape.steps.1;
+        let place = place.load(Ordering::Relaxed);
+        // SAFETY: each pointer is that of a slice in which every number of its matrix lies: `Shape`'s
+        // constructors checked that, `turned` changes no place, and these are some of its rows or
+        // columns. The slice that is written to is borrowed for writing, so it is none of the
+        // others, and no two of its numbers share a place: its rows do not overlap, and each number
+        // is in one part. Slices are no longer than isize::MAX bytes, so the steps fit.
+        #[expect(unsafe_code, reason = "the one door to the products")]
+        unsafe {
+            gemm::gemm(
+                rows.len(),
+                columns.len(),
+                k,
+                place.wrapping_add(down(out.shape) + right(out.shape)),
+                step(out.shape.steps.1),
+                step(out.shape.steps.0),
+                onto == Onto::Itself,
+                a.numbers.as_ptr().wrapping_add(down(a.shape)),
+                step(a.shape.steps.1),
+                step(a.shape.steps.0),
+                b.numbers.as_ptr().wrapping_add(right(b.shape)),
+                step(b.shape.steps.1),
+                step(b.shape.steps.0),
+                1.0,
+                scale,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
+    };
+    let whole = 0..if is_upright { n } else { m };
+    threads::share(whole, parts, &cut, &part);
+}
+
+/// This share of a run, in whole tiles, and the rest of it: no part is shorter than it has to be.
+fn cut(run: Range<usize>, share: usize, of: usize) -> (Range<usize>, Range<usize>) {
+    let middle = run.start + run.len() * share / of / TILE * TILE;
+    (run.start..middle, middle..run.end)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Matrix, MatrixMut, Onto, multiply};
+    use super::{LEAST_ACROSS, LEAST_PART, Matrix, MatrixMut, Onto, multiply, multiply_in};
     use proptest::prelude::*;
 
     fn number(seed: usize, at: usize) -> f32 {
@@ -224,6 +267,32 @@ mod tests {
                     prop_assert!((f64::from(out[at]) - expected).abs() < 1e-5);
                 }
             }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        /// gemm adds up in blocks of products, whose length must not depend on the part.
+        #[test]
+        fn parts_are_the_bits_of_the_whole(
+            long in 3 * LEAST_PART..600, across in LEAST_ACROSS..300, k in 1_usize..1500, is_tall: bool,
+            is_a_turned: bool, is_b_turned: bool, adds: bool,
+        ) {
+            let (m, n) = if is_tall { (long, across) } else { (across, long) };
+            let a: Vec<f32> = (0..m * k).map(|at| number(1, at)).collect();
+            let b: Vec<f32> = (0..k * n).map(|at| number(2, at)).collect();
+            let left = if is_a_turned { Matrix::of(&a, m).turned() } else { Matrix::of(&a, k) };
+            let right = if is_b_turned { Matrix::of(&b, k).turned() } else { Matrix::of(&b, n) };
+            let onto = if adds { Onto::Itself } else { Onto::Nothing };
+            let made = |parts| {
+                let mut out: Vec<f32> = (0..m * n).map(|at| number(3, at)).collect();
+                multiply_in(parts, MatrixMut::of(&mut out, n), onto, 0.5, left, right);
+                out
+            };
+            let whole = made(1);
+            prop_assert!(made(2) == whole, "two parts differ");
+            prop_assert!(made(3) == whole, "three parts differ");
         }
     }
 

@@ -4,6 +4,7 @@
 //! Products are added in fours in 32 bits and from there on in 64. Only where that is too narrow for
 //! the numbers at hand, all is done in 64 bits.
 
+use super::row::folded;
 use super::wide;
 
 /// Sums that go on side by side.
@@ -27,7 +28,35 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 fn dot_of_piece(a: &[f32], b: &[f32]) -> f64 {
-    let sum = narrow_dot(a, b);
+    let (a_fours, b_fours) = (a.as_chunks::<FOURS>().0, b.as_chunks::<FOURS>().0);
+    // What a closure has of its own stays in registers; what it borrows does not.
+    let sums = wide(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0; LANES];
+            for (a, b) in a_fours.iter().zip(b_fours) {
+                add_four(&mut sums, a, b);
+            }
+            sums
+        },
+    );
+    checked(sums, a, b)
+}
+
+/// Adds a four of products in each lane.
+#[inline(always)]
+fn add_four(sums: &mut [f64; LANES], a: &[f32; FOURS], b: &[f32; FOURS]) {
+    let of = |four: usize, lane: usize| a[four * LANES + lane] * b[four * LANES + lane];
+    for (lane, sum) in sums.iter_mut().enumerate() {
+        let four = (of(0, lane) + of(1, lane)) + (of(2, lane) + of(3, lane));
+        *sum += f64::from(four);
+    }
+}
+
+/// a·b from the sums of its fours, where 32 bits were wide enough for them.
+fn checked(sums: [f64; LANES], a: &[f32], b: &[f32]) -> f64 {
+    let (a_rest, b_rest) = (a.as_chunks::<FOURS>().1, b.as_chunks::<FOURS>().1);
+    let sum = folded(sums, |a, b| a + b) + exact_dot(a_rest, b_rest);
     if sum.is_finite() && sum.abs() > TOO_SMALL {
         sum
     } else {
@@ -35,25 +64,44 @@ fn dot_of_piece(a: &[f32], b: &[f32]) -> f64 {
     }
 }
 
-fn narrow_dot(a: &[f32], b: &[f32]) -> f64 {
+/// What three slices of as many numbers tell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Three {
+    /// ‖a‖², ‖b‖² and ‖c‖².
+    pub(crate) norms_sq: [f64; 3],
+    /// The largest magnitude in a; NaN where there is one.
+    pub(crate) abs_max: f64,
+    /// a·c.
+    pub(crate) dot: f64,
+}
+
+/// The same bits as [`norm_sq`], [`abs_max`] and [`dot`], in one pass over memory; of one piece at
+/// most.
+pub(crate) fn of_three(a: &[f32], b: &[f32], c: &[f32]) -> Three {
     let (a_fours, a_rest) = a.as_chunks::<FOURS>();
-    let (b_fours, b_rest) = b.as_chunks::<FOURS>();
-    // What a closure has of its own stays in registers; what it borrows does not.
-    let sums = wide(
+    let (b_fours, c_fours) = (b.as_chunks::<FOURS>().0, c.as_chunks::<FOURS>().0);
+    let (aa, bb, cc, ac, largest) = wide(
         #[inline(always)]
         || {
-            let mut sums = [0.0_f64; LANES];
-            for (a, b) in a_fours.iter().zip(b_fours) {
-                let of = |four: usize, lane: usize| a[four * LANES + lane] * b[four * LANES + lane];
-                for (lane, sum) in sums.iter_mut().enumerate() {
-                    let four = (of(0, lane) + of(1, lane)) + (of(2, lane) + of(3, lane));
-                    *sum += f64::from(four);
+            let [mut aa, mut bb, mut cc, mut ac] = [[0.0; LANES]; 4];
+            let mut largest = [0; LANES];
+            for ((a, b), c) in a_fours.iter().zip(b_fours).zip(c_fours) {
+                add_four(&mut aa, a, a);
+                add_four(&mut bb, b, b);
+                add_four(&mut cc, c, c);
+                add_four(&mut ac, a, c);
+                for lane in a.as_chunks().0 {
+                    raise(&mut largest, lane);
                 }
             }
-            sums
+            (aa, bb, cc, ac, largest)
         },
     );
-    sums.iter().sum::<f64>() + exact_dot(a_rest, b_rest)
+    Three {
+        norms_sq: [checked(aa, a, a), checked(bb, b, b), checked(cc, c, c)],
+        abs_max: highest(largest, a_rest),
+        dot: checked(ac, a, c),
+    }
 }
 
 fn exact_dot(a: &[f32], b: &[f32]) -> f64 {
@@ -73,25 +121,36 @@ fn exact_dot(a: &[f32], b: &[f32]) -> f64 {
     );
     let rest = a_rest.iter().zip(b_rest);
     let rest: f64 = rest.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
-    sums.iter().sum::<f64>() + rest
+    folded(sums, |a, b| a + b) + rest
 }
 
 /// The largest magnitude; NaN where there is one.
 pub(crate) fn abs_max(values: &[f32]) -> f64 {
-    let (lanes, rest) = values.as_chunks::<16>();
-    // Magnitudes are in the order of their bits, and every NaN is above infinity.
+    let (lanes, rest) = values.as_chunks();
     let largest = wide(
         #[inline(always)]
         || {
-            let mut largest = [0_u32; 16];
+            let mut largest = [0; LANES];
             for lane in lanes {
-                for (largest, value) in largest.iter_mut().zip(lane) {
-                    *largest = (*largest).max(value.abs().to_bits());
-                }
+                raise(&mut largest, lane);
             }
             largest
         },
     );
+    highest(largest, rest)
+}
+
+/// Raises each to the bits of its magnitude. Magnitudes are in the order of their bits, and every
+/// NaN is above infinity.
+#[inline(always)]
+fn raise(largest: &mut [u32; LANES], values: &[f32; LANES]) {
+    for (largest, value) in largest.iter_mut().zip(values) {
+        *largest = (*largest).max(value.abs().to_bits());
+    }
+}
+
+/// The largest magnitude of those and of the rest.
+fn highest(largest: [u32; LANES], rest: &[f32]) -> f64 {
     let rest = rest.iter().map(|value| value.abs().to_bits());
     let largest = largest.into_iter().chain(rest).max().unwrap_or(0);
     f64::from(f32::from_bits(largest))
@@ -99,7 +158,7 @@ pub(crate) fn abs_max(values: &[f32]) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{abs_max, dot};
+    use super::{PIECE, Three, abs_max, dot, norm_sq, of_three};
     use crate::kernel::{Level, at_level};
     use proptest::prelude::*;
 
@@ -122,6 +181,17 @@ mod tests {
             for level in Level::all() {
                 prop_assert_eq!(at_level(level, || dot(&a, &b)), found);
                 prop_assert_eq!(at_level(level, || abs_max(&a)), largest);
+            }
+            for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
+                let c: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+                let one_by_one = Three {
+                    norms_sq: [norm_sq(a), norm_sq(b), norm_sq(&c)],
+                    abs_max: abs_max(a),
+                    dot: dot(a, &c),
+                };
+                for level in Level::all() {
+                    prop_assert_eq!(at_level(level, || of_three(a, b, &c)), one_by_one);
+                }
             }
         }
     }

@@ -32,8 +32,8 @@ fn add(a: f32, b: f32) -> f32 {
 
 /// Sixteen lanes made one, by halves.
 #[inline(always)]
-pub(super) fn folded(lanes: [f32; 16], join: impl Fn(f32, f32) -> f32) -> f32 {
-    let lanes: [f32; 8] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 8]));
-    let lanes: [f32; 4] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 4]));
+pub(super) fn folded<T: Copy>(lanes: [T; 16], join: impl Fn(T, T) -> T) -> T {
+    let lanes: [T; 8] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 8]));
+    let lanes: [T; 4] = std::array::from_fn(|lane| join(lanes[lane], lanes[lane + 4]));
     join(join(lanes[0], lanes[2]), join(lanes[1], lanes[3]))
 }

@@ -1,11 +1,12 @@
 //! f(x ∗ W + b) over pictures.
 
+use super::back::Back;
 use super::bend::Bend;
 use super::direct::Direct;
 use super::picture::{Patches, Picture};
 use super::{Backward, Forward, Inputs, Layer, Slot};
 use crate::kernel::{Activation, Matrix, MatrixMut, Onto, multiply};
-use crate::model::{Group, Kind, Plan, Start};
+use crate::model::{Kind, Plan, Start};
 use crate::plain::Plain;
 
 /// Numbers of squares that are made at once: they stay in the nearer caches until the product has
@@ -22,14 +23,11 @@ pub(crate) struct Conv {
     bias: Option<Slot>,
     bend: Bend,
     patches: Patches,
-    /// The squares of the slopes, for those by the inputs.
-    back: Patches,
+    back: Back,
     /// The way without squares and products, where it was measured to be the faster one.
     direct: Option<Direct>,
     /// The weights and below them the biases, or the gradients of both.
     stacked: Vec<f32>,
-    /// The weights turned half round, from outputs to inputs.
-    turned: Vec<f32>,
 }
 
 /// A convolution's size.
@@ -83,10 +81,9 @@ impl Conv {
             bias: has_bias.then(bias),
             bend: Bend::new(activation),
             patches: Patches::new(picture, kernel, has_bias),
-            back: Patches::new(picture.of(outputs), kernel, false),
+            back: Back::new(picture, kernel, outputs),
             direct: Direct::new(picture, kernel, outputs),
             stacked: Vec::new(),
-            turned: Vec::new(),
         }
     }
 
@@ -95,23 +92,6 @@ impl Conv {
         match direct {
             Some(_) => 1,
             None => (AT_ONCE / (self.picture.points() * self.patches.width()).max(1)).max(1),
-        }
-    }
-
-    /// Turns the weights half round: the slopes by the inputs are the convolution of those by the
-    /// outputs with them.
-    fn turn(&mut self, groups: &[Group]) {
-        let weight = self.weight.of(groups);
-        let (inputs, outputs) = (self.picture.channels, self.outputs);
-        self.turned.resize(weight.len(), 0.0);
-        let squares = weight.chunks_exact(inputs * outputs).rev();
-        let turned = self.turned.chunks_exact_mut(inputs * outputs);
-        for (from, to) in squares.zip(turned) {
-            for (input, row) in from.chunks_exact(outputs).enumerate() {
-                for (output, weight) in row.iter().enumerate() {
-                    to[output * inputs + input] = *weight;
-                }
-            }
         }
     }
 }
@@ -176,22 +156,21 @@ impl Layer for Conv {
         x: &[f32],
         y: &[f32],
         dy: &mut [f32],
-        mut dx: Option<&mut [f32]>,
+        dx: Option<&mut [f32]>,
         pass: &mut Backward<'_>,
     ) {
         self.bend.back(y, dy);
-        let (width, back) = (self.patches.width(), self.back.width());
+        let width = self.patches.width();
         let pictures = self.at_once(self.direct);
-        if dx.is_some() {
-            self.turn(pass.groups);
+        if let Some(dx) = dx {
+            self.back.apply(self.weight.of(pass.groups), dy, dx);
         }
         self.stacked.clear();
         self.stacked.resize(width * self.outputs, 0.0);
-        let numbers = self.picture.numbers();
         let mut onto = Onto::Nothing;
-        let chunks = x.chunks(pictures * numbers);
+        let chunks = x.chunks(pictures * self.picture.numbers());
         let slopes = dy.chunks(pictures * self.picture.points() * self.outputs);
-        for (at, (x, dy)) in chunks.zip(slopes).enumerate() {
+        for (x, dy) in chunks.zip(slopes) {
             match self.direct {
                 Some(direct) => direct.backward(self.patches.frame(x), dy, &mut self.stacked),
                 None => multiply(
@@ -203,16 +182,6 @@ impl Layer for Conv {
                 ),
             }
             onto = Onto::Itself;
-            if let Some(dx) = &mut dx {
-                let start = at * pictures * numbers;
-                multiply(
-                    MatrixMut::of(&mut dx[start..start + x.len()], self.picture.channels),
-                    Onto::Nothing,
-                    1.0,
-                    Matrix::of(self.back.of(dy), back),
-                    Matrix::of(&self.turned, self.picture.channels),
-                );
-            }
         }
         let (weight, bias) = self.stacked.split_at(self.weight.range.len());
         pass.put(&self.weight, weight);

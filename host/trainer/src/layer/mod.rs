@@ -6,6 +6,7 @@
 
 mod activate;
 mod attention;
+mod back;
 mod batch_norm;
 mod bend;
 mod conv;

@@ -2,7 +2,7 @@
 
 use super::picture::Picture;
 use super::{Backward, Forward, Layer};
-use crate::kernel::wide;
+use crate::kernel::{put, taken, wide};
 use crate::plain::Plain;
 use serde::{Deserialize, Serialize};
 
@@ -28,14 +28,57 @@ impl Pool {
         Pool { picture, pooling }
     }
 
-    /// Where the two lines of a square's numbers begin in their picture.
+    /// The way there, so many channels at once.
     #[inline(always)]
-    fn lines(&self, y: usize, x: usize) -> [usize; 2] {
-        let Picture {
-            width, channels, ..
-        } = self.picture;
-        let first = (2 * y * width + 2 * x) * channels;
-        [first, first + width * channels]
+    fn shrink<const LANES: usize>(&self, x: &[f32], y: &mut [f32]) {
+        let (small, channels) = (self.picture.halved(), self.picture.channels);
+        let line = self.picture.width * channels;
+        let mut outs = y.chunks_exact_mut(small.width * channels);
+        for picture in x.chunks_exact(self.picture.numbers()) {
+            for (lines, out) in picture.chunks_exact(2 * line).zip(&mut outs) {
+                for column in 0..small.width {
+                    for lane in (0..channels).step_by(LANES) {
+                        let square = square::<LANES>(lines, 2 * column * channels + lane, channels);
+                        let found = match self.pooling {
+                            Pooling::Max => largest(square),
+                            Pooling::Average => mean(square),
+                        };
+                        put(out, column * channels + lane, found);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The way back.
+    #[inline(always)]
+    fn spread<const LANES: usize>(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        let (small, channels) = (self.picture.halved(), self.picture.channels);
+        let (line, numbers) = (self.picture.width * channels, self.picture.numbers());
+        let mut slopes = dy.chunks_exact(small.width * channels);
+        for (picture, dx) in x.chunks_exact(numbers).zip(dx.chunks_exact_mut(numbers)) {
+            let lines = picture.chunks_exact(2 * line);
+            let to = dx.chunks_exact_mut(2 * line);
+            for ((lines, to), slopes) in lines.zip(to).zip(&mut slopes) {
+                for column in 0..small.width {
+                    for lane in (0..channels).step_by(LANES) {
+                        let at = 2 * column * channels + lane;
+                        let slopes = taken(slopes, column * channels + lane);
+                        let found = match self.pooling {
+                            Pooling::Max => {
+                                to_largest::<LANES>(slopes, square(lines, at, channels))
+                            }
+                            Pooling::Average => [slopes.map(|slope| 0.25 * slope); 4],
+                        };
+                        let [a, b, c, d] = found;
+                        put(to, at, a);
+                        put(to, at + channels, b);
+                        put(to, at + line, c);
+                        put(to, at + line + channels, d);
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -49,25 +92,12 @@ impl Layer for Pool {
     }
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], _: &mut Forward<'_>) {
-        let (small, channels) = (self.picture.halved(), self.picture.channels);
-        let pictures = x.chunks_exact(self.picture.numbers());
         wide(
             #[inline(always)]
-            || {
-                let mut outs = y.chunks_exact_mut(channels);
-                for picture in pictures {
-                    for row in 0..small.height {
-                        for (column, out) in (0..small.width).zip(&mut outs) {
-                            let [a, b] = self.lines(row, column);
-                            let [a, b] = [a, b].map(|at| &picture[at..at + 2 * channels]);
-                            let ((a, b), (c, d)) = (a.split_at(channels), b.split_at(channels));
-                            match self.pooling {
-                                Pooling::Max => largest(out, [a, b, c, d]),
-                                Pooling::Average => mean(out, [a, b, c, d]),
-                            }
-                        }
-                    }
-                }
+            || match self.picture.channels {
+                channels if channels.is_multiple_of(16) => self.shrink::<16>(x, y),
+                channels if channels.is_multiple_of(8) => self.shrink::<8>(x, y),
+                _ => self.shrink::<1>(x, y),
             },
         );
     }
@@ -83,38 +113,31 @@ impl Layer for Pool {
         let Some(dx) = dx else {
             return;
         };
-        let (small, channels) = (self.picture.halved(), self.picture.channels);
         let odd = self.picture.height % 2 + self.picture.width % 2 > 0;
         if odd {
             dx.fill(0.0);
         }
-        let numbers = self.picture.numbers();
-        let pictures = x.chunks_exact(numbers).zip(dx.chunks_exact_mut(numbers));
         wide(
             #[inline(always)]
-            || {
-                let mut slopes = dy.chunks_exact(channels);
-                for (picture, dx) in pictures {
-                    for row in 0..small.height {
-                        for (column, slopes) in (0..small.width).zip(&mut slopes) {
-                            let [first, second] = self.lines(row, column);
-                            let (upper, lower) = dx.split_at_mut(second);
-                            let (to_a, to_b) =
-                                upper[first..first + 2 * channels].split_at_mut(channels);
-                            let (to_c, to_d) = lower[..2 * channels].split_at_mut(channels);
-                            let to = [to_a, to_b, to_c, to_d];
-                            let [a, b] = [first, second].map(|at| &picture[at..at + 2 * channels]);
-                            let ((a, b), (c, d)) = (a.split_at(channels), b.split_at(channels));
-                            match self.pooling {
-                                Pooling::Max => to_largest(to, slopes, [a, b, c, d]),
-                                Pooling::Average => to_all(to, slopes),
-                            }
-                        }
-                    }
-                }
+            || match self.picture.channels {
+                channels if channels.is_multiple_of(16) => self.spread::<16>(x, dy, dx),
+                channels if channels.is_multiple_of(8) => self.spread::<8>(x, dy, dx),
+                _ => self.spread::<1>(x, dy, dx),
             },
         );
     }
+}
+
+/// Some channels of the square that begins there in two lines.
+#[inline(always)]
+fn square<const LANES: usize>(lines: &[f32], at: usize, channels: usize) -> [[f32; LANES]; 4] {
+    let below = at + lines.len() / 2;
+    [
+        taken(lines, at),
+        taken(lines, at + channels),
+        taken(lines, below),
+        taken(lines, below + channels),
+    ]
 }
 
 #[inline(always)]
@@ -123,47 +146,39 @@ fn larger(a: f32, b: f32) -> f32 {
 }
 
 #[inline(always)]
-fn largest(out: &mut [f32], [a, b, c, d]: [&[f32]; 4]) {
-    let points = a.iter().zip(b).zip(c.iter().zip(d));
-    for (out, ((a, b), (c, d))) in out.iter_mut().zip(points) {
-        *out = larger(larger(*a, *b), larger(*c, *d));
-    }
+fn largest<const LANES: usize>([a, b, c, d]: [[f32; LANES]; 4]) -> [f32; LANES] {
+    std::array::from_fn(
+        #[inline(always)]
+        |at| larger(larger(a[at], b[at]), larger(c[at], d[at])),
+    )
 }
 
 #[inline(always)]
-fn mean(out: &mut [f32], [a, b, c, d]: [&[f32]; 4]) {
-    let points = a.iter().zip(b).zip(c.iter().zip(d));
-    for (out, ((a, b), (c, d))) in out.iter_mut().zip(points) {
-        *out = 0.25 * ((a + b) + (c + d));
-    }
+fn mean<const LANES: usize>([a, b, c, d]: [[f32; LANES]; 4]) -> [f32; LANES] {
+    std::array::from_fn(
+        #[inline(always)]
+        |at| 0.25 * ((a[at] + b[at]) + (c[at] + d[at])),
+    )
 }
 
+/// What each point of a square gets.
 #[inline(always)]
-fn to_largest(to: [&mut [f32]; 4], slopes: &[f32], [a, b, c, d]: [&[f32]; 4]) {
-    let [to_a, to_b, to_c, to_d] = to;
-    let to = to_a.iter_mut().zip(to_b).zip(to_c.iter_mut().zip(to_d));
-    let points = a.iter().zip(b).zip(c.iter().zip(d));
-    let each = to.zip(points).zip(slopes);
-    for ((((to_a, to_b), (to_c, to_d)), ((a, b), (c, d))), &slope) in each {
+fn to_largest<const LANES: usize>(
+    slopes: [f32; LANES],
+    [a, b, c, d]: [[f32; LANES]; 4],
+) -> [[f32; LANES]; 4] {
+    let mut to = [[0.0; LANES]; 4];
+    for at in 0..LANES {
         // The later of a pair wins only where it is larger, as on the way there.
-        let (upper, lower) = (larger(*a, *b), larger(*c, *d));
-        let is_lower = lower > upper;
-        let (up, down) = match is_lower {
-            true => (0.0, slope),
-            false => (slope, 0.0),
-        };
-        (*to_a, *to_b) = if *b > *a { (0.0, up) } else { (up, 0.0) };
-        (*to_c, *to_d) = if *d > *c { (0.0, down) } else { (down, 0.0) };
+        let is_lower = larger(c[at], d[at]) > larger(a[at], b[at]);
+        let (is_b, is_d) = (b[at] > a[at], d[at] > c[at]);
+        let slope = slopes[at];
+        to[0][at] = if is_lower | is_b { 0.0 } else { slope };
+        to[1][at] = if !is_lower & is_b { slope } else { 0.0 };
+        to[2][at] = if is_lower & !is_d { slope } else { 0.0 };
+        to[3][at] = if is_lower & is_d { slope } else { 0.0 };
     }
-}
-
-#[inline(always)]
-fn to_all(to: [&mut [f32]; 4], slopes: &[f32]) {
-    for to in to {
-        to.iter_mut()
-            .zip(slopes)
-            .for_each(|(to, slope)| *to = 0.25 * slope);
-    }
+    to
 }
 
 /// The mean of each channel over all points.

@@ -15,10 +15,11 @@ pub use settings::{
 };
 
 use crate::data::{Features, Shape, Targets};
-use crate::kernel::{cross_entropy, difference_loss, scale};
+use crate::kernel::{WORTH_SHARING, cross_entropy, difference_loss, scale};
 use crate::layer::{Backward, Forward, Layer, Sequence};
 use crate::plain;
 use crate::random::{Purpose, stream};
+use crate::threads;
 use dfdx::prelude::Cpu;
 use rand::rngs::ChaCha8Rng;
 
@@ -259,7 +260,10 @@ impl Network {
             share,
         };
         let loss = match &self.engine {
-            Engine::Own => Ok(crate::threads::together(|| self.pass(&task, gradients))),
+            Engine::Own if self.is_shared(task.rows) => {
+                Ok(threads::together(|| self.pass(&task, gradients)))
+            }
+            Engine::Own => Ok(self.pass(&task, gradients)),
             Engine::Dfdx(device) => {
                 let net = plain::Net {
                     layers: &self.layers,
@@ -271,6 +275,13 @@ impl Network {
         };
         self.gathered = gathered;
         loss
+    }
+
+    /// Whether a pass over so many rows has products that are worth sharing out, at most one for
+    /// each parameter and place. If not, the way to another thread and back is for nothing.
+    fn is_shared(&self, rows: usize) -> bool {
+        let parameters: usize = self.groups.iter().map(|group| group.values.len()).sum();
+        rows * self.architecture.inputs.places() * parameters >= WORTH_SHARING
     }
 
     /// The same by our own operations.

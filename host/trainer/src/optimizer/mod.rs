@@ -8,8 +8,9 @@ pub(crate) use average::Averages;
 
 use crate::kernel::{norm_sq, scale};
 use crate::model::Group;
+use crate::threads;
 use attune_plugin_api::OptimizerKind;
-use rule::Step;
+use rule::{Numbers, Step};
 
 /// An update rule and its state.
 #[derive(Debug)]
@@ -150,15 +151,28 @@ impl Optimizer {
     ) {
         self.steps += 1;
         self.directed = self.remembers;
-        for (index, (group, state)) in groups.iter_mut().zip(&mut self.states).enumerate() {
-            let step = Step {
-                rate: rates[index],
-                momentum: momenta[index],
-                decay: self.decays[index],
-                number: self.steps,
-            };
-            let values = &mut group.values;
-            rule::update(self.kind, step, values, &gradients[index], state);
+        let mut advance = || {
+            for (index, (group, state)) in groups.iter_mut().zip(&mut self.states).enumerate() {
+                let step = Step {
+                    rate: rates[index],
+                    momentum: momenta[index],
+                    decay: self.decays[index],
+                    number: self.steps,
+                };
+                let numbers = Numbers {
+                    values: &mut group.values,
+                    gradients: &gradients[index],
+                    first: &mut state.first,
+                    second: &mut state.second,
+                    directions: state.direction.as_deref_mut(),
+                };
+                rule::update(self.kind, step, numbers);
+            }
+        };
+        let is_large = |group: &Vec<f32>| group.len() >= rule::WORTH_SHARING;
+        match gradients.iter().any(is_large) {
+            true => threads::together(advance),
+            false => advance(),
         }
     }
 }

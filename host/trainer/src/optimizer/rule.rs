@@ -1,7 +1,7 @@
 //! The update rules themselves: loops over a group's numbers.
 
-use super::State;
 use crate::kernel::wide;
+use crate::threads;
 use attune_plugin_api::OptimizerKind;
 
 /// Adam's second decay rate, as in Kingma and Ba 2015.
@@ -15,6 +15,10 @@ const EPSILON: f32 = 1e-8;
 /// The same for Adagrad, as in PyTorch.
 const ADAGRAD_EPSILON: f32 = 1e-10;
 
+/// A group of fewer numbers than this is moved by one thread: it stays in the nearer caches, where
+/// one is fast enough.
+pub(super) const WORTH_SHARING: usize = 1 << 18;
+
 /// What a group is moved with at a step.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Step {
@@ -25,28 +29,72 @@ pub(super) struct Step {
     pub(super) number: u64,
 }
 
-/// Moves a group's numbers.
-pub(super) fn update(
-    kind: OptimizerKind,
-    step: Step,
-    values: &mut [f32],
-    gradients: &[f32],
-    state: &mut State,
-) {
+/// The numbers of a group with what they remember, or a run of them.
+#[derive(Debug)]
+pub(super) struct Numbers<'a> {
+    pub(super) values: &'a mut [f32],
+    pub(super) gradients: &'a [f32],
+    /// Empty where the rule has no such moment, as the second.
+    pub(super) first: &'a mut [f32],
+    pub(super) second: &'a mut [f32],
+    pub(super) directions: Option<&'a mut [f32]>,
+}
+
+impl Numbers<'_> {
+    /// This share of them, and the others.
+    fn cut(self, share: usize, of: usize) -> (Self, Self) {
+        let middle = self.values.len() * share / of;
+        let (values, other_values) = self.values.split_at_mut(middle);
+        let (gradients, other_gradients) = self.gradients.split_at(middle);
+        let (first, other_first) = self.first.split_at_mut(middle.min(self.first.len()));
+        let (second, other_second) = self.second.split_at_mut(middle.min(self.second.len()));
+        let (directions, other_directions) = self
+            .directions
+            .map(|directions| directions.split_at_mut(middle))
+            .unzip();
+        let numbers = Numbers {
+            values,
+            gradients,
+            first,
+            second,
+            directions,
+        };
+        let others = Numbers {
+            values: other_values,
+            gradients: other_gradients,
+            first: other_first,
+            second: other_second,
+            directions: other_directions,
+        };
+        (numbers, others)
+    }
+}
+
+/// Moves a group's numbers; many are shared out.
+pub(super) fn update(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
+    let parts = match numbers.values.len() >= WORTH_SHARING {
+        true => threads::count(),
+        false => 1,
+    };
+    threads::share(numbers, parts, &Numbers::cut, &|numbers| {
+        advance(kind, step, numbers)
+    });
+}
+
+/// The same on one thread.
+fn advance(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
     let (rate, momentum, decay) = (step.rate as f32, step.momentum as f32, step.decay as f32);
     match kind {
-        OptimizerKind::Adam => adam(step, decay, 1.0, values, gradients, state),
+        OptimizerKind::Adam => adam(step, decay, 1.0, numbers),
         OptimizerKind::AdamW => {
             let shrink = (1.0 - step.rate * step.decay) as f32;
-            adam(step, 0.0, shrink, values, gradients, state);
+            adam(step, 0.0, shrink, numbers);
         }
         // Tieleman and Hinton 2012 in PyTorch's form: the momentum is of the scaled gradients.
         OptimizerKind::RmsProp => {
             let (keep, rest) = shares(RMS_PROP_SECOND);
             with_two(
-                values,
-                gradients,
-                state,
+                numbers,
                 #[inline(always)]
                 move |value, gradient, velocity, square| {
                     let gradient = gradient + decay * *value;
@@ -59,10 +107,7 @@ pub(super) fn update(
         }
         // Duchi et al. 2011, diagonal.
         OptimizerKind::Adagrad => with_one(
-            values,
-            gradients,
-            &mut state.second,
-            &mut state.direction,
+            numbers,
             #[inline(always)]
             move |value, gradient, sum| {
                 let gradient = gradient + decay * *value;
@@ -78,10 +123,7 @@ pub(super) fn update(
             let rest1 = 1.0 - momentum;
             let (keep, rest) = shares(LION_SECOND);
             with_one(
-                values,
-                gradients,
-                &mut state.first,
-                &mut state.direction,
+                numbers,
                 #[inline(always)]
                 move |value, gradient, velocity| {
                     let between = momentum * *velocity + rest1 * gradient;
@@ -93,10 +135,7 @@ pub(super) fn update(
             );
         }
         OptimizerKind::Nesterov => with_one(
-            values,
-            gradients,
-            &mut state.first,
-            &mut state.direction,
+            numbers,
             #[inline(always)]
             move |value, gradient, velocity| {
                 let gradient = gradient + decay * *value;
@@ -108,10 +147,7 @@ pub(super) fn update(
         ),
         // Whatever the interface may add later descends along the gradient.
         _ => with_one(
-            values,
-            gradients,
-            &mut state.first,
-            &mut state.direction,
+            numbers,
             #[inline(always)]
             move |value, gradient, velocity| {
                 let gradient = gradient + decay * *value;
@@ -126,14 +162,7 @@ pub(super) fn update(
 /// Adam (Kingma and Ba 2015, algorithm 1) or AdamW (Loshchilov and Hutter 2019, algorithm 2), bias
 /// corrections as in PyTorch: from the current first decay rate, should that change during a run.
 /// The coupled decay is added to the gradient; each value is multiplied by `shrink` beforehand.
-fn adam(
-    step: Step,
-    coupled: f32,
-    shrink: f32,
-    values: &mut [f32],
-    gradients: &[f32],
-    state: &mut State,
-) {
+fn adam(step: Step, coupled: f32, shrink: f32, numbers: Numbers<'_>) {
     let number = i32::try_from(step.number).unwrap_or(i32::MAX);
     let correction = 1.0 - step.momentum.powi(number);
     let root = (1.0 - ADAM_SECOND.powi(number)).sqrt() as f32;
@@ -142,9 +171,7 @@ fn adam(
     let (keep, rest) = shares(ADAM_SECOND);
     let (keep1, rest1) = (step.momentum as f32, 1.0 - step.momentum as f32);
     with_two(
-        values,
-        gradients,
-        state,
+        numbers,
         #[inline(always)]
         move |value, gradient, first, second| {
             let gradient = gradient + coupled * *value;
@@ -175,15 +202,14 @@ fn sign(x: f32) -> f32 {
 /// Goes through a group whose numbers remember one number each. `advance` gives the direction; what it
 /// knows it must own, because a loop is not vectorised around what is borrowed.
 #[inline(always)]
-fn with_one(
-    values: &mut [f32],
-    gradients: &[f32],
-    memory: &mut [f32],
-    directions: &mut Option<Vec<f32>>,
-    advance: impl Copy + Fn(&mut f32, f32, &mut f32) -> f32,
-) {
-    let each = values.iter_mut().zip(gradients).zip(memory);
-    match directions {
+fn with_one(numbers: Numbers<'_>, advance: impl Copy + Fn(&mut f32, f32, &mut f32) -> f32) {
+    // One of the two is empty.
+    let memory = match numbers.first.is_empty() {
+        true => numbers.second,
+        false => numbers.first,
+    };
+    let each = numbers.values.iter_mut().zip(numbers.gradients).zip(memory);
+    match numbers.directions {
         None => wide(
             #[inline(always)]
             move || {
@@ -206,14 +232,12 @@ fn with_one(
 /// The same where they remember two.
 #[inline(always)]
 fn with_two(
-    values: &mut [f32],
-    gradients: &[f32],
-    state: &mut State,
+    numbers: Numbers<'_>,
     advance: impl Copy + Fn(&mut f32, f32, &mut f32, &mut f32) -> f32,
 ) {
-    let memory = state.first.iter_mut().zip(&mut state.second);
-    let each = values.iter_mut().zip(gradients).zip(memory);
-    match &mut state.direction {
+    let memory = numbers.first.iter_mut().zip(numbers.second);
+    let each = numbers.values.iter_mut().zip(numbers.gradients).zip(memory);
+    match numbers.directions {
         None => wide(
             #[inline(always)]
             move || {

@@ -14,9 +14,12 @@ mod side;
 use case::{CASES, Case};
 use common::Failure;
 use side::Side;
+use std::time::Duration;
 
 /// How often each side is asked.
 const ROUNDS: usize = 15;
+/// How long a side's threads take to fall asleep, at least.
+const SETTLE: Duration = Duration::from_millis(250);
 /// How long an answer should take, in milliseconds.
 const ROUND_MS: f64 = 150.0;
 
@@ -58,6 +61,8 @@ fn compare(case: &Case, threads: usize, sides: &mut [Side; 2], peak: f64) -> Res
     let mut times = [Vec::new(), Vec::new()];
     for _ in 0..ROUNDS {
         for ((side, times), steps) in sides.iter_mut().zip(&mut times).zip(steps) {
+            // The other side's threads look for more work for a while, on the cores of this one.
+            std::thread::sleep(SETTLE);
             times.extend(side.ask(case, steps)?);
         }
     }

@@ -20,7 +20,7 @@ pub(crate) use level::wide;
 #[cfg(test)]
 pub(crate) use level::{Level, at_level};
 pub(crate) use loss::{cross_entropy, difference_loss, of_difference, soft};
-pub(crate) use product::{Matrix, MatrixMut, Onto, WORTH_SHARING, multiply};
+pub(crate) use product::{Matrix, MatrixMut, Onto, WORTH_SHARING, multiply, multiply_here};
 pub(crate) use reduce::{Three, abs_max, dot, norm_sq, of_three};
 pub(crate) use row::{row_dot, row_sum};
 

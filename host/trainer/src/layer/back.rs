@@ -1,7 +1,7 @@
 //! The way back of a convolution, to its inputs.
 
 use super::picture::Picture;
-use crate::kernel::{Matrix, MatrixMut, Onto, add, multiply, put, taken, wide};
+use crate::kernel::{Matrix, MatrixMut, Onto, add, multiply_here, put, taken, wide};
 
 /// Numbers of shares that are made at once: they stay in the nearer caches until they are added.
 const AT_ONCE: usize = 1 << 18;
@@ -36,7 +36,7 @@ impl Back {
         for (dy, dx) in slopes.zip(dx.chunks_mut(pictures * numbers)) {
             self.shares
                 .resize(dx.len() / numbers * points * square, 0.0);
-            multiply(
+            multiply_here(
                 MatrixMut::of(&mut self.shares, square),
                 Onto::Nothing,
                 1.0,

@@ -5,7 +5,7 @@ use super::bend::Bend;
 use super::direct::Direct;
 use super::picture::{Patches, Picture};
 use super::{Backward, Forward, Inputs, Layer, Slot};
-use crate::kernel::{Activation, Matrix, MatrixMut, Onto, multiply};
+use crate::kernel::{Activation, Matrix, MatrixMut, Onto, multiply_here};
 use crate::model::{Kind, Plan, Start};
 use crate::plain::Plain;
 
@@ -139,7 +139,7 @@ impl Layer for Conv {
         for (at, (x, y)) in x.zip(y.chunks_mut(numbers)).enumerate() {
             match direct {
                 Some(direct) => direct.forward(self.patches.frame(x), &self.stacked, y),
-                None => multiply(
+                None => multiply_here(
                     MatrixMut::of(y, self.outputs),
                     Onto::Nothing,
                     1.0,
@@ -173,7 +173,7 @@ impl Layer for Conv {
         for (x, dy) in chunks.zip(slopes) {
             match self.direct {
                 Some(direct) => direct.backward(self.patches.frame(x), dy, &mut self.stacked),
-                None => multiply(
+                None => multiply_here(
                     MatrixMut::of(&mut self.stacked, self.outputs),
                     onto,
                     1.0,

@@ -107,7 +107,18 @@ fn everything_that_is_wrong_is_placed() {
         ),
         ("trials = 6", "trials = = 6", "", "not valid TOML"),
         ("\"wine.csv\"", "\"wein.csv\"", "data.path", "wein.csv"),
-        ("\"wine.csv\"", "\".\"", "data.path", "is not a file"),
+        (
+            "\"wine.csv\"",
+            "\".\"",
+            "data.path",
+            "no folders with PNG or JPEG",
+        ),
+        (
+            "\"wine.csv\"",
+            "\"/dev/null\"",
+            "data.path",
+            "neither a file nor a folder",
+        ),
         (
             "\"cultivar\"",
             "\"cultivr\"",

@@ -102,13 +102,10 @@ pub struct DataTable {
     pub rows: u64,
     /// Its columns.
     pub columns: Vec<DataColumn>,
-    /// Whether its rows are pictures; the only column is their class then.
+    /// Where its rows are pictures, of which the only column is their class, the height and width to
+    /// which they are best brought.
     #[serde(default)]
-    pub pictures: bool,
-    /// Height and width to which pictures are best brought; none where they have one size that is
-    /// small.
-    #[serde(default)]
-    pub size: Option<(u32, u32)>,
+    pub pictures: Option<(u32, u32)>,
 }
 
 /// A column of data.

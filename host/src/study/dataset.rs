@@ -6,21 +6,34 @@ use attune_trainer::data::{
     ColumnAction, DataError, DataOptions, Dataset, Shares, Source, TaskKind, TextLevel,
 };
 use attune_trainer::metrics::Metric;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The data of a study as they stand, with their hash.
 pub(crate) fn read(spec: &StudySpec) -> Result<(Source, String), DataError> {
-    match spec.data.task {
-        Some(TaskKind::Text) => Source::read_text(&spec.data.path),
-        _ => Source::read(&spec.data.path),
+    match is_text(spec) {
+        true => Source::read_text(&spec.data.path),
+        false => Source::read(&spec.data.path),
     }
+}
+
+/// Every file that data at a path are read from.
+pub(crate) fn files(path: &Path, is_text: bool) -> Result<Vec<PathBuf>, DataError> {
+    match is_text {
+        true => Ok(vec![path.to_owned()]),
+        false => Source::files(path),
+    }
+}
+
+/// Whether the data of a study are one long text.
+pub(crate) fn is_text(spec: &StudySpec) -> bool {
+    spec.data.task == Some(TaskKind::Text)
 }
 
 /// That hash alone.
 pub(crate) fn hash(spec: &StudySpec) -> Result<String, DataError> {
-    match spec.data.task {
-        Some(TaskKind::Text) => Ok(Source::read_text(&spec.data.path)?.1),
-        _ => Source::hash(&spec.data.path),
+    match is_text(spec) {
+        true => Ok(Source::read_text(&spec.data.path)?.1),
+        false => Source::hash(&spec.data.path),
     }
 }
 

@@ -17,7 +17,7 @@ pub(crate) enum Form {
     Pictures {
         rows: u64,
         /// Height and width that they are to be brought to.
-        size: Option<(u32, u32)>,
+        size: (u32, u32),
     },
     Text {
         bytes: u64,
@@ -65,7 +65,7 @@ pub(crate) fn to_toml(draft: &Draft, form: Form) -> String {
         line(&mut text, "task", quoted(task));
     }
     if let Form::Pictures {
-        size: Some((height, width)),
+        size: (height, width),
         ..
     } = form
     {
@@ -94,8 +94,9 @@ fn space(text: &mut String, draft: &Draft, form: Form) {
     let chosen: Vec<&str> = match (draft.models.is_empty(), form) {
         (false, _) => draft.models.iter().map(String::as_str).collect(),
         (true, Form::Text { .. }) => vec!["transformer"],
-        (true, Form::Pictures { .. }) => vec!["cnn"],
-        (true, Form::Table { .. }) => vec!["mlp"],
+        // Two stages, each of which halves the picture.
+        (true, Form::Pictures { size, .. }) if size.0.min(size.1) >= 4 => vec!["cnn"],
+        (true, Form::Table { .. } | Form::Pictures { .. }) => vec!["mlp"],
     };
     let names: Vec<String> = chosen.iter().map(|name| quoted(name)).collect();
     line(text, "model", format!("[{}]", names.join(", ")));
@@ -219,7 +220,7 @@ mod tests {
     fn the_kinds_of_models_suit_the_data_or_are_those_that_were_said() {
         let pictures = Form::Pictures {
             rows: 500,
-            size: Some((40, 64)),
+            size: (40, 64),
         };
         let text = Form::Text { bytes: 100_000 };
         let draft = |target: &str, task: Option<&str>, models: &[&str]| Draft {

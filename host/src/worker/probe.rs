@@ -222,12 +222,12 @@ fn table(path: &Path) -> Result<DataTable, anyhow::Error> {
     Ok(DataTable {
         rows: source.rows() as u64,
         columns: columns.collect(),
-        pictures: matches!(source, Source::Pictures(_)),
-        size: match &source {
-            Source::Pictures(pictures) => pictures
-                .fitting_size()?
-                .map(|size| (size.height, size.width)),
-            _ => None,
+        pictures: match &source {
+            Source::Pictures(pictures) => {
+                let size = pictures.fitting_size()?;
+                Some((size.height, size.width))
+            }
+            Source::Table(_) | Source::Text(_) => None,
         },
     })
 }

@@ -593,8 +593,7 @@ fn look(path: &str) -> DataLook {
                 column("pixel1", "numbers", 17, &["0", "1", "5"]),
                 column("digit", "categories", 10, &["0", "1", "2"]),
             ],
-            pictures: false,
-            size: None,
+            pictures: None,
         }),
         problem: None,
     }

@@ -110,8 +110,8 @@ fn what_json_schema_gets_wrong_easily_is_right() {
             assert!(anything.or(one.get("oneOf")).is_some(), "{schema}");
         }
     });
-    // A curve's points, and what a schedule did: rates and losses.
-    assert_eq!(tuples, 3);
+    // A curve's points, what a schedule did (rates and losses), and a picture's size.
+    assert_eq!(tuples, 4);
 }
 
 fn each(value: &Value, visit: &mut impl FnMut(&Value)) {

@@ -187,7 +187,7 @@ structs! {
     LookAtData { path }
     DataLook { entries, table, problem }
     DataEntry { path, folder, bytes }
-    DataTable { rows, columns, pictures, size }
+    DataTable { rows, columns, pictures }
     DataColumn { name, kind, missing, distinct, examples }
     Draft { data, target, task, metric, schedulers, models, trials, budget, seed }
     Drafted { spec }

@@ -80,7 +80,7 @@ impl Reception {
                 let table = self.inspections.table(&prober, &path).await;
                 let table = table.map_err(invalid)?;
                 let columns = table.columns.iter().map(|column| column.name.as_str());
-                if let (true, true, [class]) =
+                if let (Some(_), true, [class]) =
                     (table.pictures, draft.target.is_empty(), &table.columns[..])
                 {
                     draft.target.clone_from(&class.name);
@@ -97,11 +97,8 @@ impl Reception {
                 }
                 let rows = table.rows;
                 match table.pictures {
-                    true => Form::Pictures {
-                        rows,
-                        size: table.size,
-                    },
-                    false => Form::Table { rows },
+                    Some(size) => Form::Pictures { rows, size },
+                    None => Form::Table { rows },
                 }
             }
         };

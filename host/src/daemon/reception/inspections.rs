@@ -5,11 +5,10 @@
 //! another.
 
 use crate::daemon::probe::Prober;
-use crate::study::dataset::{key_of, lacking_column, of_data_alone};
+use crate::study::dataset::{files, is_text, key_of, lacking_column, of_data_alone};
 use crate::study::spec::StudySpec;
 use crate::worker::probe::{Complaint, Inspected};
 use attune_protocol::DataTable;
-use attune_trainer::data::{Source, TaskKind};
 use std::collections::VecDeque;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -64,7 +63,7 @@ impl Inspections {
     /// # Errors
     /// What is wrong with the data, or with what the study wants of them.
     pub(super) async fn of(&self, prober: &Prober, spec: &StudySpec) -> Answer {
-        let file = FileState::of(&spec.data.path, spec.data.task == Some(TaskKind::Text)).await;
+        let file = FileState::of(&spec.data.path, is_text(spec)).await;
         let question = Question {
             file: file.map_err(|error| Complaint {
                 error,
@@ -186,13 +185,10 @@ impl FileState {
                 path.display()
             ));
         }
-        let files = match is_text {
-            true => vec![path.clone()],
-            false => Source::files(&path).map_err(|error| error.to_string())?,
-        };
+        let files = files(&path, is_text).map_err(|error| error.to_string())?;
         let mut state = blake3::Hasher::new();
-        for file in files {
-            let meta = std::fs::metadata(&file).map_err(|error| unreadable(&file, &error))?;
+        for file in &files {
+            let meta = std::fs::metadata(file).map_err(|error| unreadable(file, &error))?;
             state.update(file.as_os_str().as_encoded_bytes());
             // No program can set back the time of the last change of any kind.
             let times = [

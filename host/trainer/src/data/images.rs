@@ -149,12 +149,12 @@ impl Pictures {
         self.labels.len()
     }
 
-    /// A size to which they are best brought, by a network that looks at every point: that in the
-    /// middle of theirs, no side longer than 64 points. None where all have one that is no larger.
+    /// The size to which they are best brought, for a network that looks at every point: that in the
+    /// middle of theirs, no side longer than 64 points.
     ///
     /// # Errors
     /// A picture that is damaged.
-    pub fn fitting_size(&self) -> Result<Option<Size>, DataError> {
+    pub fn fitting_size(&self) -> Result<Size, DataError> {
         let sizes: Vec<Size> = match &self.form {
             Form::Raw { size, .. } => vec![*size],
             Form::Files(files) => {
@@ -170,19 +170,13 @@ impl Pictures {
             sides.get(sides.len() / 2).copied().unwrap_or(FITTING_SIDE)
         };
         let (height, width) = (middle(|size| size.height), middle(|size| size.width));
-        let longest = height.max(width);
-        let is_one = sizes
-            .iter()
-            .all(|size| (size.height, size.width) == (height, width));
-        if is_one && longest <= FITTING_SIDE {
-            return Ok(None);
-        }
-        let share = f64::from(FITTING_SIDE) / f64::from(longest.max(FITTING_SIDE));
+        let longest = height.max(width).max(FITTING_SIDE);
+        let share = f64::from(FITTING_SIDE) / f64::from(longest);
         let brought = |side: u32| ((f64::from(side) * share).round() as u32).max(1);
-        Ok(Some(Size {
+        Ok(Size {
             height: brought(height),
             width: brought(width),
-        }))
+        })
     }
 
     /// What was noticed while reading, a sentence each.

@@ -126,8 +126,7 @@ mod tests {
         let table = DataTable {
             rows: 10,
             columns: vec![column("a"), column("b")],
-            pictures: false,
-            size: None,
+            pictures: None,
         };
         let facts = Facts {
             schedulers: &[],

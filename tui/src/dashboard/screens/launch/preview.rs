@@ -224,8 +224,7 @@ mod tests {
         let table = attune_protocol::DataTable {
             rows: 100,
             columns: Vec::new(),
-            pictures: false,
-            size: None,
+            pictures: None,
         };
         let facts = Facts {
             schedulers: &[],

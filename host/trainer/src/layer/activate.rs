@@ -8,14 +8,12 @@ use crate::plain::Plain;
 /// An activation alone, after a layer that has none.
 #[derive(Debug)]
 pub(crate) struct Activate {
-    activation: Activation,
     bend: Bend,
 }
 
 impl Activate {
     pub(crate) fn new(activation: Activation) -> Self {
         Activate {
-            activation,
             bend: Bend::new(Some(activation)),
         }
     }
@@ -23,7 +21,7 @@ impl Activate {
 
 impl Layer for Activate {
     fn plain(&self) -> Plain<'_> {
-        Plain::Activate(self.activation)
+        Plain::Activate(self.bend.activation())
     }
 
     fn width(&self, inputs: usize) -> usize {

@@ -137,6 +137,18 @@ impl Attention {
             })
         })
     }
+
+    /// What makes queries, keys and values, what makes of the mixed ones what comes out, and its
+    /// shape.
+    pub(crate) fn parts(&self) -> (&Dense, &Dense, Heads) {
+        let heads = Heads {
+            context: self.context,
+            width: self.width,
+            heads: self.heads,
+            causal: self.causal,
+        };
+        (&self.inward, &self.outward, heads)
+    }
 }
 
 /// One head in one row.
@@ -316,20 +328,6 @@ impl Head {
                 self.mixed(by_mixed, first, context),
             );
         }
-    }
-}
-
-impl Attention {
-    /// What makes queries, keys and values, what makes of the mixed ones what comes out, and its
-    /// shape.
-    pub(crate) fn parts(&self) -> (&Dense, &Dense, Heads) {
-        let heads = Heads {
-            context: self.context,
-            width: self.width,
-            heads: self.heads,
-            causal: self.causal,
-        };
-        (&self.inward, &self.outward, heads)
     }
 }
 

@@ -83,9 +83,7 @@ impl BatchNorm {
             }
         }
     }
-}
 
-impl BatchNorm {
     /// What keeps the division finite.
     pub(crate) const EPSILON: f64 = 1e-5;
 

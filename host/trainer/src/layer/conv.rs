@@ -94,9 +94,7 @@ impl Conv {
             None => (AT_ONCE / (self.picture.points() * self.patches.width()).max(1)).max(1),
         }
     }
-}
 
-impl Conv {
     /// What comes in, the kernel's side, and the channels that come out.
     pub(crate) fn shape(&self) -> (Picture, usize, usize) {
         (self.picture, self.patches.kernel(), self.outputs)

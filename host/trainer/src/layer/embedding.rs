@@ -38,9 +38,7 @@ impl Embedding {
             places: add("places", context),
         }
     }
-}
 
-impl Embedding {
     /// Places of a row, and units of a place.
     pub(crate) fn shape(&self) -> (usize, usize) {
         (self.context, self.width)

@@ -33,9 +33,7 @@ impl LayerNorm {
             sums: [vec![0.0; width], vec![0.0; width]],
         }
     }
-}
 
-impl LayerNorm {
     /// What keeps the division finite where a row hardly varies, as PyTorch's.
     pub(crate) const EPSILON: f64 = 1e-5;
 

@@ -23,9 +23,7 @@ impl Residual {
             slopes: Vec::new(),
         }
     }
-}
 
-impl Residual {
     /// What is added to x, and what makes x as wide.
     pub(crate) fn parts(&self) -> (&Sequence, Option<&Dense>) {
         (&self.inner, self.projection.as_ref())

@@ -20,7 +20,7 @@ use rand::rngs::ChaCha8Rng;
 /// What a layer is made of, for whoever computes it in another way.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Plain<'a> {
-    Activate(Activation),
+    Activate(Option<Activation>),
     Attention(&'a Attention),
     BatchNorm(&'a BatchNorm),
     Conv(&'a Conv),

@@ -18,7 +18,7 @@ impl<D: Device<f32>> Pass<'_, D> {
         x: Matrix<D, T>,
     ) -> Result<Matrix<D, T>, D::Err> {
         match layer.plain() {
-            Plain::Activate(activation) => bent(x, Some(activation)),
+            Plain::Activate(activation) => bent(x, activation),
             Plain::Attention(attention) => self.attention(attention, x),
             Plain::BatchNorm(norm) => self.batch_norm(norm, x),
             Plain::Conv(conv) => self.conv(conv, x),

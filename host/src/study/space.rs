@@ -11,7 +11,7 @@ use attune_plugin_api::param::{Kind, Search, Value};
 use attune_plugin_api::{Description, Param};
 use attune_search::{Condition, Config, Domain, Parameter, Space, UncheckedSpace};
 use attune_trainer::data::TaskKind;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The schedulers of a study whose file names none.
 const DEFAULT_SCHEDULERS: [&str; 4] = ["greedy", "cosine", "hypergradient", "one-cycle"];
@@ -437,25 +437,40 @@ fn chosen_schedulers<'a>(
             return Vec::new();
         }
     };
-    let mut chosen: Vec<&Description> = Vec::new();
-    for name in names {
-        let name = name.to_string();
-        let Some(scheduler) = find(&name) else {
-            let remedy = match nearest(&name, known()) {
-                Some(right) => format!("did you mean `{right}`?"),
-                None => format!("loaded are: {}", known().collect::<Vec<_>>().join(", ")),
-            };
-            let message = format!("no plugin holds a scheduler `{name}`; {remedy}");
-            problems.push(spec.error_at(entry, message));
-            continue;
+    let unknown = |name: &str| {
+        let remedy = match nearest(name, known()) {
+            Some(right) => format!("did you mean `{right}`?"),
+            None => format!("loaded are: {}", known().collect::<Vec<_>>().join(", ")),
         };
-        if chosen.iter().any(|c| c.name == scheduler.name) {
-            problems.push(spec.error_at(entry, format!("`{name}` is listed twice")));
-            continue;
+        format!("no plugin holds a scheduler `{name}`; {remedy}")
+    };
+    each_named(spec, entry, names, find, unknown, problems)
+}
+
+/// What the values of an entry name, each once, as far as there is such.
+fn each_named<T>(
+    spec: &StudySpec,
+    entry: &SpaceEntry,
+    values: &[Value],
+    find: impl Fn(&str) -> Option<T>,
+    unknown: impl Fn(&str) -> String,
+    problems: &mut Vec<SpecError>,
+) -> Vec<T> {
+    let (mut names, mut named) = (BTreeSet::new(), Vec::new());
+    for value in values {
+        let name = value.to_string();
+        match find(&name) {
+            None => problems.push(spec.error_at(entry, unknown(&name))),
+            Some(_) if names.contains(&name) => {
+                problems.push(spec.error_at(entry, format!("`{name}` is listed twice")));
+            }
+            Some(one) => {
+                named.push(one);
+                names.insert(name);
+            }
         }
-        chosen.push(scheduler);
     }
-    chosen
+    named
 }
 
 /// The kinds of models that the file names, as far as there are such; the usual one where it names
@@ -481,24 +496,14 @@ fn chosen_kinds(spec: &StudySpec, problems: &mut Vec<SpecError>) -> Vec<ModelKin
             return vec![usual];
         }
     };
-    let mut chosen = Vec::new();
-    for name in names {
-        let name = name.to_string();
-        match ModelKind::of(&name) {
-            Some(kind) if chosen.contains(&kind) => {
-                problems.push(spec.error_at(entry, format!("`{name}` is listed twice")));
-            }
-            Some(kind) => chosen.push(kind),
-            None => {
-                let remedy = match nearest(&name, known()) {
-                    Some(right) => format!("did you mean `{right}`?"),
-                    None => format!("there are {}", known().join(", ")),
-                };
-                let message = format!("there is no kind of model `{name}`; {remedy}");
-                problems.push(spec.error_at(entry, message));
-            }
-        }
-    }
+    let unknown = |name: &str| {
+        let remedy = match nearest(name, known()) {
+            Some(right) => format!("did you mean `{right}`?"),
+            None => format!("there are {}", known().join(", ")),
+        };
+        format!("there is no kind of model `{name}`; {remedy}")
+    };
+    let mut chosen = each_named(spec, entry, names, ModelKind::of, unknown, problems);
     if chosen.is_empty() {
         chosen.push(usual);
     }

@@ -42,30 +42,8 @@ pub(crate) fn prepare(spec: &StudySpec, source: &Source) -> Result<Dataset, Data
     source.prepare(&options(spec))
 }
 
-/// The same of data with this hash, where there is a folder of datasets by way of that.
-pub(crate) fn shared(
-    spec: &StudySpec,
-    hash: &str,
-    folder: Option<&Path>,
-) -> Result<Dataset, DataError> {
-    let made = || {
-        let (source, read) = read(spec)?;
-        match read == hash {
-            true => prepare(spec, &source),
-            false => Err(DataError::Unfit {
-                file: spec.data.path.display().to_string(),
-                fault: "it changed while it was read".into(),
-                remedy: "resume the study once the file is as it was".into(),
-            }),
-        }
-    };
-    match folder {
-        Some(folder) => Dataset::cached(folder, hash, &options(spec), made),
-        None => made(),
-    }
-}
-
-fn options(spec: &StudySpec) -> DataOptions {
+/// How the study wants its data prepared.
+pub(crate) fn options(spec: &StudySpec) -> DataOptions {
     let data = &spec.data;
     DataOptions {
         task: data.task,

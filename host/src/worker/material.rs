@@ -28,16 +28,34 @@ impl Material {
     /// With a folder for datasets, workers share what is large.
     pub(crate) fn prepare(brief: &Arc<Brief>, datasets: Option<&Path>) -> anyhow::Result<Self> {
         let spec = StudySpec::parse(Path::new(&brief.file), &brief.spec)?;
-        let hash = dataset::hash(&spec)?;
-        ensure!(
-            hash == brief.data_hash,
-            "the data file {} changed since the study began (its hash was {} and is {}); put the \
-             old file back and resume the study, or run the study file again as a new study",
-            spec.data.path.display(),
-            digits(&brief.data_hash),
-            digits(&hash),
-        );
-        let data = dataset::shared(&spec, &hash, datasets)?;
+        let refuse_another = |hash: &str| {
+            ensure!(
+                hash == brief.data_hash,
+                "the data file {} changed since the study began (its hash was {} and is {}); put \
+                 the old file back and resume the study, or run the study file again as a new study",
+                spec.data.path.display(),
+                digits(&brief.data_hash),
+                digits(hash),
+            );
+            Ok(())
+        };
+        let mut is_read = false;
+        let mut made = || {
+            let (source, hash) = dataset::read(&spec)?;
+            refuse_another(&hash)?;
+            is_read = true;
+            anyhow::Ok(dataset::prepare(&spec, &source)?)
+        };
+        let data = match datasets {
+            Some(folder) => {
+                let options = dataset::options(&spec);
+                Dataset::cached(folder, &brief.data_hash, &options, made)?
+            }
+            None => made()?,
+        };
+        if !is_read {
+            refuse_another(&dataset::hash(&spec)?)?;
+        }
         let objective = dataset::objective(&spec, &data).map_err(anyhow::Error::msg)?;
         Ok(Material {
             brief: Arc::clone(brief),

@@ -5,7 +5,6 @@
 //! the machine's own order of bytes. Its name is the hash of what it was made from.
 
 use super::column::ColumnReport;
-use super::error::DataError;
 use super::preprocess::{Features, Preprocessor};
 use super::target::Task;
 use super::{DataOptions, Dataset, Samples, Targets};
@@ -73,12 +72,12 @@ impl Dataset {
     ///
     /// # Errors
     /// As `prepare`.
-    pub fn cached(
+    pub fn cached<E>(
         folder: &Path,
         data_hash: &str,
         options: &DataOptions,
-        prepare: impl FnOnce() -> Result<Dataset, DataError>,
-    ) -> Result<Dataset, DataError> {
+        prepare: impl FnOnce() -> Result<Dataset, E>,
+    ) -> Result<Dataset, E> {
         let Some(key) = key(data_hash, options) else {
             return prepare();
         };
@@ -278,7 +277,7 @@ fn read(map: &Arc<Mmap>, key: &str) -> Option<Dataset> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Table;
+    use crate::data::{DataError, Table};
     use proptest::prelude::*;
     use std::cell::Cell;
     use std::sync::LazyLock;
@@ -305,7 +304,7 @@ mod tests {
         let options = DataOptions::of_target(target);
         let dataset = Dataset::cached(folder, hash, &options, || {
             made.set(true);
-            Ok(prepared(target))
+            Ok::<_, DataError>(prepared(target))
         });
         (dataset.unwrap(), made.get())
     }

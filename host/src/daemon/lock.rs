@@ -146,6 +146,13 @@ impl Lock {
         }
     }
 
+    /// Holds it until the process has ended: whoever waits for the lock has then waited for all of
+    /// it.
+    pub(crate) fn keep_until_exit(self) {
+        // The file stays open, and the kernel closes it last.
+        std::mem::forget(self.held);
+    }
+
     fn describe(&mut self, info: &Info) -> io::Result<()> {
         let mut text = serde_json::to_string(info)?;
         text.push('\n');

@@ -58,6 +58,7 @@ const AGAIN: Duration = Duration::from_millis(10);
 /// A daemon that answers requests.
 pub(crate) struct Daemon {
     lock: Lock,
+    is_embedded: bool,
     engine: Engine,
     ended: oneshot::Receiver<anyhow::Result<()>>,
     servers: Vec<tokio::task::JoinHandle<usize>>,
@@ -211,6 +212,7 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
     tracing::info!(pid = info.pid, socket = %socket.display(), "the daemon is ready");
     Ok(Daemon {
         lock,
+        is_embedded: info.embedded,
         engine,
         ended,
         servers,
@@ -267,6 +269,11 @@ impl Daemon {
         // The next daemon makes its own.
         let _ = std::fs::remove_file(&self.socket);
         tracing::info!("the daemon has ended");
+        // `attune daemon stop` waits for the lock, and who runs it may delete the folder next. The
+        // process of an embedded one is its client's.
+        if !self.is_embedded {
+            self.lock.keep_until_exit();
+        }
         outcome
     }
 }

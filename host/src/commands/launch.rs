@@ -9,7 +9,7 @@ use crate::study::spec::StudySpec;
 use anyhow::{Context, bail};
 use attune_protocol::client::{Client, ClientError, Notice, Scope};
 use attune_protocol::{Event, NewStudy, StudyDetail, StudyState, StudySummary, TrialState};
-use attune_trainer::artifact::Model;
+use attune_trainer::artifact::Artifact;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -299,7 +299,7 @@ fn model_path(spec: &StudySpec, running: &RunningArgs) -> anyhow::Result<PathBuf
         .out
         .clone()
         .unwrap_or_else(|| PathBuf::from(format!("{}.safetensors", spec.name)));
-    if path.exists() && Model::load(&path).is_err() {
+    if path.exists() && Artifact::read(&path).is_err() {
         bail!(
             "{} exists and is not a model of Attune's; name another place for the model with --out",
             path.display()

@@ -4,7 +4,7 @@
 use super::trial::file;
 use crate::convert::Census;
 use attune_store::{Checkpoint, Error, KeptAs, Store, StudyId, StudyRecord, TrialId, TrialRecord};
-use attune_trainer::artifact::{Model, ModelError};
+use attune_trainer::artifact::{Artifact, ModelError};
 use attune_trainer::trial::{Checkpoint as Saved, CheckpointError};
 use std::path::Path;
 
@@ -182,12 +182,7 @@ fn look_at_checkpoint(path: &Path, step: u64) -> Result<u64, String> {
 /// # Errors
 /// What is wrong with it.
 pub(super) fn model(path: &Path) -> Result<Vec<u8>, ModelError> {
-    let bytes = std::fs::read(path).map_err(|error| ModelError::Unreadable {
-        path: path.display().to_string(),
-        reason: error.to_string(),
-    })?;
-    Model::from_bytes(&bytes, path)?;
-    Ok(bytes)
+    Artifact::read(path)
 }
 
 /// Takes checkpoints out of the list until enough is freed; gives their steps.

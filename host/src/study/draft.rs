@@ -193,8 +193,8 @@ mod tests {
         ] {
             let text = to_toml(&draft(target), table(1797));
             let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
-            assert_eq!(spec.data.target, target);
-            assert_eq!(spec.data.path, Path::new("/data/a \"b\".csv"));
+            assert_eq!(spec.task.data().target, target);
+            assert_eq!(spec.task.data().path, Path::new("/data/a \"b\".csv"));
             assert_eq!((spec.seed, spec.planned_trials()), (7, 32));
         }
     }
@@ -210,7 +210,7 @@ mod tests {
         };
         let text = to_toml(&draft, table(1797));
         let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
-        assert_eq!(spec.data.task, Some(TaskKind::Regression));
+        assert_eq!(spec.task.data().task, Some(TaskKind::Regression));
         assert_eq!(spec.metric.as_deref(), Some("mae"));
         assert_eq!(spec.budget.unwrap().as_secs(), 300);
         assert!(spec.entry(None, "scheduler").is_some());

@@ -1,18 +1,40 @@
 //! Whether the models of a study can see its data: told before any of its trials fails of it.
 
 use super::kinds::ModelKind;
+use super::matter::Inputs;
 use super::reader::SpecError;
 use super::settings::name;
 use super::space::{FullConfig, StudySpace, param_value};
 use super::spec::StudySpec;
-use super::trial::model;
+use super::trial::{model, size};
 use attune_plugin_api::param::Value;
 use attune_search::{self as search, Domain};
 use attune_trainer::data::Shape;
 
 impl StudySpace {
-    /// What is wrong with the kinds of models for such data, at their largest.
-    pub(crate) fn unfit(&self, spec: &StudySpec, inputs: Shape) -> Vec<SpecError> {
+    /// What is wrong with the kinds of models for such inputs, at their largest.
+    pub(crate) fn unfit(&self, spec: &StudySpec, inputs: Inputs) -> Vec<SpecError> {
+        match inputs {
+            Inputs::Rows(shape) => self.unfit_for_rows(spec, shape),
+            Inputs::Matrix { rows, columns } => {
+                let most = rows.min(columns);
+                let config = self.largest(ModelKind::Factorisation);
+                match size(&config, name::RANK) {
+                    Ok(rank) if rank > most => vec![spec.error_about(
+                        "space.rank",
+                        format!(
+                            "`rank` goes up to {rank}, but the smaller side of the matrix is \
+                             {most}; lower it"
+                        ),
+                    )],
+                    _ => Vec::new(),
+                }
+            }
+            Inputs::Nothing => Vec::new(),
+        }
+    }
+
+    fn unfit_for_rows(&self, spec: &StudySpec, inputs: Shape) -> Vec<SpecError> {
         let problem = |kind: &ModelKind| {
             let model = match model(&self.largest(*kind)) {
                 Ok(model) => model,
@@ -70,7 +92,7 @@ mod tests {
         let spec = StudySpec::parse(Path::new("s.toml"), &text).unwrap();
         let cosine = Description::new("cosine", "");
         let space = StudySpace::resolve(&spec, &[&cosine]).unwrap();
-        let problems = space.unfit(&spec, inputs).into_iter();
+        let problems = space.unfit(&spec, Inputs::Rows(inputs)).into_iter();
         problems
             .map(|problem| (problem.line, problem.message))
             .collect()

@@ -15,10 +15,25 @@ pub(crate) enum ModelKind {
     TabularResnet,
     Cnn,
     Transformer,
+    /// The point of a `[function]`.
+    Function,
+    /// The factors of a `[factorisation]`.
+    Factorisation,
 }
 
 impl ModelKind {
-    pub(crate) const ALL: [ModelKind; 5] = [
+    pub(crate) const ALL: [ModelKind; 7] = [
+        ModelKind::Linear,
+        ModelKind::Mlp,
+        ModelKind::TabularResnet,
+        ModelKind::Cnn,
+        ModelKind::Transformer,
+        ModelKind::Function,
+        ModelKind::Factorisation,
+    ];
+
+    /// Those that are trained on `[data]`.
+    pub(crate) const NETWORKS: [ModelKind; 5] = [
         ModelKind::Linear,
         ModelKind::Mlp,
         ModelKind::TabularResnet,
@@ -33,6 +48,8 @@ impl ModelKind {
             ModelKind::TabularResnet => "tabular-resnet",
             ModelKind::Cnn => "cnn",
             ModelKind::Transformer => "transformer",
+            ModelKind::Function => "function",
+            ModelKind::Factorisation => "factorisation",
         }
     }
 
@@ -65,9 +82,16 @@ impl ModelKind {
 
     /// The table of settings describes those of a multi-layer perceptron; here is what is otherwise.
     fn meaning(self, param: Param) -> Option<Param> {
-        use ModelKind::{Cnn, Linear, Mlp, TabularResnet, Transformer};
+        use ModelKind::{Cnn, Factorisation, Function, Linear, Mlp, TabularResnet, Transformer};
+        let is_network = !matches!(self, Function | Factorisation);
         let has = match param.name.as_str() {
-            name::LAYERS | name::WIDTH | name::ACTIVATION | name::DROPOUT => self != Linear,
+            name::BIAS_DECAY | name::LABEL_SMOOTHING | name::CLASS_WEIGHTS | name::LOSS => {
+                is_network
+            }
+            name::LAYERS | name::WIDTH | name::ACTIVATION | name::DROPOUT => {
+                is_network && self != Linear
+            }
+            name::RANK => self == Factorisation,
             name::NORM => matches!(self, Mlp | Cnn),
             name::RESIDUAL => matches!(self, Mlp | Cnn),
             name::EXPANSION => matches!(self, TabularResnet | Transformer),
@@ -77,6 +101,14 @@ impl ModelKind {
         };
         let default = |param: Param, default: Value| Param { default, ..param };
         has.then(|| match (param.name.as_str(), self) {
+            // What schedules are studied on is steered by nothing else, unless it is wanted.
+            (name::LR, Function | Factorisation) => param.search_log(1e-4, 1.0),
+            (name::OPTIMIZER, Function | Factorisation) => {
+                default(param, Value::Text("sgd".into()))
+            }
+            (name::MOMENTUM | name::WEIGHT_DECAY, Function | Factorisation) => {
+                default(param, Value::Float(0.0))
+            }
             (name::LAYERS, TabularResnet | Cnn | Transformer) => param.at_least(1),
             (name::WIDTH, Cnn) => default(param.search_log(8, 64), Value::Int(16)),
             (name::WIDTH, Transformer) => default(param.search_log(32, 256), Value::Int(64)),

@@ -390,6 +390,7 @@ fn described(value: &DeValue<'_>) -> String {
     match scalar(value) {
         Some(Value::Text(text)) => format!("the text \"{text}\""),
         Some(value) => value.to_string(),
+        None if value.is_array() => "a list".to_owned(),
         None => format!("a {}", value.type_str()),
     }
 }
@@ -413,6 +414,53 @@ pub(crate) fn nearest<'k>(
         })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// A file while it is read, and what was wrong with it so far.
+pub(super) struct Reading<'d> {
+    source: Source<'d>,
+    problems: Vec<SpecError>,
+}
+
+impl<'d> Reading<'d> {
+    pub(super) fn new(source: Source<'d>) -> Self {
+        Reading {
+            source,
+            problems: Vec::new(),
+        }
+    }
+
+    /// All that was wrong.
+    pub(super) fn problems(self) -> Vec<SpecError> {
+        self.problems
+    }
+
+    /// Something is wrong with a key that stands in the file or could.
+    pub(super) fn refuse(&mut self, key: &str, message: impl Into<String>) {
+        self.problems.push(self.source.error_about(key, message));
+    }
+
+    /// An entry's value, if there is one and it is right.
+    pub(super) fn read<T>(
+        &mut self,
+        entry: Option<Entry<'d>>,
+        convert: impl FnOnce(&Entry<'d>) -> Result<T, SpecError>,
+    ) -> Option<T> {
+        self.take(convert(entry.as_ref()?))
+    }
+
+    pub(super) fn take<T>(&mut self, read: Result<T, SpecError>) -> Option<T> {
+        read.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    pub(super) fn section(&mut self, top: &mut Section<'d>, name: &'static str) -> Section<'d> {
+        top.section_or_empty(name, &mut self.problems)
+    }
+
+    /// Nothing else may stand in this section.
+    pub(super) fn finish(&mut self, section: &Section<'d>) {
+        self.problems.extend(section.unknown());
+    }
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ pub(crate) mod name {
     pub(crate) const POOLING: &str = "pooling";
     pub(crate) const GLOBAL_AVERAGE: &str = "global_average";
     pub(crate) const HEADS: &str = "heads";
+    pub(crate) const RANK: &str = "rank";
     pub(crate) const LABEL_SMOOTHING: &str = "label_smoothing";
     pub(crate) const CLASS_WEIGHTS: &str = "class_weights";
     pub(crate) const LOSS: &str = "loss";
@@ -46,7 +47,7 @@ pub(crate) const LATER: [&str; 8] = [
 ];
 
 /// Settings that decide which weights there are, and what they are for.
-pub(crate) const OF_NETWORK: [&str; 11] = [
+pub(crate) const OF_NETWORK: [&str; 12] = [
     name::MODEL,
     name::LAYERS,
     name::WIDTH,
@@ -58,6 +59,7 @@ pub(crate) const OF_NETWORK: [&str; 11] = [
     name::POOLING,
     name::GLOBAL_AVERAGE,
     name::HEADS,
+    name::RANK,
 ];
 
 /// Every setting of a trial but its scheduler, in the order of help texts and tables, as they are for
@@ -119,7 +121,7 @@ pub(crate) fn all() -> Vec<Param> {
         )
         .doc(
             "The kind of model: linear, mlp and tabular-resnet take rows, cnn takes pictures, \
-             transformer text.",
+             transformer text; function and factorisation stand alone, in studies that are of such.",
         ),
         Param::int(LAYERS, 2).at_most(16).search(1, 3).doc(
             "Hidden layers of mlp, where 0 is a linear model; blocks of tabular-resnet and \
@@ -169,6 +171,11 @@ pub(crate) fn all() -> Vec<Param> {
             .at_most(64)
             .search_log(1, 8)
             .doc("Heads of each attention of transformer; they share the width evenly."),
+        Param::int(RANK, 8)
+            .at_least(1)
+            .at_most(65536)
+            .search_log(2, 32)
+            .doc("Columns of the first factor of factorisation, and rows of the second."),
         Param::float(LABEL_SMOOTHING, 0.0)
             .at_least(0.0)
             .below(1.0)

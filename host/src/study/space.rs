@@ -10,7 +10,6 @@ use super::spec::{Choice, SpaceEntry, StudySpec};
 use attune_plugin_api::param::{Kind, Search, Value};
 use attune_plugin_api::{Description, Param};
 use attune_search::{Condition, Config, Domain, Parameter, Space, UncheckedSpace};
-use attune_trainer::data::TaskKind;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The schedulers of a study whose file names none.
@@ -473,37 +472,44 @@ fn each_named<T>(
     named
 }
 
-/// The kinds of models that the file names, as far as there are such; the usual one where it names
-/// none.
+/// The kinds of models that the file names, as far as they can be trained so; the usual one where it
+/// names none.
 fn chosen_kinds(spec: &StudySpec, problems: &mut Vec<SpecError>) -> Vec<ModelKind> {
-    let usual = match spec.data.task {
-        Some(TaskKind::Text) => ModelKind::Transformer,
-        _ => ModelKind::default(),
-    };
+    let usual = spec.task.usual_kind();
     let Some(entry) = spec.entry(None, name::MODEL) else {
         return vec![usual];
     };
-    let known = || ModelKind::ALL.map(ModelKind::name);
+    let fitting = spec.task.kinds();
+    let known = || fitting.iter().map(|kind| kind.name());
+    let told = || known().collect::<Vec<_>>().join(", ");
     let names = match &entry.choice {
         Choice::Fixed(value) => std::slice::from_ref(value),
         Choice::Among(values) => values.as_slice(),
         Choice::Proposed | Choice::Between { .. } => {
             let message = format!(
                 "`model` must be a kind of model or a list of kinds: {}",
-                known().join(", ")
+                told()
             );
             problems.push(spec.error_at(entry, message));
             return vec![usual];
         }
     };
     let unknown = |name: &str| {
+        if ModelKind::of(name).is_some() {
+            let section = spec.task.section();
+            return format!(
+                "`{name}` is not trained on [{section}]; it takes {}",
+                told()
+            );
+        }
         let remedy = match nearest(name, known()) {
             Some(right) => format!("did you mean `{right}`?"),
-            None => format!("there are {}", known().join(", ")),
+            None => format!("there are {}", told()),
         };
         format!("there is no kind of model `{name}`; {remedy}")
     };
-    let mut chosen = each_named(spec, entry, names, ModelKind::of, unknown, problems);
+    let find = |name: &str| ModelKind::of(name).filter(|kind| fitting.contains(kind));
+    let mut chosen = each_named(spec, entry, names, find, unknown, problems);
     if chosen.is_empty() {
         chosen.push(usual);
     }
@@ -726,7 +732,7 @@ mod tests {
                     ],
                     Some(Value::Int(128)),
                 ),
-                ModelKind::Transformer => panic!("it was not chosen"),
+                kind => panic!("{kind} was not chosen"),
             };
             assert_eq!(own, own_settings, "{kind}");
             assert_eq!(config.get("width"), width.as_ref(), "{kind}");

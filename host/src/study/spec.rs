@@ -1,8 +1,8 @@
 //! A study file, checked as far as it can be without its plugins and its data.
 
-use super::reader::{Entry, Section, Source, SpecError};
+use super::reader::{Entry, Reading, Section, Source, SpecError};
+use super::task::TaskSpec;
 use attune_plugin_api::param::Value;
-use attune_trainer::data::{Fold, Size, TaskKind, TextLevel};
 use attune_trainer::trial::{Cadence, Every, MetricSource, NanPolicy};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -33,38 +33,12 @@ pub(crate) struct StudySpec {
     pub(crate) parallel: Option<usize>,
     pub(crate) reproducible: bool,
     pub(crate) virtual_width: u32,
-    pub(crate) data: DataSpec,
+    pub(crate) task: TaskSpec,
     pub(crate) metric: Option<String>,
     pub(crate) search: SearchSpec,
     pub(crate) fidelity: FidelitySpec,
     pub(crate) steering: SteeringSpec,
     pub(crate) space: Vec<SpaceEntry>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct DataSpec {
-    pub(crate) path: PathBuf,
-    /// Empty for a text, which has none.
-    pub(crate) target: String,
-    /// Found out from the target column where not given.
-    pub(crate) task: Option<TaskKind>,
-    pub(crate) valid: f64,
-    pub(crate) test: f64,
-    /// Columns that are left out.
-    pub(crate) ignore: Vec<String>,
-    /// One of several folds, instead of the share that validates.
-    pub(crate) fold: Option<Fold>,
-    /// The column whose equal cells keep their rows together.
-    pub(crate) group: Option<String>,
-    /// The column in whose order rows train, validate and test.
-    pub(crate) time: Option<String>,
-    /// What pictures are brought to.
-    pub(crate) size: Option<Size>,
-    /// Height, width and channels of the pictures that a table's columns are.
-    pub(crate) image: Option<[usize; 3]>,
-    /// How many tokens of a text are seen at once, and what one is.
-    pub(crate) context: Option<usize>,
-    pub(crate) level: TextLevel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,10 +146,7 @@ impl StudySpec {
         if !problems.is_empty() {
             return (None, problems);
         }
-        let mut found = Reading {
-            source,
-            problems: Vec::new(),
-        };
+        let mut found = Reading::new(source);
         let mut top = Section::top(source, document.get_ref());
 
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -201,7 +172,7 @@ impl StudySpec {
             virtual_width: found
                 .read(top.entry("virtual_width"), |e| e.int(1..=1024))
                 .unwrap_or(8) as u32,
-            data: data(&mut found, &mut top, path),
+            task: TaskSpec::read(&mut found, &mut top, path),
             metric: objective(&mut found, &mut top),
             search: search(&mut found, &mut top),
             fidelity: fidelity(&mut found, &mut top),
@@ -209,7 +180,24 @@ impl StudySpec {
             space: space(&mut found, &mut top),
         };
         found.finish(&top);
-        (Some(spec), found.problems)
+        (Some(spec), found.problems())
+    }
+
+    /// A study file of only that which concerns what is trained on, whatever else is wrong with this
+    /// one.
+    pub(crate) fn of_task_alone(&self) -> String {
+        let mut whole: toml::Table = self.text.parse().unwrap_or_default();
+        let section = self.task.section();
+        let mut alone = toml::Table::new();
+        alone.extend(whole.remove(section).map(|of| (section.to_owned(), of)));
+        // As it was read, so it fits.
+        let seed = i64::try_from(self.seed).unwrap_or(i64::MAX);
+        alone.insert("seed".to_owned(), seed.into());
+        if let Some(metric) = &self.metric {
+            let objective = toml::Table::from_iter([("metric".to_owned(), metric.as_str().into())]);
+            alone.insert("objective".to_owned(), objective.into());
+        }
+        alone.to_string()
     }
 
     /// How many trials are planned; 0 where only time limits the study.
@@ -265,36 +253,6 @@ impl SpaceEntry {
     }
 }
 
-/// A file while it is read, and what was wrong with it so far.
-struct Reading<'d> {
-    source: Source<'d>,
-    problems: Vec<SpecError>,
-}
-
-impl<'d> Reading<'d> {
-    /// An entry's value, if there is one and it is right.
-    fn read<T>(
-        &mut self,
-        entry: Option<Entry<'d>>,
-        convert: impl FnOnce(&Entry<'d>) -> Result<T, SpecError>,
-    ) -> Option<T> {
-        self.take(convert(entry.as_ref()?))
-    }
-
-    fn take<T>(&mut self, read: Result<T, SpecError>) -> Option<T> {
-        read.map_err(|problem| self.problems.push(problem)).ok()
-    }
-
-    fn section(&mut self, top: &mut Section<'d>, name: &'static str) -> Section<'d> {
-        top.section_or_empty(name, &mut self.problems)
-    }
-
-    /// Nothing else may stand in this section.
-    fn finish(&mut self, section: &Section<'d>) {
-        self.problems.extend(section.unknown());
-    }
-}
-
 /// A study's name is also the model's file name.
 fn name(entry: &Entry<'_>) -> Result<String, SpecError> {
     let name = entry.text()?;
@@ -308,128 +266,6 @@ fn name(entry: &Entry<'_>) -> Result<String, SpecError> {
         Err(entry.error(format!(
             "`name` is {name:?}, but must be up to 100 characters without slashes"
         )))
-    }
-}
-
-fn data<'d>(found: &mut Reading<'d>, top: &mut Section<'d>, study: &Path) -> DataSpec {
-    let mut section = found.section(top, "data");
-    fn required<'d>(
-        found: &mut Reading<'d>,
-        section: &mut Section<'d>,
-        key: &'static str,
-        example: &str,
-    ) -> &'d str {
-        let entry = section.entry(key);
-        if entry.is_none() {
-            let message = format!("`{key}` is missing from [data]; add {example}");
-            let missing = found.source.error_about(&format!("data.{key}"), message);
-            found.problems.push(missing);
-        }
-        found.read(entry, Entry::text).unwrap_or_default()
-    }
-    let file = required(found, &mut section, "path", "path = \"FILE.csv\"");
-    let task = found.read(section.entry("task"), |e| {
-        e.word(&[
-            ("auto", None),
-            ("classification", Some(TaskKind::Classification)),
-            ("regression", Some(TaskKind::Regression)),
-            ("text", Some(TaskKind::Text)),
-        ])
-    });
-    let is_text = task == Some(Some(TaskKind::Text));
-    let target = match is_text {
-        true => "",
-        false => required(
-            found,
-            &mut section,
-            "target",
-            "target = \"COLUMN\", the column to predict",
-        ),
-    };
-    let no_text = ["target", "ignore", "fold", "group", "time", "size", "image"];
-    let no_table = ["context", "level"];
-    let foreign = match is_text {
-        true => no_text.as_slice(),
-        false => no_table.as_slice(),
-    };
-    for key in foreign {
-        if let Some(entry) = section.entry(key) {
-            let only = match is_text {
-                true => "a text has none; leave it out",
-                false => "only a text has that; add task = \"text\", or leave it out",
-            };
-            found
-                .problems
-                .push(entry.error(format!("`{key}` is given, but {only}")));
-        }
-    }
-    let valid = found
-        .read(section.entry("valid"), |e| e.float(0.01..=0.9))
-        .unwrap_or(0.15);
-    let test = found
-        .read(section.entry("test"), |e| {
-            let test = e.float(0.0..=0.9)?;
-            match valid + test > 0.95 {
-                true => Err(e.error(format!(
-                    "`valid` and `test` take {valid} and {test} of the rows; leave at least 0.05 \
-                     for training"
-                ))),
-                false => Ok(test),
-            }
-        })
-        .unwrap_or(0.15);
-    let ignore = found.read(section.entry("ignore"), Entry::values);
-    let ignore = ignore.unwrap_or_default();
-    let ignore = ignore.iter().map(ToString::to_string).collect();
-    let fold = found.read(section.entry("fold"), |e| {
-        let [index, of] = e.ints(1..=1000)?;
-        match index <= of && of >= 2 {
-            true => Ok(Fold { index, of }),
-            false => Err(e.error(format!(
-                "`fold` is [{index}, {of}], but must be [I, K]: fold I, from 1 to K, of K, from 2 to 1000"
-            ))),
-        }
-    });
-    let group = found.read(section.entry("group"), Entry::text);
-    let time = found.read(section.entry("time"), |e| match (group, fold) {
-        (None, None) => e.text(),
-        (Some(_), _) => Err(e.error("`time` and `group` are both given; leave one of them out")),
-        (_, Some(_)) => Err(e.error(
-            "`time` and `fold` are both given, but later folds would train for earlier ones; \
-             leave one of them out",
-        )),
-    });
-    let size = found.read(section.entry("size"), |e| {
-        let [height, width] = match e.is_list() {
-            true => e.ints(1..=4096)?,
-            false => [e.int(1..=4096)? as usize; 2],
-        };
-        Ok(Size {
-            height: height as u32,
-            width: width as u32,
-        })
-    });
-    let image = found.read(section.entry("image"), |e| e.ints(1..=4096));
-    let context = found.read(section.entry("context"), |e| e.int(1..=1024));
-    let level = found.read(section.entry("level"), |e| {
-        e.word(&[("char", TextLevel::Char), ("byte", TextLevel::Byte)])
-    });
-    found.finish(&section);
-    let folder = study.parent().unwrap_or(Path::new(""));
-    DataSpec {
-        fold,
-        group: group.map(str::to_owned),
-        time: time.map(str::to_owned),
-        size,
-        image,
-        context: context.map(|tokens| tokens as usize),
-        level: level.unwrap_or_default(),
-        path: folder.join(file),
-        target: target.into(),
-        task: task.flatten(),
-        valid,
-        test,
-        ignore,
     }
 }
 
@@ -642,7 +478,7 @@ mod tests {
         assert_eq!(spec.name, "demo");
         assert_eq!((spec.planned_trials(), spec.most_trials()), (32, 32));
         assert!(spec.reproducible && spec.fidelity.asha);
-        assert_eq!(spec.data.path, Path::new("studies/d.csv"));
+        assert_eq!(spec.task.data().path, Path::new("studies/d.csv"));
         assert_eq!(
             (spec.fidelity.min_epochs, spec.fidelity.max_epochs),
             (4, 40)
@@ -729,7 +565,7 @@ mod tests {
             ),
             (
                 "[data]\npath = 'd.csv'\ntarget = 'y'\nsize = [28, 0]",
-                "`size` is a array, but must be two whole numbers from 1 to 4096",
+                "`size` is a list, but must be two whole numbers from 1 to 4096",
             ),
             (
                 "[data]\npath = 'd.csv'\ntarget = 'y'\ngroup = 'g'\ntime = 't'",
@@ -746,12 +582,33 @@ mod tests {
             ),
             (
                 "[data]\npath = 'a.csv'\ntarget = 'y'\nimage = [8, 8]",
-                "`image` is a array, but must be 3 whole numbers",
+                "`image` is a list, but must be 3 whole numbers",
             ),
             ("data = 3", "`data` is 3, but must be a table"),
+            (
+                "[function]\nshape = 'rosenbrok'",
+                "demo.toml:2: `shape` is `rosenbrok`, but must be one of quadratic, rosenbrock; did",
+            ),
+            (
+                "[function]\nshape = 'rosenbrock'\ncondition = 9",
+                "demo.toml:3: `condition` is given, but only shape = \"quadratic\" has one",
+            ),
+            (
+                "[function]\nnoise = -1",
+                "demo.toml:2: `noise` is -1, but must be a number from 0",
+            ),
+            (
+                "[factorisation]\npath = 'm.csv'\nrows = 3",
+                "demo.toml:3: unknown key `rows` in [factorisation]; known here: ignore, path",
+            ),
+            (
+                "[factorisation]\n[data]\npath = 'm.csv'\ntarget = 'y'",
+                "demo.toml:2: [factorisation] and [data] both say what is trained; leave one of",
+            ),
         ];
         for (text, expected) in table {
-            let text = if text.contains("data") {
+            let has_task = ["data", "function", "factorisation"];
+            let text = if has_task.iter().any(|task| text.contains(task)) {
                 text.to_string()
             } else {
                 format!("{text}\n{DATA}")
@@ -801,6 +658,28 @@ mod tests {
     fn a_split_that_leaves_nothing_to_train_on_is_refused() {
         let error = parse(&format!("{DATA}valid = 0.6\ntest = 0.4\n")).unwrap_err();
         assert!(error.to_string().contains("leave at least 0.05"), "{error}");
+    }
+
+    #[test]
+    fn what_concerns_the_task_is_kept_and_nothing_else() {
+        let tables = [
+            "[data]\npath = '/a \"b\".csv'\ntarget = 'größe'\ntask = 'regression'\nvalid = 0.25\n\
+             ignore = ['a', 'b']\nfold = [2, 5]\ngroup = 'who'\nimage = [4, 5, 3]\n",
+            "[data]\npath = '/a.txt'\ntask = 'text'\nlevel = 'byte'\ncontext = 9\n",
+            "[function]\nshape = 'rosenbrock'\ndimensions = 5\nnoise = 0.5\n",
+            "[factorisation]\npath = '/m.npy'\nignore = ['who']\n",
+            "[factorisation]\nrows = 5\nseed = 3\n",
+        ];
+        for table in tables {
+            let text = format!(
+                "seed = 7\ntrials = 9\n{table}[objective]\nmetric = 'mae'\n[space]\nlr = 'x'\n"
+            );
+            let spec = parse(&text).unwrap();
+            let alone = parse(&spec.of_task_alone()).unwrap();
+            assert_eq!(alone.task, spec.task);
+            assert_eq!((alone.seed, &alone.metric), (7, &spec.metric));
+            assert!(alone.space.is_empty() && alone.trials.is_none());
+        }
     }
 
     /// As a file does that a program wrote anew, with its keys in another order.

@@ -48,15 +48,17 @@ impl Common {
     ) -> anyhow::Result<CheckedSettings> {
         let config = &up_to_date(config);
         let clip_norm = float(config, name::CLIP_NORM)?;
-        let bias_decay = float(config, name::BIAS_DECAY)?;
+        // Not every kind of model has these.
+        let or_none = |name| match config.contains_key(name) {
+            true => float(config, name),
+            false => Ok(0.0),
+        };
+        let bias_decay = or_none(name::BIAS_DECAY)?;
         let ema = float(config, name::EMA)?;
         let settings = TrialSettings {
             model: model(config)?,
             engine: Engine::Own,
-            dropout: match config.contains_key(name::DROPOUT) {
-                true => float(config, name::DROPOUT)?,
-                false => 0.0,
-            },
+            dropout: or_none(name::DROPOUT)?,
             optimizer: match text(config, name::OPTIMIZER)? {
                 "sgd" => OptimizerKind::Sgd,
                 "nesterov" => OptimizerKind::Nesterov,
@@ -79,7 +81,7 @@ impl Common {
             accumulate: size(config, name::ACCUMULATE)?,
             ema: (ema > 0.0).then_some(ema),
             max_epochs: self.max_epochs,
-            label_smoothing: float(config, name::LABEL_SMOOTHING)?,
+            label_smoothing: or_none(name::LABEL_SMOOTHING)?,
             class_weights: match text(config, name::CLASS_WEIGHTS)? {
                 "even" => ClassWeights::Even,
                 "balanced" => ClassWeights::Balanced,
@@ -92,7 +94,8 @@ impl Common {
                 other => bail!("`{}` is unknown as a loss", other),
             },
             seed,
-            objective: Some(self.objective),
+            // A task's own is its subject's.
+            objective: Some(self.objective).filter(|metric| !matches!(metric, Metric::Own(_))),
             measure: Vec::new(),
             cadence: self.steering.cadence,
             nan_policy: self.steering.nan_policy,
@@ -170,6 +173,8 @@ pub(super) fn model(config: &FullConfig) -> anyhow::Result<ModelSettings> {
             feed_forward: size(name::EXPANSION)?,
             activation: activation()?,
         }),
+        // A task has no network.
+        ModelKind::Function | ModelKind::Factorisation => ModelSettings::default(),
     })
 }
 
@@ -223,7 +228,7 @@ fn int(config: &FullConfig, name: &str) -> anyhow::Result<i64> {
     }
 }
 
-fn size(config: &FullConfig, name: &str) -> anyhow::Result<usize> {
+pub(super) fn size(config: &FullConfig, name: &str) -> anyhow::Result<usize> {
     usize::try_from(int(config, name)?).with_context(|| format!("`{name}` is negative"))
 }
 

@@ -238,9 +238,10 @@ impl Maker {
         material: &Material,
     ) -> anyhow::Result<Bench> {
         let steering = Steering::of(config)?;
-        let setup = Trial::setup(&settings, &material.dataset);
+        let subject = material.subject(config)?;
+        let setup = Trial::setup(&settings, &subject);
         let made = self.controller(job, &job.brief, &steering, &setup, 0)?;
-        let trial = Trial::new(settings, Arc::clone(&material.dataset), made.controller)?;
+        let trial = Trial::new(settings, subject, made.controller)?;
         let mut bench = Bench::of(job, trial, made.hash, made.warnings);
         // Nothing was trained: that is as good as a checkpoint.
         bench.saved_at = Some(0);
@@ -267,8 +268,8 @@ impl Maker {
         });
         let steering = swaps.last().map_or_else(|| Steering::of(config), Ok)?;
         let made = self.controller(job, &job.brief, &steering, checkpoint.setup(), step)?;
-        let dataset = Arc::clone(&material.dataset);
-        let trial = Trial::restore(settings, dataset, made.controller, bytes)?;
+        let subject = material.subject(config)?;
+        let trial = Trial::restore(settings, subject, made.controller, bytes)?;
         let mut bench = Bench::of(job, trial, made.hash, made.warnings);
         bench.applied = applied.cloned().collect();
         bench.saved_at = Some(step);
@@ -291,11 +292,11 @@ impl Maker {
             true => StartRate::InForce,
             false => StartRate::OfSettings,
         };
-        let dataset = Arc::clone(&material.dataset);
-        let setup = checkpoint.fork_setup(&settings, &dataset, start)?;
+        let subject = material.subject(config)?;
+        let setup = checkpoint.fork_setup(&settings, &subject, start)?;
         let step = checkpoint.step();
         let made = self.controller(job, &job.brief, &steering, &setup, step)?;
-        let trial = Trial::fork(settings, dataset, made.controller, bytes, start)?;
+        let trial = Trial::fork(settings, subject, made.controller, bytes, start)?;
         let mut bench = Bench::of(job, trial, made.hash, made.warnings);
         let applied = interventions.iter().take_while(|one| one.step < step);
         bench.applied = applied.cloned().collect();

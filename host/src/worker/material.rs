@@ -1,11 +1,16 @@
 //! What all trials of a study train on.
 
+use crate::study::data::DataSpec;
 use crate::study::dataset;
+use crate::study::matter::{Found, Matter};
+use crate::study::space::FullConfig;
 use crate::study::spec::StudySpec;
+use crate::study::task::TaskSpec;
 use crate::study::trial::Common;
 use anyhow::ensure;
 use attune_protocol::work::Brief;
 use attune_trainer::data::Dataset;
+use attune_trainer::trial::Subject;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,7 +22,7 @@ const DIGITS: usize = 12;
 pub(crate) struct Material {
     brief: Arc<Brief>,
     pub(crate) common: Common,
-    pub(crate) dataset: Arc<Dataset>,
+    matter: Matter,
     /// The objective of the best model that this worker wrote for the study. Worse ones are not
     /// wanted, though those who leased them could not know that yet.
     pub(crate) best_written: Option<f64>,
@@ -28,41 +33,27 @@ impl Material {
     /// With a folder for datasets, workers share what is large.
     pub(crate) fn prepare(brief: &Arc<Brief>, datasets: Option<&Path>) -> anyhow::Result<Self> {
         let spec = StudySpec::parse(Path::new(&brief.file), &brief.spec)?;
-        let refuse_another = |hash: &str| {
-            ensure!(
-                hash == brief.data_hash,
-                "the data file {} changed since the study began (its hash was {} and is {}); put \
-                 the old file back and resume the study, or run the study file again as a new study",
-                spec.data.path.display(),
-                digits(&brief.data_hash),
-                digits(hash),
-            );
-            Ok(())
-        };
-        let mut is_read = false;
-        let mut made = || {
-            let (source, hash) = dataset::read(&spec)?;
-            refuse_another(&hash)?;
-            is_read = true;
-            anyhow::Ok(dataset::prepare(&spec, &source)?)
-        };
-        let data = match datasets {
-            Some(folder) => {
-                let options = dataset::options(&spec);
-                Dataset::cached(folder, &brief.data_hash, &options, made)?
+        let matter = match &spec.task {
+            TaskSpec::Data(data) => Matter::Shared(dataset(&spec, data, brief, datasets)?.into()),
+            TaskSpec::Function(_) | TaskSpec::Factorisation(_) => {
+                let found = Found::of(&spec)?;
+                refuse_another(&spec, brief, &found.hash)?;
+                found.matter
             }
-            None => made()?,
         };
-        if !is_read {
-            refuse_another(&dataset::hash(&spec)?)?;
-        }
-        let objective = dataset::objective(&spec, &data).map_err(anyhow::Error::msg)?;
+        let objective = matter.objective(&spec).map_err(anyhow::Error::msg)?;
         Ok(Material {
             brief: Arc::clone(brief),
             common: Common::of(&spec, objective),
-            dataset: Arc::new(data),
+            matter,
             best_written: None,
         })
+    }
+
+    /// What a trial of this configuration trains.
+    pub(crate) fn subject(&self, config: &FullConfig) -> anyhow::Result<Subject> {
+        let subject = self.matter.subject(config)?;
+        Ok(subject.optimising(self.common.objective))
     }
 
     /// Whether it is what this brief asks for. A study that was changed while it ran has another
@@ -85,6 +76,47 @@ impl Material {
             |than: Option<f64>| than.is_none_or(|than| !metric.is_better(than, objective));
         objective.is_finite() && not_worse(beat) && not_worse(self.best_written)
     }
+}
+
+/// The rows of a study's data, from where workers share them if there is such a folder.
+fn dataset(
+    spec: &StudySpec,
+    data: &DataSpec,
+    brief: &Brief,
+    datasets: Option<&Path>,
+) -> anyhow::Result<Arc<Dataset>> {
+    let options = dataset::options(data, spec.seed);
+    let mut is_read = false;
+    let mut made = || {
+        let (source, hash) = dataset::read(data)?;
+        refuse_another(spec, brief, &hash)?;
+        is_read = true;
+        anyhow::Ok(source.prepare(&options)?)
+    };
+    let dataset = match datasets {
+        Some(folder) => Dataset::cached(folder, &brief.data_hash, &options, made)?,
+        None => made()?,
+    };
+    if !is_read {
+        refuse_another(spec, brief, &dataset::hash(data)?)?;
+    }
+    Ok(Arc::new(dataset))
+}
+
+fn refuse_another(spec: &StudySpec, brief: &Brief, hash: &str) -> anyhow::Result<()> {
+    ensure!(
+        hash == brief.data_hash,
+        "{} changed since the study began (its hash was {} and is {}); put the old one back and \
+         resume the study, or run the study file again as a new study",
+        match spec.task.path() {
+            Some(path) => format!("the data file {}", path.display()),
+            // What is made up follows from the study file and this program.
+            None => format!("what [{}] comes to", spec.task.section()),
+        },
+        digits(&brief.data_hash),
+        digits(hash),
+    );
+    Ok(())
 }
 
 fn digits(hash: &str) -> &str {

@@ -5,14 +5,14 @@
 //! daemon's to explain.
 
 use super::process;
-use crate::study::dataset;
+use crate::study::matter::{Found, Inputs, Unfit};
 use crate::study::spec::StudySpec;
 use anyhow::{Context, ensure};
 use attune_loader::{Candidate, LoadedLibrary};
 use attune_plugin_api::describe::Library;
 use attune_protocol::work::LibraryFile;
 use attune_protocol::{DataColumn, DataTable, Preview, Previewed};
-use attune_trainer::data::{ColumnKind, DataError, Part, Shape, Source};
+use attune_trainer::data::{ColumnKind, Source};
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -91,6 +91,16 @@ impl From<anyhow::Error> for Complaint {
     }
 }
 
+impl From<Unfit> for Complaint {
+    fn from(unfit: Unfit) -> Self {
+        Complaint {
+            error: unfit.reason,
+            key: unfit.key,
+            columns: unfit.columns,
+        }
+    }
+}
+
 /// What a library holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Described {
@@ -115,8 +125,8 @@ pub(crate) struct Inspected {
     pub(crate) rows: usize,
     /// How many of them are trained on.
     pub(crate) train_rows: usize,
-    /// What models see of one.
-    pub(crate) inputs: Shape,
+    /// What has to fit the models.
+    pub(crate) inputs: Inputs,
     /// Its columns.
     pub(crate) columns: Vec<String>,
 }
@@ -185,28 +195,22 @@ fn inspect(spec: &str, file: &Path) -> Result<Inspected, Complaint> {
         key: error.key,
         ..Complaint::default()
     })?;
-    let unfit = |error: &DataError, columns: &[String]| Complaint {
-        error: error.to_string(),
-        key: dataset::key_of(&spec, error).into(),
-        columns: columns.to_vec(),
-    };
-    let (source, data_hash) = dataset::read(&spec).map_err(|error| unfit(&error, &[]))?;
-    let columns = source.headers();
-    let data = dataset::prepare(&spec, &source).map_err(|error| unfit(&error, columns))?;
-    let objective = dataset::objective(&spec, &data).map_err(|error| Complaint {
+    let found = Found::of(&spec)?;
+    let objective = found.matter.objective(&spec);
+    let objective = objective.map_err(|error| Complaint {
         error,
         key: "objective.metric".into(),
-        columns: columns.to_vec(),
+        columns: found.columns.clone(),
     })?;
     Ok(Inspected {
         metric: objective.name().into(),
         minimize: objective.minimized(),
-        notes: dataset::notes(&data),
-        data_hash,
-        rows: source.rows(),
-        train_rows: data.part(Part::Train).rows(),
-        inputs: data.shape(),
-        columns: columns.to_vec(),
+        notes: found.notes,
+        data_hash: found.hash,
+        rows: found.rows,
+        train_rows: found.train_rows,
+        inputs: found.inputs,
+        columns: found.columns,
     })
 }
 

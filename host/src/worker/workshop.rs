@@ -11,7 +11,7 @@ use super::writer::{Paper, Snapshot, Writer};
 use attune_loader::{LibraryError, LoadReason};
 use attune_protocol::work::{End, Intervention, News, Report};
 use attune_protocol::{KeptAs, Steer};
-use attune_trainer::artifact::Model;
+use attune_trainer::artifact::Artifact;
 use attune_trainer::trial::{Goal, Progress, TrialError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -432,10 +432,10 @@ fn snapshot(bench: &mut Bench, kept_as: KeptAs) -> Result<Snapshot, TrialError> 
     })
 }
 
-fn model(job: &Job, bench: &Bench) -> Result<Model, TrialError> {
+fn model(job: &Job, bench: &Bench) -> Result<Artifact, TrialError> {
     let lease = &job.lease;
     let library = job.brief.libraries.get(bench.trial.scheduler());
-    bench.trial.model(serde_json::json!({
+    bench.trial.artifact(serde_json::json!({
         "trial": lease.id.trial,
         "config": lease.config,
         "plugin": library.map(|library| &library.hash),

@@ -7,7 +7,7 @@ use crate::breakpoint;
 use anyhow::Context;
 use attune_protocol::work::{self, End, News, SavedModel};
 use attune_protocol::{KeptAs, Number};
-use attune_trainer::artifact::Model;
+use attune_trainer::artifact::Artifact;
 use attune_trainer::trial::Checkpoint;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(crate) struct Paper {
     pub(crate) folder: PathBuf,
     pub(crate) checkpoint: Option<Snapshot>,
     /// Saved with it, where the end has a place for a model.
-    pub(crate) model: Option<Model>,
+    pub(crate) model: Option<Artifact>,
     /// Reported last. Where something cannot be written, another end takes its place.
     pub(crate) end: Option<End>,
 }
@@ -124,7 +124,7 @@ fn write(mut paper: Paper) -> anyhow::Result<Option<End>> {
         let bytes = fs::metadata(&path)
             .with_context(|| format!("cannot look at {}, which was just written", path.display()))?
             .len();
-        let test = model.card().test.iter();
+        let test = model.test().into_iter().flatten();
         let saved = SavedModel {
             bytes,
             test: test

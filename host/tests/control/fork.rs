@@ -6,7 +6,7 @@ use serde_json::Value;
 
 /// Pauses the one trial of a study in training, and gives the step of the checkpoint that this makes.
 #[track_caller]
-fn paused_at(home: &Home, study: &str) -> u64 {
+pub fn paused_at(home: &Home, study: &str) -> u64 {
     let id = format!("{study}.0");
     wait_for_training(home, &id);
     home.run(&["pause", study]).ok();

@@ -34,3 +34,4 @@ mod remove;
 mod retry;
 mod signals;
 mod status;
+mod tasks;

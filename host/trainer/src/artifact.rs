@@ -5,6 +5,12 @@
 //! of a batch norm; its metadata has one key, `attune`, with the card as
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
 //! order of their names, which is all that follows the file's header, and at its end its own.
+//!
+//! What a task was trained to is a [`Solution`], in a file of the same kind.
+
+mod solution;
+
+pub use solution::{Solution, SolutionCard};
 
 use crate::data::{ColumnReport, DataError, Dataset, Features, Preprocessor, Table, Task};
 use crate::kernel::softmax;
@@ -52,6 +58,15 @@ pub struct ModelCard {
 pub struct Model {
     card: ModelCard,
     network: Network,
+}
+
+/// What a trial leaves.
+#[derive(Debug)]
+pub enum Artifact {
+    /// A network that predicts.
+    Model(Box<Model>),
+    /// What a task was trained to.
+    Solution(Box<Solution>),
 }
 
 /// What a model says about the rows of a table.
@@ -123,6 +138,14 @@ pub enum ModelError {
         /// The latest known.
         known: u32,
     },
+    /// The file has what a task was trained to, which predicts nothing.
+    #[error(
+        "{path} has the numbers that a task was trained to, and is no model to predict with; read its tensors with any reader of safetensors"
+    )]
+    NoPredictor {
+        /// The file.
+        path: String,
+    },
     /// The table does not fit the model.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -140,6 +163,40 @@ pub enum ModelError {
     Broken(String),
 }
 
+impl Artifact {
+    /// As [`Model::save`].
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn save(&self, path: &Path) -> Result<(), ModelError> {
+        match self {
+            Artifact::Model(model) => model.save(path),
+            Artifact::Solution(solution) => solution.save(path),
+        }
+    }
+
+    /// Metrics on rows that nothing was chosen by; a task has none of them.
+    pub fn test(&self) -> Option<&Scores> {
+        match self {
+            Artifact::Model(model) => Some(&model.card.test),
+            Artifact::Solution(_) => None,
+        }
+    }
+
+    /// The content of a file that has a whole model or solution.
+    ///
+    /// # Errors
+    /// As [`Model::load`].
+    pub fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+        let bytes = read(path)?;
+        match Model::from_bytes(&bytes, path) {
+            Err(ModelError::NoPredictor { .. }) => Solution::check(&bytes, path)?,
+            model => drop(model?),
+        }
+        Ok(bytes)
+    }
+}
+
 impl Model {
     /// The model of a trial's best epoch.
     pub(crate) fn of_trial(
@@ -149,14 +206,6 @@ impl Model {
         test: Scores,
         training: serde_json::Value,
     ) -> Model {
-        // JSON has no number that is not finite.
-        let finite = |scores: &Scores| -> Scores {
-            scores
-                .iter()
-                .filter(|(_, value)| value.is_finite())
-                .map(|(&m, &v)| (m, v))
-                .collect()
-        };
         let best = trial.snapshot();
         let card = ModelCard {
             format: FORMAT,
@@ -169,7 +218,7 @@ impl Model {
             report: dataset.report().to_vec(),
             training,
             preprocessor: dataset.preprocessor().clone(),
-            weights_crc32: weights_crc32(&network),
+            weights_crc32: tensors_crc32(stored(&network)),
         };
         Model { card, network }
     }
@@ -271,12 +320,7 @@ impl Model {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        let unwritable = |reason: String| ModelError::Unwritable {
-            path: path.display().to_string(),
-            reason,
-        };
-        let bytes = self.to_bytes().map_err(&unwritable)?;
-        write_aside(path, &bytes).map_err(|error| unwritable(error.to_string()))
+        write(path, || self.to_bytes())
     }
 
     /// Reads a model.
@@ -285,11 +329,7 @@ impl Model {
     /// A file that cannot be read, is larger than 2 GiB, is not such a model, is damaged, or comes
     /// from a later version.
     pub fn load(path: &Path) -> Result<Model, ModelError> {
-        let bytes = read_file(path).map_err(|error| ModelError::Unreadable {
-            path: path.display().to_string(),
-            reason: error.to_string(),
-        })?;
-        Model::from_bytes(&bytes, path)
+        Model::from_bytes(&read(path)?, path)
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>, String> {
@@ -308,27 +348,20 @@ impl Model {
     ///
     /// # Errors
     /// As [`Model::load`].
-    pub fn from_bytes(bytes: &[u8], path: &Path) -> Result<Model, ModelError> {
-        let not_a_model = |reason: String| ModelError::NotAModel {
-            path: path.display().to_string(),
-            reason,
-        };
-        let file = TensorFile::decode(KEY, bytes).map_err(not_a_model)?;
-        let read = |error: serde_json::Error| {
-            not_a_model(format!("its `{KEY}` entry is unreadable: {error}"))
-        };
-        let Format { format } = serde_json::from_str(&file.card).map_err(read)?;
-        if format > FORMAT {
-            return Err(ModelError::Newer {
+    fn from_bytes(bytes: &[u8], path: &Path) -> Result<Model, ModelError> {
+        let not_a_model = |reason: String| not_a_model(path, reason);
+        if TensorFile::decode(solution::KEY, bytes).is_ok() {
+            return Err(ModelError::NoPredictor {
                 path: path.display().to_string(),
-                found: format,
-                known: FORMAT,
             });
         }
+        let file = TensorFile::decode(KEY, bytes).map_err(not_a_model)?;
+        Format::check(&file.card, KEY, path)?;
         if !is_sealed(&file.card) {
             return Err(not_a_model("its card is damaged".into()));
         }
-        let card: ModelCard = serde_json::from_str(&file.card).map_err(read)?;
+        let card: ModelCard =
+            serde_json::from_str(&file.card).map_err(|error| unreadable_card(path, KEY, &error))?;
         if crc32fast::hash(file.data) != card.weights_crc32 {
             return Err(not_a_model("its weights are damaged".into()));
         }
@@ -368,6 +401,58 @@ struct Format {
     format: u32,
 }
 
+impl Format {
+    /// Whether the card under a key is of a version that is known here.
+    fn check(card: &str, key: &str, path: &Path) -> Result<(), ModelError> {
+        let read = serde_json::from_str(card);
+        let Format { format } = read.map_err(|error| unreadable_card(path, key, &error))?;
+        match format > FORMAT {
+            true => Err(ModelError::Newer {
+                path: path.display().to_string(),
+                found: format,
+                known: FORMAT,
+            }),
+            false => Ok(()),
+        }
+    }
+}
+
+fn not_a_model(path: &Path, reason: String) -> ModelError {
+    ModelError::NotAModel {
+        path: path.display().to_string(),
+        reason,
+    }
+}
+
+fn unreadable_card(path: &Path, key: &str, error: &serde_json::Error) -> ModelError {
+    not_a_model(path, format!("its `{key}` entry is unreadable: {error}"))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
+    read_file(path).map_err(|error| ModelError::Unreadable {
+        path: path.display().to_string(),
+        reason: error.to_string(),
+    })
+}
+
+/// Writes what is made beside the path and renames it into place.
+fn write(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, String>) -> Result<(), ModelError> {
+    let written = make().and_then(|bytes| {
+        let written = write_aside(path, &bytes);
+        written.map_err(|error| error.to_string())
+    });
+    written.map_err(|reason| ModelError::Unwritable {
+        path: path.display().to_string(),
+        reason,
+    })
+}
+
+/// Without what JSON has no number for.
+fn finite(scores: &Scores) -> Scores {
+    let finite = scores.iter().filter(|(_, value)| value.is_finite());
+    finite.map(|(&metric, &value)| (metric, value)).collect()
+}
+
 /// A card with its checksum as the last entry. What is checked is the text: numbers that are read
 /// and written again may end in other digits.
 fn seal(card: &str) -> String {
@@ -390,8 +475,8 @@ fn stored(network: &Network) -> impl Iterator<Item = (&[NamedTensor], &[f32])> {
 }
 
 /// The checksum of the tensors as they stand in a file, where they are ordered by name.
-fn weights_crc32(network: &Network) -> u32 {
-    let tensors: BTreeMap<&str, &[f32]> = stored(network)
+fn tensors_crc32<'t>(stored: impl Iterator<Item = (&'t [NamedTensor], &'t [f32])>) -> u32 {
+    let tensors: BTreeMap<&str, &[f32]> = stored
         .flat_map(|(tensors, values)| {
             tensors
                 .iter()

@@ -9,7 +9,8 @@
 mod support;
 
 use attune_plugin_api::prelude::*;
-use attune_trainer::data::Part;
+use attune_trainer::artifact::{Artifact, Model};
+use attune_trainer::data::{Part, Table};
 use attune_trainer::metrics::{Metric, OwnMetric, Scores};
 use attune_trainer::task::{
     Batch, Factorisation, FactorisationSettings, Failure, FunctionSettings, Kind, Parameters,
@@ -737,4 +738,77 @@ fn a_tasks_first_metric_chooses_the_best_epoch() {
     assert!(trial.objective() == HEIGHT && best.epoch == 3);
     // What was projected is what is kept: one more a step, of which an epoch has one.
     assert_eq!(trial.best_parameters()[1].1, [2.0]);
+}
+
+#[test]
+fn a_task_can_be_optimised_by_any_of_its_metrics() {
+    let subject = function(rosenbrock(0.0));
+    let distance = subject.metrics()[1];
+    assert_eq!(subject.usual_objective(), Metric::Loss);
+    let by_distance = subject.clone().optimising(distance);
+    assert_eq!(by_distance.usual_objective(), distance);
+    let mut trial = trial::<Constant>(descent(1e-4), &by_distance);
+    run(&mut trial, 3);
+    let best = trial.snapshot().unwrap();
+    assert_eq!(best.objective, best.valid[&distance]);
+    // What it does not measure changes nothing.
+    let other = subject.optimising(Metric::Accuracy);
+    assert_eq!(other.usual_objective(), Metric::Loss);
+}
+
+#[test]
+fn what_a_task_was_trained_to_is_a_file_that_is_whole_or_refused() {
+    let mut trial = trial::<Constant>(descent(0.02), &factorisation());
+    run(&mut trial, 4);
+    let artifact = trial
+        .artifact(serde_json::json!({"trial": "s1.0"}))
+        .unwrap();
+    assert!(artifact.test().is_none());
+    let Artifact::Solution(solution) = &artifact else {
+        panic!("{artifact:?}");
+    };
+    let card = solution.card();
+    assert_eq!((card.solves.as_str(), card.epoch), ("factorisation", 4));
+    assert!(card.valid["relative_error"] < 1.0);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("factors.safetensors");
+    artifact.save(&path).unwrap();
+    let good = Artifact::read(&path).unwrap();
+    for place in (0..good.len()).step_by(7) {
+        let mut bad = good.clone();
+        bad[place] ^= 4;
+        std::fs::write(&path, &bad).unwrap();
+        assert!(
+            Artifact::read(&path).is_err(),
+            "byte {place} of {}",
+            good.len()
+        );
+    }
+    std::fs::write(&path, &good[..good.len() - 4]).unwrap();
+    assert!(Artifact::read(&path).is_err());
+    std::fs::write(&path, &good).unwrap();
+    let refused = Model::load(&path).unwrap_err().to_string();
+    assert!(refused.contains("is no model to predict with"), "{refused}");
+}
+
+#[test]
+fn the_same_matrix_is_factored_at_other_ranks() {
+    let of_three = matrix().check().unwrap();
+    let of_five = of_three.of_rank(5).unwrap();
+    let as_made = FactorisationSettings {
+        rank: 5,
+        ..matrix()
+    }
+    .check()
+    .unwrap();
+    assert_eq!(of_five.fingerprint(), as_made.fingerprint());
+    assert_eq!(of_five.sides(), (21, 9));
+    let error = of_three.of_rank(10).unwrap_err().to_string();
+    assert!(error.starts_with("`rank` is 10"), "{error}");
+    let table = Table::parse("m.csv", b"a,b,who\n1,2,x\n0,0.5,y\n").unwrap();
+    let read = Factorisation::of_table(&table, &["who".to_owned()]).unwrap();
+    let made = Factorisation::new(2, vec![1.0, 2.0, 0.0, 0.5], 1).unwrap();
+    assert_eq!(read.fingerprint(), made.fingerprint());
+    assert!(Factorisation::new(2, vec![0.0; 4], 1).is_err());
 }

@@ -58,7 +58,10 @@ impl Reception {
         checked.space = space.as_ref().map_or_else(Vec::new, StudySpace::in_words);
 
         let mut inspected = None;
-        if !wrong.iter().any(|error| error.key.starts_with("data")) {
+        if !wrong
+            .iter()
+            .any(|error| error.key.starts_with(spec.task.section()))
+        {
             match self.inspections.of(&prober, &spec).await {
                 Ok(data) => inspected = Some(data),
                 Err(complaint) => wrong.push(spec.error_about(&complaint.key, complaint.error)),

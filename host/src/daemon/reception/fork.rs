@@ -344,7 +344,7 @@ fn refuse_another_network(
         };
         if own != *wanted {
             return Err(conflict(format!(
-                "a fork cannot have `{key}` {wanted}: the checkpoint of trial {id} is of a network \
+                "a fork cannot have `{key}` {wanted}: the checkpoint of trial {id} is of one \
                  with {own}; train another one with `attune run`"
             )));
         }

@@ -5,7 +5,7 @@
 //! another.
 
 use crate::daemon::probe::Prober;
-use crate::study::dataset::{files, is_text, key_of, lacking_column, of_data_alone};
+use crate::study::dataset::{files, lacking_column};
 use crate::study::spec::StudySpec;
 use crate::worker::probe::{Complaint, Inspected};
 use attune_protocol::DataTable;
@@ -34,8 +34,9 @@ type Answer = Result<Inspected, Complaint>;
 /// All that an answer depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Question {
-    file: FileState,
-    /// A study file of only that which concerns the data.
+    /// None where all is made up.
+    file: Option<FileState>,
+    /// A study file of only that which concerns what is trained on.
     spec: String,
 }
 
@@ -63,14 +64,17 @@ impl Inspections {
     /// # Errors
     /// What is wrong with the data, or with what the study wants of them.
     pub(super) async fn of(&self, prober: &Prober, spec: &StudySpec) -> Answer {
-        let file = FileState::of(&spec.data.path, is_text(spec)).await;
+        let file = match spec.task.path() {
+            Some(path) => Some(FileState::of(path, spec.task.is_text()).await),
+            None => None,
+        };
         let question = Question {
-            file: file.map_err(|error| Complaint {
+            file: file.transpose().map_err(|error| Complaint {
                 error,
-                key: "data.path".into(),
+                key: format!("{}.path", spec.task.section()),
                 ..Complaint::default()
             })?,
-            spec: of_data_alone(spec),
+            spec: spec.of_task_alone(),
         };
         if let Some(known) = self.recall(&question, spec) {
             return known;
@@ -140,11 +144,11 @@ impl Inspections {
             };
             (asked.file == question.file && !columns.is_empty()).then_some(columns)
         })?;
-        let target = Some(&spec.data.target).filter(|name| !name.is_empty());
-        let named = target.into_iter().chain(&spec.data.ignore);
-        let lacking = lacking_column(&spec.data.path, named, columns.iter().map(String::as_str))?;
+        let named = spec.task.named_columns();
+        let path = spec.task.path()?;
+        let lacking = lacking_column(path, named, columns.iter().map(String::as_str))?;
         Some(Err(Complaint {
-            key: key_of(spec, &lacking).into(),
+            key: spec.task.key_of(&lacking).into(),
             error: lacking.to_string(),
             columns: columns.clone(),
         }))

@@ -162,11 +162,12 @@ fn changed(
 
 /// What a study was made with cannot change under its trials.
 fn refuse_other_changes(before: &StudySpec, after: &StudySpec) -> Result<(), Problem> {
+    let section = format!("[{}]", before.task.section());
     let same = [
         ("seed", before.seed == after.seed),
         ("reproducible", before.reproducible == after.reproducible),
         ("virtual_width", before.virtual_width == after.virtual_width),
-        ("[data]", before.data == after.data),
+        (&section, before.task == after.task),
         ("[objective]", before.metric == after.metric),
         ("[fidelity]", before.fidelity == after.fidelity),
         ("[steering]", before.steering == after.steering),

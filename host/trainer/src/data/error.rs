@@ -224,6 +224,20 @@ pub enum DataError {
         /// The cell.
         cell: String,
     },
+    /// A cell that cannot be part of a matrix with nonnegative factors.
+    #[error(
+        "{file}:{line}: column `{column}` is `{cell}`, but a matrix with nonnegative factors holds finite numbers of at least 0; mend the cell or put the column into `ignore`"
+    )]
+    NotNonnegative {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u64,
+        /// The column.
+        column: String,
+        /// The cell.
+        cell: String,
+    },
     /// A part of the split would hold no rows.
     #[error(
         "{file}: {rows} usable rows leave the {part} part empty; add rows or give that part a larger share"

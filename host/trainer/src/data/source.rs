@@ -1,7 +1,7 @@
 //! Whatever kind of file or folder data come in.
 
 use super::error::DataError;
-use super::images::{Pictures, is_picture};
+use super::images::{Pictures, Wanted, is_picture};
 use super::look::ColumnLook;
 use super::table::{MAX_BYTES, Table, cap, read_file};
 use super::text::{Text, TextOptions};
@@ -149,6 +149,28 @@ impl Source {
             Kind::Text => Table::parse(name, &bytes)?,
         };
         Ok(Source::Table(table))
+    }
+
+    /// Its rows as a table: of pictures those of one size, line after line of their points in columns
+    /// `point_1`, `point_2` and so on, with their class in `label`.
+    ///
+    /// # Errors
+    /// A text, which has no rows; pictures of more than 10,000 numbers.
+    pub fn into_table(self) -> Result<Table, DataError> {
+        self.into_table_as(Wanted::default())
+    }
+
+    /// The same, with pictures brought to a size.
+    pub(super) fn into_table_as(self, wanted: Wanted) -> Result<Table, DataError> {
+        match self {
+            Source::Table(table) => Ok(table),
+            Source::Pictures(pictures) => pictures.to_table(wanted),
+            Source::Text(text) => Err(DataError::Unfit {
+                file: text.name().into(),
+                fault: "a text has no rows".into(),
+                remedy: "name a table, or pictures".into(),
+            }),
+        }
     }
 
     /// The columns; pictures have only their class, `label`, and a text has none.

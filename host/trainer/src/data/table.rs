@@ -33,27 +33,17 @@ pub struct Table {
 }
 
 impl Table {
-    /// Reads a table from any kind of file that [`Source`] knows. Pictures of one size become a table
-    /// of their points, line after line, in columns `point_1`, `point_2` and so on, with their class in
-    /// `label`.
+    /// Reads a table from any kind of file that [`Source`] knows.
     ///
     /// # Errors
-    /// As [`Source::read`]; pictures of more than 10,000 numbers.
+    /// As [`Source::read`] and [`Source::into_table`].
     pub fn read(path: &Path) -> Result<Table, DataError> {
         Table::read_as(path, Wanted::default())
     }
 
     /// The same, with pictures brought to a size.
     pub(crate) fn read_as(path: &Path, wanted: Wanted) -> Result<Table, DataError> {
-        match Source::read(path)?.0 {
-            Source::Table(table) => Ok(table),
-            Source::Pictures(pictures) => pictures.to_table(wanted),
-            Source::Text(text) => Err(DataError::Unfit {
-                file: text.name().into(),
-                fault: "a text has no rows".into(),
-                remedy: "name a table, or pictures".into(),
-            }),
-        }
+        Source::read(path)?.0.into_table_as(wanted)
     }
 
     /// Reads CSV text with a header line; `name` is what messages call it. Where it ends in `.tsv` or

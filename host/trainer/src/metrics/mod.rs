@@ -44,7 +44,7 @@ pub enum Metric {
     /// e to the mean cross entropy: between how many tokens it would have to guess as well.
     Perplexity,
     /// What a [`Task`](crate::task::Task) measures under a name of its own. No settings name it: a
-    /// task's first metric is its objective.
+    /// task's first metric is its objective, or [another](crate::trial::Subject::optimising).
     #[serde(skip)]
     Own(OwnMetric),
 }

@@ -82,6 +82,11 @@ impl CheckedTask {
         }
     }
 
+    /// Takes another of its metrics for the first one.
+    pub(crate) fn optimise(&mut self, metric: Metric) {
+        self.metrics.sort_by_key(|known| *known != metric);
+    }
+
     /// Its parameters where they start, drawn by a seed.
     pub(crate) fn draw(&self, seed: u64) -> Result<Vec<Group>, String> {
         let mut random = Random::of(seed, Purpose::Init, 0);

@@ -18,10 +18,12 @@
 //! factors.
 
 use super::{Batch, Failure, Kind, Parameters, Random, Task, checksum};
+use crate::data::{DataError, Table, nonnegative};
 use crate::kernel::{Matrix, MatrixMut, Onto, multiply, norm_sq};
 use crate::metrics::{Metric, OwnMetric, Scores};
 use crate::trial::{SettingsError, require};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The most numbers of V.
 const MAX_NUMBERS: usize = 1 << 26;
@@ -132,7 +134,7 @@ fn check_sides(rows: usize, columns: usize, rank: usize) -> Result<(), SettingsE
 pub struct Factorisation {
     columns: usize,
     rank: usize,
-    v: Vec<f32>,
+    v: Arc<[f32]>,
     norm_sq: f64,
 }
 
@@ -140,9 +142,14 @@ impl Factorisation {
     /// Factors of this rank for a matrix of so many columns, its rows one after another.
     ///
     /// # Errors
-    /// A matrix without numbers, with negative ones or ones that are not finite, or whose last row
-    /// is not whole; a rank that is 0 or above its smaller side.
-    pub fn new(columns: usize, v: Vec<f32>, rank: usize) -> Result<Self, SettingsError> {
+    /// A matrix without numbers, with negative ones or ones that are not finite, with zeros alone, or
+    /// whose last row is not whole; a rank that is 0 or above its smaller side.
+    pub fn new(
+        columns: usize,
+        v: impl Into<Arc<[f32]>>,
+        rank: usize,
+    ) -> Result<Self, SettingsError> {
+        let v = v.into();
         require(
             columns > 0 && v.len().is_multiple_of(columns),
             "columns",
@@ -154,12 +161,51 @@ impl Factorisation {
         if let Some(wrong) = wrong {
             require(false, "matrix", wrong, "of finite numbers of at least 0")?;
         }
+        let norm_sq = norm_sq(&v);
+        require(
+            norm_sq > 0.0,
+            "matrix",
+            0,
+            "of numbers of which one is above 0",
+        )?;
         Ok(Factorisation {
             columns,
             rank,
-            norm_sq: norm_sq(&v),
+            norm_sq,
             v,
         })
+    }
+
+    /// Factors of rank 1 for the numbers of a table, without some of its columns.
+    ///
+    /// # Errors
+    /// A column to leave out that is not there, or none that stays; more than 2²⁶ numbers; a cell that
+    /// is no finite number of at least 0.
+    pub fn of_table(table: &Table, ignore: &[String]) -> Result<Self, DataError> {
+        let (columns, v) = nonnegative(table, ignore, MAX_NUMBERS)?;
+        Factorisation::new(columns, v, 1).map_err(|error| DataError::Unfit {
+            file: table.name().into(),
+            fault: error.to_string(),
+            remedy: "name a table with more in it".into(),
+        })
+    }
+
+    /// The same matrix with factors of another rank.
+    ///
+    /// # Errors
+    /// A rank that is 0 or above the matrix's smaller side.
+    pub fn of_rank(&self, rank: usize) -> Result<Self, SettingsError> {
+        let (rows, columns) = self.sides();
+        check_sides(rows, columns, rank)?;
+        Ok(Factorisation {
+            rank,
+            ..self.clone()
+        })
+    }
+
+    /// The rows and columns of the matrix.
+    pub fn sides(&self) -> (usize, usize) {
+        (self.v.len() / self.columns, self.columns)
     }
 
     /// W_B·H − V_B for the rows of W that are given and those of V that are asked for.
@@ -192,7 +238,7 @@ impl Task for Factorisation {
     }
 
     fn fingerprint(&self) -> String {
-        let (rows, columns, rank) = (self.rows(), self.columns, self.rank);
+        let ((rows, columns), rank) = (self.sides(), self.rank);
         let numbers = checksum(&self.v);
         format!("factorisation of {rows} x {columns} numbers {numbers:08x} at rank {rank}")
     }
@@ -218,7 +264,7 @@ impl Task for Factorisation {
     }
 
     fn rows(&self) -> usize {
-        self.v.len() / self.columns
+        self.sides().0
     }
 
     fn learn(

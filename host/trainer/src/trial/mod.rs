@@ -28,7 +28,7 @@ pub use steering::SteeringStats;
 pub use subject::Subject;
 pub use telemetry::{EpochRecord, PluginCall, StepRecord, Telemetry};
 
-use crate::artifact::Model;
+use crate::artifact::{Artifact, Model, Solution};
 use crate::data::Part;
 use crate::metrics::{Metric, Scores};
 use crate::model::Share;
@@ -264,6 +264,22 @@ impl Trial {
             _ => self.evaluate(Part::Test)?,
         };
         Ok(Model::of_trial(self, &dataset, network, test, training))
+    }
+
+    /// What the trial leaves: a [model](Trial::model), or the best epoch's parameters of a task.
+    ///
+    /// # Errors
+    /// A tensor operation failed.
+    pub fn artifact(&self, training: serde_json::Value) -> Result<Artifact, TrialError> {
+        let Some(task) = self.subject.named_task() else {
+            let model = self.model(training)?;
+            return Ok(Artifact::Model(Box::new(model)));
+        };
+        let weights = self.best_weights();
+        let groups = self.learner.groups().iter().zip(weights.iter());
+        let groups = groups.map(|(group, values)| (group.tensors.clone(), values.clone()));
+        let solution = Solution::of_trial(self, task, groups.collect(), training);
+        Ok(Artifact::Solution(Box::new(solution)))
     }
 
     fn best_weights(&self) -> Cow<'_, [Vec<f32>]> {

@@ -56,19 +56,32 @@ impl Subject {
         Ok(Subject(Either::Task(Arc::new(checked))))
     }
 
+    /// A task that is optimised by another of its own metrics than the first. What settings can name
+    /// is named there.
+    #[must_use]
+    pub fn optimising(self, own: Metric) -> Subject {
+        match self.0 {
+            Either::Task(mut task) if task.metrics.contains(&own) => {
+                Arc::make_mut(&mut task).optimise(own);
+                Subject(Either::Task(task))
+            }
+            other => Subject(other),
+        }
+    }
+
+    /// The name of a task, and what it says it is made of.
+    pub(super) fn named_task(&self) -> Option<(&str, &str)> {
+        match &self.0 {
+            Either::Data(_) => None,
+            Either::Task(task) => Some((&task.name, &task.fingerprint)),
+        }
+    }
+
     /// The data of a network.
     pub fn dataset(&self) -> Option<&Arc<Dataset>> {
         match &self.0 {
             Either::Data(dataset) => Some(dataset),
             Either::Task(_) => None,
-        }
-    }
-
-    /// What a task says it is made of.
-    pub(super) fn fingerprint(&self) -> Option<&str> {
-        match &self.0 {
-            Either::Data(_) => None,
-            Either::Task(task) => Some(&task.fingerprint),
         }
     }
 
@@ -106,7 +119,7 @@ impl Subject {
     }
 
     /// What can be measured on its validation rows.
-    pub(super) fn metrics(&self) -> &[Metric] {
+    pub fn metrics(&self) -> &[Metric] {
         match &self.0 {
             Either::Data(dataset) => Metric::of(dataset.task().kind()),
             Either::Task(task) => &task.metrics,
@@ -114,7 +127,7 @@ impl Subject {
     }
 
     /// What is optimised where the settings do not say.
-    pub(super) fn usual_objective(&self) -> Metric {
+    pub fn usual_objective(&self) -> Metric {
         match &self.0 {
             Either::Data(dataset) => Metric::default_objective(dataset.task().kind()),
             Either::Task(task) => task.metrics[0],

@@ -84,7 +84,7 @@ impl DataMark {
             valid_rows: rows(Part::Valid),
             test_rows: rows(Part::Test),
             fingerprint: dataset.map_or(0, |dataset| dataset.fingerprint()),
-            task: subject.fingerprint().map(str::to_owned),
+            task: subject.named_task().map(|(_, made_of)| made_of.to_owned()),
         }
     }
 }

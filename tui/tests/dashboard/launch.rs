@@ -179,6 +179,41 @@ fn form_and_text_are_one() {
 }
 
 #[test]
+fn what_is_no_table_has_fields_of_its_own() {
+    let mut desk = Desk::new((120, 40));
+    desk.press("N<wait><ctrl-e>[function]<enter>dimensions = 4<ctrl-e><wait>");
+    for part in [
+        "Function",
+        "dimensions       4",
+        "condition",
+        "metric           loss",
+    ] {
+        desk.sees(part);
+    }
+    desk.sees_not("target");
+    desk.sees_not("data file");
+    desk.sees_not("activation");
+    desk.press("<ctrl-r><wait>");
+    let study = launched(&desk).expect("it needs no data");
+    assert_eq!(study.spec, "[function]\ndimensions = 4");
+
+    let mut desk = Desk::new((120, 40));
+    desk.press("N<wait><ctrl-e>[factorisation]<ctrl-e><wait>");
+    desk.sees("none: a matrix is made up");
+    desk.sees("columns");
+    desk.press("<down>di<wait><tab><wait>");
+    desk.sees("leave out");
+    desk.sees_not("planted");
+
+    let mut desk = Desk::new((120, 40));
+    desk.press("N<wait><ctrl-e>[data]<enter>path = 'a.txt'<enter>task = 'text'<ctrl-e><wait>");
+    desk.sees("task             text");
+    desk.sees("context");
+    desk.sees_not("target  ");
+    desk.sees_not("leave out");
+}
+
+#[test]
 fn again_but_begins_with_a_study_where_it_lies() {
     let mut desk = Desk::new((120, 40));
     desk.press("<down>A<wait>");

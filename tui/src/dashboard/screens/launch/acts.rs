@@ -174,13 +174,9 @@ impl Launch {
 
     /// Launches as soon as the daemon has found nothing wrong; says what is missing or no value.
     pub(super) fn ask_launch(&mut self, cx: &mut Cx<'_>) {
-        if !self.has_data() {
+        if let (false, Some(lacks)) = (self.has_data(), self.lacks()) {
             cx.complain("choose a data file and its target first");
-            let path = match self.document.word("data.path") {
-                None => "data.path",
-                Some(_) => "data.target",
-            };
-            self.choose(path, cx);
+            self.choose(lacks, cx);
             return;
         }
         let bad = self.form.bad.keys().next().cloned();

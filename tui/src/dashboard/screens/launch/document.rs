@@ -63,6 +63,11 @@ impl Document {
         self.get(path)?.as_integer()
     }
 
+    /// Whether there is a table of this name, with keys or without.
+    pub(super) fn has_table(&self, name: &str) -> bool {
+        self.item(name).is_some_and(Item::is_table_like)
+    }
+
     /// The keys of a table, such as `space`, with and without values of their own.
     pub(super) fn keys(&self, path: &str) -> Vec<String> {
         let table = self.item(path).and_then(Item::as_table_like);

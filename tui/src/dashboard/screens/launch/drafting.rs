@@ -4,6 +4,7 @@
 use super::complete::absolute;
 use super::document::Document;
 use super::fields::{self, Facts};
+use super::trained::Trained;
 use super::typed::Said;
 use attune_protocol::{Draft, Drafted};
 
@@ -66,7 +67,11 @@ impl Drafting {
         if self.ours.as_deref() != Some(document.text()) {
             return None;
         }
-        let target = fields::target(document, facts.table)?.name.clone();
+        let target = match Trained::of(document) {
+            Trained::Rows => fields::target(document, facts.table)?.name.clone(),
+            Trained::Text => String::new(),
+            Trained::Function | Trained::Factorisation => return None,
+        };
         let word = |path: &str| document.word(path).map(str::to_owned);
         let schedulers = match document.get(fields::SCHEDULERS).and_then(Said::of) {
             Some(_) => fields::chosen(document, facts),

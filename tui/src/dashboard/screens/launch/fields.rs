@@ -5,6 +5,7 @@
 
 use super::document::Document;
 use super::plain;
+use super::trained::Trained;
 use super::typed::Said;
 use crate::dashboard::screens::plugins::describe::Scheduler;
 use crate::dashboard::screens::plugins::param::Param;
@@ -75,18 +76,6 @@ const SCHEDULER: &str = "scheduler:";
 /// Where the schedulers stand.
 pub(super) const SCHEDULERS: &str = "space.scheduler";
 
-const CLASSES: [&str; 7] = [
-    "accuracy",
-    "balanced_accuracy",
-    "f1",
-    "auc",
-    "calibration_error",
-    "error",
-    "loss",
-];
-const TOKENS: [&str; 3] = ["loss", "perplexity", "accuracy"];
-const NUMBERS: [&str; 4] = ["rmse", "mae", "r2", "loss"];
-
 impl Row {
     /// What it is called, where it can be chosen.
     pub(super) fn id(&self) -> Option<String> {
@@ -110,7 +99,8 @@ pub(super) fn scheduler_of(id: &str) -> Option<&str> {
 /// The rows of the form, from top to bottom; parameters of those schedulers that are open.
 pub(super) fn rows(document: &Document, facts: Facts<'_>, open: &BTreeSet<String>) -> Vec<Row> {
     let mut rows = vec![Row::Start];
-    data(&mut rows, document, facts);
+    let trained = Trained::of(document);
+    trained.fields(&mut rows, document, facts);
     study(&mut rows, document, facts);
     schedulers(&mut rows, document, facts, open);
     let part = |rows: &mut Vec<Row>, title, fields: &[plain::Plain]| {
@@ -118,8 +108,13 @@ pub(super) fn rows(document: &Document, facts: Facts<'_>, open: &BTreeSet<String
         rows.extend(fields.iter().map(plain::row));
     };
     part(&mut rows, "Length of a trial", &plain::LENGTH);
-    settings(&mut rows, document, facts);
-    part(&mut rows, "Rows", &plain::ROWS);
+    settings(&mut rows, trained, document, facts);
+    match trained {
+        Trained::Rows => part(&mut rows, "Rows", &plain::ROWS),
+        // Nothing else has columns.
+        Trained::Text => part(&mut rows, "Rows", &plain::ROWS[..2]),
+        Trained::Function | Trained::Factorisation => {}
+    }
     part(&mut rows, "Search", &plain::SEARCH);
     part(&mut rows, "Steering", &plain::STEERING);
     rows
@@ -133,52 +128,6 @@ pub(super) fn item(path: &str, label: &str, kind: Kind, unset: &str, doc: &str) 
         unset: unset.to_owned(),
         doc: doc.to_owned(),
     })
-}
-
-fn data(rows: &mut Vec<Row>, document: &Document, facts: Facts<'_>) {
-    let columns = facts.table.map_or_else(Vec::new, |table| {
-        let names = table.columns.iter().map(|column| column.name.clone());
-        names.collect()
-    });
-    let target = target(document, facts.table);
-    let is_words = target.is_some_and(|column| column.kind == "categories");
-    let tasks: &'static [&'static str] = match is_words {
-        true => &["auto", "classification"],
-        false => &["auto", "classification", "regression"],
-    };
-    let metrics = metrics(document, facts, target);
-    let usual = facts.checked.map(|checked| checked.metric.as_str());
-    let usual = usual.filter(|metric| metrics.contains(metric));
-    rows.push(Row::Heading("Data"));
-    rows.push(item(
-        "data.path",
-        "data file",
-        Kind::Path,
-        "",
-        "A table: CSV, or with tabs or semicolons. Tab completes; a path that does not begin with / \
-         begins at the study file's folder.",
-    ));
-    rows.push(item(
-        "data.target",
-        "target",
-        Kind::Column(columns),
-        "none yet",
-        "The column to predict.",
-    ));
-    rows.push(item(
-        "data.task",
-        "task",
-        Kind::Turn(tasks),
-        "auto",
-        "Classes or numbers; auto looks at the target column.",
-    ));
-    rows.push(item(
-        "objective.metric",
-        "metric",
-        Kind::Turn(metrics),
-        usual.unwrap_or(metrics[0]),
-        "What trials are compared by, on rows that no trial trains on.",
-    ));
 }
 
 fn study(rows: &mut Vec<Row>, document: &Document, facts: Facts<'_>) {
@@ -255,14 +204,16 @@ fn param_row(table: &str, param: &Param, searches: bool) -> Row {
     })
 }
 
-fn settings(rows: &mut Vec<Row>, document: &Document, facts: Facts<'_>) {
+fn settings(rows: &mut Vec<Row>, trained: Trained, document: &Document, facts: Facts<'_>) {
     rows.push(Row::Heading("Settings of the trials"));
     let parts = facts.checked.map_or(&[][..], |checked| &checked.space);
     let unset = |name: &str| {
         let part = parts.iter().find(|part| part.name == name);
         part.map_or("its default", |part| part.values.as_str())
     };
-    for (name, words, doc) in plain::SETTINGS {
+    // Most are a network's; of another task the daemon tells which it has.
+    let has = |name: &str| trained.is_network() || parts.iter().any(|part| part.name == name);
+    for (name, words, doc) in plain::SETTINGS.iter().filter(|(name, ..)| has(name)) {
         let path = format!("space.{name}");
         rows.push(item(&path, name, Kind::Setting(words), unset(name), doc));
     }
@@ -314,27 +265,6 @@ pub(super) fn target<'a>(
 ) -> Option<&'a DataColumn> {
     let name = document.word("data.target")?;
     table?.columns.iter().find(|column| column.name == name)
-}
-
-/// The metrics that fit, the usual one first.
-fn metrics(
-    document: &Document,
-    facts: Facts<'_>,
-    target: Option<&DataColumn>,
-) -> &'static [&'static str] {
-    let told = facts.checked.map(|checked| checked.metric.as_str());
-    if document.word("data.task") == Some("text") {
-        return &TOKENS;
-    }
-    let is_numbers = match (document.word("data.task"), told, target) {
-        (Some("regression"), ..) => true,
-        (Some("classification"), ..) => false,
-        (_, Some("rmse" | "mae" | "r2"), _) => true,
-        (_, Some(metric), _) if CLASSES.contains(&metric) => false,
-        (.., Some(column)) => column.kind == "numbers" && column.distinct > 20,
-        (.., None) => false,
-    };
-    if is_numbers { &NUMBERS } else { &CLASSES }
 }
 
 /// The words that a field can be turned to.

@@ -4,6 +4,7 @@ use super::check::Check;
 use super::complete::{absolute, folder_of};
 use super::document::Document;
 use super::fields::Facts;
+use super::trained::Trained;
 use crate::dashboard::data::Data;
 use crate::dashboard::data::want::{Fresh, Loaded, Want};
 use crate::dashboard::screens::Wants;
@@ -86,7 +87,8 @@ impl Knowledge {
 
 /// Where the data file's path leads; its study file's folder where there is none yet.
 fn place(document: &Document, folder: &str) -> String {
-    absolute(document.word("data.path").unwrap_or(""), folder)
+    let path = Trained::of(document).path();
+    absolute(document.word(path).unwrap_or(""), folder)
 }
 
 /// The study file's path: where it came from, or where it would be saved.
@@ -94,7 +96,8 @@ pub(super) fn file(from: &str, document: &Document, folder: &str) -> String {
     if !from.is_empty() {
         return from.to_owned();
     }
-    let data = document.word("data.path").unwrap_or("study");
+    let data = document.word(Trained::of(document).path());
+    let data = data.unwrap_or("study");
     let stem = data.rsplit('/').next().unwrap_or(data);
     let stem = stem.split('.').next().filter(|stem| !stem.is_empty());
     let name = document.word("name").or(stem).unwrap_or("study");
@@ -127,12 +130,13 @@ pub(super) fn fresh(file: &str, taken: &[String]) -> String {
 /// The text as it is saved in another folder: the data's path leads to the same place from there.
 pub(super) fn moved(document: &Document, from: &str, to: &str) -> String {
     let mut moved = document.clone();
+    let key = Trained::of(document).path();
     if let Some(path) = document
-        .word("data.path")
+        .word(key)
         .filter(|_| folder_of(from) != folder_of(to))
     {
         let whole = absolute(path, folder_of(from));
-        moved.set("data.path", whole.into());
+        moved.set(key, whole.into());
     }
     moved.text().to_owned()
 }

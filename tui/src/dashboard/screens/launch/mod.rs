@@ -24,6 +24,7 @@ mod preview;
 mod searched;
 mod sheet;
 mod summary;
+mod trained;
 mod typed;
 mod view;
 
@@ -46,6 +47,7 @@ use preview::Schedule;
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Rect;
 pub(crate) use searched::Searched;
+use trained::Trained;
 
 /// The screen.
 #[derive(Debug)]
@@ -121,9 +123,13 @@ impl Launch {
 
     /// Whether there is enough of a study to have it checked.
     fn has_data(&self) -> bool {
-        let has = |path: &str| self.document.word(path).is_some();
         let is_written = self.is_text && !self.document.text().trim().is_empty();
-        is_written || self.document.fault().is_some() || (has("data.path") && has("data.target"))
+        is_written || self.document.fault().is_some() || self.lacks().is_none()
+    }
+
+    /// What has to be filled in first.
+    fn lacks(&self) -> Option<&'static str> {
+        Trained::of(&self.document).lacks(&self.document)
     }
 
     fn problems(&self, cx: &Cx<'_>) -> Vec<Problem> {

@@ -33,13 +33,33 @@ fn run(trial: &mut Trial, goal: impl Into<Goal>) -> History {
 #[test]
 fn it_trains_what_the_own_operations_do() {
     let data = blossoms();
-    let [own, dfdx] = [Engine::Own, Engine::Dfdx]
-        .map(|engine| run(&mut trial::<Constant>(settings(engine), &data), 5));
+    let train = |engine| run(&mut trial::<Constant>(settings(engine), &data), 5);
+    let own = train(Engine::Own);
+    let others = [
+        Engine::Dfdx,
+        #[cfg(feature = "cuda")]
+        Engine::Cuda,
+    ];
     assert_eq!(own.steps.len(), 30);
-    for (own, dfdx) in own.steps.iter().zip(&dfdx.steps) {
-        assert!((own.loss - dfdx.loss).abs() < 1e-4, "{own:?} {dfdx:?}");
+    for engine in others {
+        let other = train(engine);
+        for (own, other) in own.steps.iter().zip(&other.steps) {
+            assert!((own.loss - other.loss).abs() < 1e-4, "{own:?} {other:?}");
+        }
+        assert_ne!(own.steps, other.steps, "they are the same operations");
     }
-    assert_ne!(own.steps, dfdx.steps, "they are the same operations");
+}
+
+/// With the feature `cuda` and a GPU it trains as the others do.
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_build_without_cuda_says_so() {
+    let (settings, data) = (settings(Engine::Cuda), blossoms());
+    let scheduler =
+        configured::<Constant>(&Trial::setup(&settings.clone().check().unwrap(), &data));
+    let error = Trial::new(settings.check().unwrap(), data, scheduler).unwrap_err();
+    let told = "`engine` is cuda, but it must be another one here: this build has no CUDA";
+    assert!(error.to_string().starts_with(told), "{error}");
 }
 
 #[test]

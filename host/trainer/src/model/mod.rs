@@ -150,6 +150,8 @@ enum Engine {
     Own,
     /// Plain operations of dfdx.
     Dfdx(Cpu),
+    #[cfg(feature = "cuda")]
+    Cuda,
 }
 
 /// A batch's numbers side by side.
@@ -205,6 +207,22 @@ impl Network {
     /// Computes it by plain operations of dfdx from here on.
     pub(crate) fn use_dfdx(&mut self) {
         self.engine = Engine::Dfdx(Cpu::default());
+    }
+
+    /// Computes it on the first GPU from here on.
+    ///
+    /// # Errors
+    /// Why there is none.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn use_cuda(&mut self) -> Result<(), String> {
+        self.engine = Engine::Cuda;
+        plain::on_cuda(|_| Ok(()))
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    #[expect(clippy::unused_self, reason = "as in a build that has one")]
+    pub(crate) fn use_cuda(&mut self) -> Result<(), String> {
+        Err("this build has no CUDA; build it with the feature `cuda`".into())
     }
 
     pub(crate) fn architecture(&self) -> &Architecture {
@@ -264,17 +282,22 @@ impl Network {
                 Ok(threads::together(|| self.pass(&task, gradients)))
             }
             Engine::Own => Ok(self.pass(&task, gradients)),
-            Engine::Dfdx(device) => {
-                let net = plain::Net {
-                    layers: &self.layers,
-                    groups: &self.groups,
-                    buffers: &mut self.buffers.values,
-                };
-                plain::learn(device, net, self.architecture.outputs, &task, gradients)
-            }
+            Engine::Dfdx(device) => plain::learn(&device.clone(), self.net(), &task, gradients),
+            #[cfg(feature = "cuda")]
+            Engine::Cuda => plain::on_cuda(|gpu| plain::learn(gpu, self.net(), &task, gradients)),
         };
         self.gathered = gathered;
         loss
+    }
+
+    /// What dfdx's operations see of it.
+    fn net(&mut self) -> plain::Net<'_> {
+        plain::Net {
+            layers: &self.layers,
+            groups: &self.groups,
+            buffers: &mut self.buffers.values,
+            outputs: self.architecture.outputs,
+        }
     }
 
     /// Whether a pass over so many rows has products that are worth sharing out, at most one for
@@ -336,14 +359,9 @@ impl Network {
         for batch in numbers.chunks(rows * inputs) {
             let outputs = match &self.engine {
                 Engine::Own => self.outputs(batch, batch.len() / inputs),
-                Engine::Dfdx(device) => {
-                    let net = plain::Net {
-                        layers: &self.layers,
-                        groups: &self.groups,
-                        buffers: &mut self.buffers.values,
-                    };
-                    plain::predict(device, net, batch)?
-                }
+                Engine::Dfdx(device) => plain::predict(&device.clone(), self.net(), batch)?,
+                #[cfg(feature = "cuda")]
+                Engine::Cuda => plain::on_cuda(|gpu| plain::predict(gpu, self.net(), batch))?,
             };
             predicted.extend_from_slice(&outputs);
         }

@@ -6,7 +6,12 @@
 //! device without operations of its own trains with, and what the CPU's own operations are held
 //! against.
 
+#[cfg(feature = "cuda")]
+mod cuda;
 mod operations;
+
+#[cfg(feature = "cuda")]
+pub(crate) use cuda::on_cuda;
 
 use crate::kernel::Activation;
 use crate::layer::{
@@ -45,6 +50,8 @@ pub(crate) struct Net<'a> {
     pub(crate) groups: &'a [Group],
     /// What layers remember from one batch to the next: a training pass changes it.
     pub(crate) buffers: &'a mut [f32],
+    /// How many numbers it says of each place.
+    pub(crate) outputs: usize,
 }
 
 /// The mean loss of a batch; its gradients go into one slice a group.
@@ -54,7 +61,6 @@ pub(crate) struct Net<'a> {
 pub(crate) fn learn<D: Device<f32>>(
     device: &D,
     net: Net<'_>,
-    outputs: usize,
     task: &Task<'_>,
     gradients: &mut [Vec<f32>],
 ) -> Result<f32, String>
@@ -65,6 +71,7 @@ where
     let Task {
         input, aim, share, ..
     } = *task;
+    let outputs = net.outputs;
     let mut pass = Pass {
         device,
         groups: net.groups,

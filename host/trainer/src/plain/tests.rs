@@ -6,7 +6,7 @@ use crate::model::{
     Aim, Architecture, CnnSettings, Loss, MlpSettings, ModelSettings, Network, NormKind, Share,
     TabularResnetSettings, Task, TransformerSettings, Truth,
 };
-use dfdx::prelude::Cpu;
+use dfdx::prelude::{Cpu, Device};
 use proptest::prelude::*;
 
 fn number(seed: u64, at: usize) -> f32 {
@@ -122,7 +122,27 @@ fn net<'a>(network: &'a Network, buffers: &'a mut [f32]) -> Net<'a> {
         layers: network.layers(),
         groups: network.groups(),
         buffers,
+        outputs: network.architecture().outputs,
     }
+}
+
+/// What a device makes of a batch: the loss, the gradients, what layers then remember, and
+/// predictions with that.
+type Computed = (f32, Vec<Vec<f32>>, Vec<f32>, Vec<f32>);
+
+fn compute<D: Device<f32>>(
+    device: &D,
+    network: &Network,
+    task: &Task<'_>,
+    mut gradients: Vec<Vec<f32>>,
+) -> Result<Computed, String>
+where
+    D::Err: std::fmt::Display,
+{
+    let mut buffers = network.buffers().values.clone();
+    let loss = learn(device, net(network, &mut buffers), task, &mut gradients)?;
+    let outputs = predict(device, net(network, &mut buffers), task.input)?;
+    Ok((loss, gradients, buffers, outputs))
 }
 
 proptest! {
@@ -168,21 +188,23 @@ proptest! {
         };
         let before: Vec<Vec<f32>> =
             network.groups().iter().map(|g| vec![0.25; g.values.len()]).collect();
-        let (mut own, mut plain) = (before.clone(), before);
-        let device = Cpu::default();
-        let mut buffers = network.buffers().values.clone();
-        let plain_loss = {
-            let net = net(&network, &mut buffers);
-            learn(&device, net, outputs, &task, &mut plain).unwrap()
-        };
-        let plain_outputs = predict(&device, net(&network, &mut buffers), &input).unwrap();
+        let mut own = before.clone();
+        let on_devices = [
+            compute(&Cpu::default(), &network, &task, before.clone()),
+            #[cfg(feature = "cuda")]
+            super::on_cuda(|gpu| compute(gpu, &network, &task, before)),
+        ];
         let own_loss = network.pass(&task, &mut own);
-        let is_near = (own_loss - plain_loss).abs() <= 1e-4 * own_loss.abs().max(1.0);
-        prop_assert!(is_near, "{model:?}: {own_loss} {plain_loss}");
-        for (own, plain) in own.iter().zip(&plain) {
-            prop_assert!(close(plain, own, 3e-4), "{model:?}\n{plain:?}\n{own:?}");
+        let own_outputs = network.outputs(&input, rows);
+        for computed in on_devices {
+            let (loss, gradients, buffers, outputs) = computed.unwrap();
+            let is_near = (own_loss - loss).abs() <= 1e-4 * own_loss.abs().max(1.0);
+            prop_assert!(is_near, "{model:?}: {own_loss} {loss}");
+            for (own, plain) in own.iter().zip(&gradients) {
+                prop_assert!(close(plain, own, 3e-4), "{model:?}\n{plain:?}\n{own:?}");
+            }
+            prop_assert!(close(&network.buffers().values, &buffers, 1e-6), "{model:?}");
+            prop_assert!(close(&outputs, &own_outputs, 1e-4), "{model:?}");
         }
-        prop_assert!(close(&network.buffers().values, &buffers, 1e-6), "{model:?}");
-        prop_assert!(close(&plain_outputs, &network.outputs(&input, rows), 1e-4), "{model:?}");
     }
 }

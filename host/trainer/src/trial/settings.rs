@@ -107,6 +107,9 @@ pub enum Engine {
     /// Plain operations of dfdx: slower on a CPU, the same numbers up to rounding. To hold the own
     /// ones against.
     Dfdx,
+    /// The same on the first NVIDIA GPU, in a build with the feature `cuda`. Some of its sums have no
+    /// fixed order, so that two runs differ in their last bits.
+    Cuda,
 }
 
 /// How much each class counts in the training loss, whose mean is weighted by them.

@@ -5,7 +5,7 @@ use crate::data::{Dataset, Part};
 use crate::metrics::{Metric, Scores, Wanted, score};
 use crate::model::{Aim, Batch, Buffers, Group, Network, Share};
 use crate::trial::error::TrialError;
-use crate::trial::settings::{CheckedSettings, Engine};
+use crate::trial::settings::{CheckedSettings, Engine, SettingsError};
 use crate::trial::{broken, guarded, plan};
 use std::sync::Arc;
 
@@ -30,8 +30,14 @@ impl NetworkLearner {
         let mut network = guarded(0, || {
             Network::new(architecture, settings.dropout, settings.seed)
         })?;
-        if settings.engine == Engine::Dfdx {
-            network.use_dfdx();
+        match settings.engine {
+            Engine::Own => {}
+            Engine::Dfdx => network.use_dfdx(),
+            Engine::Cuda => network.use_cuda().map_err(|why| SettingsError {
+                setting: "engine",
+                found: "cuda".into(),
+                expected: format!("another one here: {why}"),
+            })?,
         }
         Ok(NetworkLearner {
             settings: settings.clone(),

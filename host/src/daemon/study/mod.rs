@@ -189,7 +189,7 @@ impl Study {
 
     /// Writes down how much time it took, now and then, so that a crash forgets little of it.
     pub(super) fn count_time(&mut self, outbox: &mut Outbox) {
-        if self.counted.elapsed() >= Duration::from_secs(5) {
+        if self.counted.elapsed() >= Duration::from_secs(1) {
             self.add_time();
             outbox.put_study(self.id, &self.record);
         }

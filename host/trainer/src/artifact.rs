@@ -12,14 +12,13 @@ mod solution;
 
 pub use solution::{Solution, SolutionCard};
 
-use crate::data::{ColumnReport, DataError, Dataset, Features, Preprocessor, Table, Task};
+use crate::data::{ColumnReport, DataError, Dataset, Features, Fitted, Preprocessor, Table, Task};
 use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
-use crate::model::{Architecture, NamedTensor, Network};
+use crate::model::{AdapterSettings, Architecture, ModelSettings, NamedTensor, Network, by_name};
 use crate::tensor_file::{TensorFile, encode, entries, read_file, write_aside};
 use crate::trial::{Trial, TrialSettings};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 /// The version of the card that this code writes.
@@ -37,8 +36,11 @@ pub struct ModelCard {
     pub target: String,
     /// What it predicts.
     pub task: Task,
-    /// How it was trained.
+    /// How it was trained; its model is that of the base, where one was adapted.
     pub settings: TrialSettings,
+    /// What was learned beside a base, where one was adapted. It is merged into the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapted: Option<Adapted>,
     /// The epoch whose weights these are, from 1; 0 where training ended before the first.
     pub epoch: u32,
     /// Metrics on the validation rows; those that are not finite are left out.
@@ -51,6 +53,15 @@ pub struct ModelCard {
     pub training: serde_json::Value,
     preprocessor: Preprocessor,
     weights_crc32: u32,
+}
+
+/// How a model came from a base.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Adapted {
+    /// The base's [hash](Model::hash).
+    pub base: String,
+    /// What was learned beside it.
+    pub adapter: AdapterSettings,
 }
 
 /// A trained model.
@@ -207,18 +218,28 @@ impl Model {
         training: serde_json::Value,
     ) -> Model {
         let best = trial.snapshot();
+        let mut settings = TrialSettings::clone(trial.settings());
+        let adapted = match (&settings.model, trial.subject().base()) {
+            (ModelSettings::Adapter(adapter), Some(base)) => Some(Adapted {
+                base: base.hash(),
+                adapter: adapter.clone(),
+            }),
+            _ => None,
+        };
+        settings.model = network.architecture().model.clone();
         let card = ModelCard {
             format: FORMAT,
             target: dataset.target().into(),
             task: dataset.task().clone(),
-            settings: (**trial.settings()).clone(),
+            settings,
+            adapted,
             epoch: best.map_or(0, |best| best.epoch),
             valid: best.map(|best| finite(&best.valid)).unwrap_or_default(),
             test: finite(&test),
             report: dataset.report().to_vec(),
             training,
             preprocessor: dataset.preprocessor().clone(),
-            weights_crc32: tensors_crc32(stored(&network)),
+            weights_crc32: tensors_crc32(network.tensors()),
         };
         Model { card, network }
     }
@@ -226,6 +247,48 @@ impl Model {
     /// What it is and how it came about.
     pub fn card(&self) -> &ModelCard {
         &self.card
+    }
+
+    /// What its data were fitted to, for data that are to be prepared like them.
+    pub fn fitted(&self) -> Fitted {
+        let card = &self.card;
+        Fitted {
+            target: card.target.clone(),
+            task: card.task.clone(),
+            preprocessor: card.preprocessor.clone(),
+            report: card.report.clone(),
+        }
+    }
+
+    /// What its network is recognised by: the BLAKE3 hash of its shape and all its numbers, in
+    /// hexadecimal.
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(format!("{:?}", self.network.architecture()).as_bytes());
+        for (name, values) in self.network.by_name() {
+            hasher.update(name.as_bytes());
+            for values in values.chunks(1024) {
+                let bytes: Vec<u8> = values
+                    .iter()
+                    .flat_map(|value| value.to_le_bytes())
+                    .collect();
+                hasher.update(&bytes);
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// Whether data were prepared as its own were.
+    pub(crate) fn reads(&self, dataset: &Dataset) -> bool {
+        let is_same_text = match (&self.card.task, dataset.task()) {
+            (Task::Text { .. }, _) | (_, Task::Text { .. }) => self.card.task == *dataset.task(),
+            _ => true,
+        };
+        is_same_text && self.card.preprocessor == *dataset.preprocessor()
+    }
+
+    pub(crate) fn network(&self) -> &Network {
+        &self.network
     }
 
     /// Reads data for [`predict`](Model::predict), as [`Table::read`] does, but with pictures brought
@@ -334,7 +397,7 @@ impl Model {
 
     fn to_bytes(&self) -> Result<Vec<u8>, String> {
         let card = seal(&serde_json::to_string(&self.card).map_err(|error| error.to_string())?);
-        let tensors = stored(&self.network);
+        let tensors = self.network.tensors();
         encode(
             KEY,
             card,
@@ -465,26 +528,10 @@ fn is_sealed(card: &str) -> bool {
         .is_some_and(|(entries, _)| seal(entries) == card)
 }
 
-/// Everything that a network was trained to: parameters, and what else it remembers.
-fn stored(network: &Network) -> impl Iterator<Item = (&[NamedTensor], &[f32])> {
-    let groups = network.groups().iter();
-    let buffers = network.buffers();
-    groups
-        .map(|group| (group.tensors.as_slice(), group.values.as_slice()))
-        .chain([(buffers.tensors.as_slice(), buffers.values.as_slice())])
-}
-
 /// The checksum of the tensors as they stand in a file, where they are ordered by name.
 fn tensors_crc32<'t>(stored: impl Iterator<Item = (&'t [NamedTensor], &'t [f32])>) -> u32 {
-    let tensors: BTreeMap<&str, &[f32]> = stored
-        .flat_map(|(tensors, values)| {
-            tensors
-                .iter()
-                .map(|tensor| (tensor.name.as_str(), &values[tensor.range.clone()]))
-        })
-        .collect();
     let mut hasher = crc32fast::Hasher::new();
-    for value in tensors.into_values().flatten() {
+    for value in by_name(stored).into_values().flatten() {
         hasher.update(&value.to_le_bytes());
     }
     hasher.finalize()
@@ -507,7 +554,7 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
         .fits(architecture.inputs)
         .map_err(|error| error.to_string())?;
     let fits = architecture
-        .plan()
+        .plan(None)
         .parameters()
         .is_some_and(|count| count <= file_size / size_of::<f32>());
     if architecture.inputs.numbers() == 0 || architecture.outputs == 0 || !fits {
@@ -519,7 +566,7 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
     }
     let buffers = network.buffers_mut();
     buffers.values = file.read("", &buffers.tensors)?;
-    for (tensors, values) in stored(&network) {
+    for (tensors, values) in network.tensors() {
         for tensor in tensors {
             let values = &values[tensor.range.clone()];
             if values.iter().any(|value| !value.is_finite()) {

@@ -79,7 +79,7 @@ pub mod trial;
 pub use kernel::Activation;
 pub use layer::Pooling;
 pub use model::{
-    CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
-    TransformerSettings,
+    AdapterSettings, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind,
+    TabularResnetSettings, TransformerSettings,
 };
 pub use threads::{ThreadsError, use_one_thread, use_threads};

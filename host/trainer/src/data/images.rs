@@ -355,21 +355,33 @@ impl Dataset {
         let (shares, fold, seed) = (options.shares, options.fold, options.seed);
         let split = split::split(&strata, shares, fold, Rule::Rows, seed, &pictures.name)?;
 
-        let (size, channels, points) = pictures.points(Wanted {
+        let like = options.like.as_ref();
+        let known = match like {
+            None => None,
+            Some(like) => {
+                let another = || like.another(&pictures.name, "a set of pictures");
+                Some(like.preprocessor.points().ok_or_else(another)?)
+            }
+        };
+        let wanted = Wanted {
             size: options.size,
             channels: None,
-        })?;
+        };
+        let (size, channels, points) =
+            pictures.points(like.map_or(wanted, |like| like.preprocessor.wanted()))?;
         let (height, width) = (size.height as usize, size.width as usize);
         let numbers = height * width * channels;
         let picture = |place: usize| &points[place * numbers..(place + 1) * numbers];
-        let (mean, scale) = mean_and_scale(split.train.iter().map(|&place| picture(place)));
-        let scaling = Points {
-            height,
-            width,
-            channels,
-            mean,
-            scale,
-        };
+        let scaling = known.unwrap_or_else(|| {
+            let (mean, scale) = mean_and_scale(split.train.iter().map(|&place| picture(place)));
+            Points {
+                height,
+                width,
+                channels,
+                mean,
+                scale,
+            }
+        });
         // There are only so many values.
         let scaled: Vec<f32> = (0..=255)
             .map(|value| scaling.scaled(value.into()))
@@ -394,14 +406,16 @@ impl Dataset {
             samples(&split.valid),
             samples(&split.test),
         );
+        let task = Task::Classification {
+            classes: pictures.classes.clone(),
+        };
+        let told = like.map(|like| like.told(TARGET, like.task == task));
         Ok(Dataset {
             target: TARGET.into(),
-            task: Task::Classification {
-                classes: pictures.classes.clone(),
-            },
+            task,
             preprocessor: Preprocessor::of_points(scaling),
             report: pictures.report(&scaling),
-            notes: pictures.notes.clone(),
+            notes: pictures.notes.iter().cloned().chain(told).collect(),
             fingerprint: fingerprint(scaling.shape(), [&train, &valid, &test]),
             train,
             valid,

@@ -9,6 +9,7 @@ mod cell;
 mod column;
 mod date;
 mod error;
+mod fitted;
 mod group;
 mod images;
 mod look;
@@ -26,6 +27,7 @@ mod text;
 
 pub use column::{ColumnAction, ColumnKind, ColumnReport};
 pub use error::DataError;
+pub use fitted::Fitted;
 pub use images::{Pictures, Size};
 pub use look::ColumnLook;
 pub(crate) use matrix::nonnegative;
@@ -85,6 +87,9 @@ pub struct DataOptions {
     /// learned from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
+    /// What the data of a base were fitted to, where these are to become the same features.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub like: Option<Fitted>,
 }
 
 impl DataOptions {
@@ -103,6 +108,7 @@ impl DataOptions {
             size: None,
             level: TextLevel::default(),
             context: None,
+            like: None,
         }
     }
 
@@ -177,14 +183,16 @@ impl Dataset {
     ///
     /// # Errors
     /// A target that is absent, there twice, empty, constant or no target at all; no column left to learn from;
-    /// too few rows for the split.
+    /// too few rows for the split; columns that are not those of the base whose like is wanted.
     pub fn prepare(table: &Table, options: &DataOptions) -> Result<Dataset, DataError> {
         let target_column = table.column(&options.target)?;
         let mut left_out = vec![target_column];
         for name in &options.ignore {
             left_out.push(table.column(name)?);
         }
-        let target = Target::read(table, target_column, options.task)?;
+        let like = options.like.as_ref();
+        let kind = like.and_then(|like| like.kind_of(&options.target));
+        let target = Target::read(table, target_column, options.task.or(kind))?;
         let places = Places::read(table, options, &target.rows)?;
         left_out.extend(places.column());
         let split = split::split(
@@ -203,9 +211,13 @@ impl Dataset {
             .filter(|column| !left_out.contains(column))
             .collect();
         let train = rows_of(&split.train);
-        let (preprocessor, mut report) = match options.image {
-            Some(sides) => Preprocessor::fit_picture(table, &columns, &train, sides)?,
-            None => Preprocessor::fit(table, &columns, &train),
+        let (preprocessor, mut report) = match (like, options.image) {
+            (Some(like), _) => {
+                let report = like.columns(table, &columns, &train)?;
+                (like.preprocessor.clone(), report)
+            }
+            (None, Some(sides)) => Preprocessor::fit_picture(table, &columns, &train, sides)?,
+            (None, None) => Preprocessor::fit(table, &columns, &train),
         };
         if preprocessor.width() == 0 {
             return Err(DataError::NoFeatures {
@@ -216,7 +228,8 @@ impl Dataset {
         report.extend(places.report(table, &rows_of(&split.train)));
         report.push(target.report.clone());
 
-        let task = task_of(&target, &split.train);
+        let known = like.and_then(|like| like.task_of(&options.target, &target.values));
+        let task = known.map_or_else(|| task_of(&target, &split.train), Task::clone);
         // One sentence a column: the parts are no business of whoever mends the file.
         let mut unread: BTreeMap<String, usize> = BTreeMap::new();
         let mut samples = |places: &[usize]| -> Result<Samples, DataError> {
@@ -237,7 +250,9 @@ impl Dataset {
         let unread = unread
             .into_iter()
             .map(|(column, cells)| Unread { column, cells }.to_string());
-        let notes = table.notes().iter().cloned().chain(unread).collect();
+        let like = like.map(|like| like.told(&options.target, known.is_some()));
+        let notes = table.notes().iter().cloned().chain(unread);
+        let notes = notes.chain(like).collect();
         Ok(Dataset {
             target: options.target.clone(),
             task,

@@ -327,6 +327,11 @@ impl Preprocessor {
         })
     }
 
+    /// How the points of pictures are scaled, where it is for such.
+    pub(crate) fn points(&self) -> Option<Points> {
+        self.points
+    }
+
     /// For pictures.
     pub(crate) fn of_points(points: Points) -> Self {
         Preprocessor {

@@ -173,6 +173,15 @@ impl Source {
         }
     }
 
+    /// What messages call it.
+    fn name(&self) -> &str {
+        match self {
+            Source::Table(table) => table.name(),
+            Source::Pictures(pictures) => pictures.name(),
+            Source::Text(text) => text.name(),
+        }
+    }
+
     /// The columns; pictures have only their class, `label`, and a text has none.
     pub fn headers(&self) -> &[String] {
         match self {
@@ -211,6 +220,9 @@ impl Source {
             fault: format!("`{option}` is for {is_for}, and this is {this}"),
             remedy: format!("leave `{option}` out"),
         };
+        if let Some(like) = &options.like {
+            like.check(self.name(), options)?;
+        }
         match self {
             Source::Pictures(pictures) if options.image.is_some() => Err(unfit(
                 pictures.name(),
@@ -225,10 +237,14 @@ impl Source {
             Source::Table(table) => Dataset::prepare(table, options),
             Source::Text(text) => {
                 let usual = TextOptions::default();
+                let like = options.like.as_ref();
+                let like = like.map(|like| like.text(text.name())).transpose()?;
+                let of_base = like.map(|(_, context)| context);
                 let options = TextOptions {
                     level: options.level,
-                    context: options.context.unwrap_or(usual.context),
+                    context: of_base.or(options.context).unwrap_or(usual.context),
                     shares: options.shares,
+                    vocabulary: like.map(|(vocabulary, _)| vocabulary.clone()),
                 };
                 Dataset::prepare_text(text, &options)
             }

@@ -33,6 +33,9 @@ pub struct TextOptions {
     /// How the text is shared between training, validation and test, in this order: its parts stay
     /// in one piece each.
     pub shares: Shares,
+    /// The tokens' numbers, where they are known already: those of a base.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocabulary: Option<Vocabulary>,
 }
 
 impl Default for TextOptions {
@@ -41,6 +44,7 @@ impl Default for TextOptions {
             level: TextLevel::default(),
             context: 64,
             shares: Shares::default(),
+            vocabulary: None,
         }
     }
 }
@@ -138,12 +142,13 @@ pub(super) struct Read {
 }
 
 /// Cuts a text into its parts, so that no window of one reaches into another, and numbers its tokens
-/// by what the training part has.
+/// by what the training part has, unless they are numbered already.
 pub(super) fn read(text: &Text, options: &TextOptions) -> Result<Read, DataError> {
     let &TextOptions {
         level,
         context,
         shares,
+        ref vocabulary,
     } = options;
     if !(1..=MAX_CONTEXT).contains(&context) {
         return Err(DataError::BadContext {
@@ -156,9 +161,10 @@ pub(super) fn read(text: &Text, options: &TextOptions) -> Result<Read, DataError
     let (train, rest) = text.text.split_at(text.text.floor_char_boundary(counts[0]));
     let (valid, test) = rest.split_at(rest.floor_char_boundary(counts[1]));
     let parts = [train, valid, test];
-    let vocabulary = match level {
-        TextLevel::Byte => Vocabulary::Byte,
-        TextLevel::Char => {
+    let vocabulary = match (vocabulary, level) {
+        (Some(vocabulary), _) => vocabulary.clone(),
+        (None, TextLevel::Byte) => Vocabulary::Byte,
+        (None, TextLevel::Char) => {
             let known: BTreeSet<char> = parts[0].chars().collect();
             Vocabulary::Char {
                 characters: known.into_iter().collect(),
@@ -204,6 +210,7 @@ mod tests {
                 valid: 0.25,
                 test: 0.25,
             },
+            vocabulary: None,
         }
     }
 

@@ -101,6 +101,14 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    pub(crate) fn rows(&self) -> usize {
+        self.shape.rows
+    }
+
+    pub(crate) fn columns(&self) -> usize {
+        self.shape.columns
+    }
+
     /// Rows for columns.
     pub(crate) fn turned(mut self) -> Self {
         let Shape {

@@ -1,6 +1,6 @@
 //! (x − mean) / deviation · scale + shift.
 
-use super::{Backward, Forward, Layer, Slot};
+use super::{Backward, Forward, Layer, Slot, Values};
 use crate::kernel::wide;
 use crate::model::{Kind, Plan, Start};
 use crate::plain::Plain;
@@ -11,7 +11,8 @@ const SHARE: f64 = 0.1;
 
 /// Batch normalisation of the last dimension (Ioffe and Szegedy 2015, algorithm 1): by the batch's
 /// own mean and variance in training, by running ones where predictions are made. Everything is as
-/// in PyTorch, but that a batch of a single row leaves the running statistics as they are.
+/// in PyTorch, but that a batch of a single row leaves the running statistics as they are. One of a
+/// frozen base always takes the base's running statistics, which then are among the frozen numbers.
 #[derive(Debug, Clone)]
 pub(crate) struct BatchNorm {
     width: usize,
@@ -96,13 +97,39 @@ impl BatchNorm {
         [&self.scale, &self.shift]
     }
 
+    /// The way back where the statistics do not depend on the batch.
+    fn back(&self, dy: &[f32], dx: &mut [f32], pass: &Backward<'_>) {
+        let scale = self.scale.of(pass.values);
+        let rows = dy.chunks_exact(self.width);
+        wide(
+            #[inline(always)]
+            || {
+                for (dy, dx) in rows.zip(dx.chunks_exact_mut(self.width)) {
+                    let columns = self.inverse.iter().zip(scale);
+                    for ((dx, dy), (inverse, scale)) in dx.iter_mut().zip(dy).zip(columns) {
+                        *dx = dy * inverse * scale;
+                    }
+                }
+            },
+        );
+    }
+
+    /// Whether it is one of a frozen base.
+    pub(crate) fn is_frozen(&self) -> bool {
+        !self.scale.is_learned()
+    }
+
     /// Does to the running statistics what a training pass of these numbers does.
     pub(crate) fn remember(&self, x: &[f32], buffers: &mut [f32]) {
         self.clone().measure(x, buffers);
     }
 
     /// The running means, and one over the running deviations.
-    pub(crate) fn running(&self, buffers: &[f32]) -> (Vec<f32>, Vec<f32>) {
+    pub(crate) fn running(&self, values: Values<'_>, buffers: &[f32]) -> (Vec<f32>, Vec<f32>) {
+        let buffers = match self.is_frozen() {
+            true => values.frozen,
+            false => buffers,
+        };
         let variances = buffers[self.running_variance.clone()].iter();
         let inverse = |variance: &f32| (1.0 / (f64::from(*variance) + Self::EPSILON).sqrt()) as f32;
         let means = buffers[self.running_mean.clone()].to_vec();
@@ -120,12 +147,12 @@ impl Layer for BatchNorm {
     }
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
-        if pass.is_training() {
+        if pass.is_training() && !self.is_frozen() {
             self.measure(x, pass.buffers);
         } else {
-            (self.mean, self.inverse) = self.running(pass.buffers);
+            (self.mean, self.inverse) = self.running(pass.values, pass.buffers);
         }
-        let (scale, shift) = (self.scale.of(pass.groups), self.shift.of(pass.groups));
+        let (scale, shift) = (self.scale.of(pass.values), self.shift.of(pass.values));
         let (mean, inverse) = (&self.mean, &self.inverse);
         let rows = x.chunks_exact(self.width);
         wide(
@@ -151,6 +178,12 @@ impl Layer for BatchNorm {
         dx: Option<&mut [f32]>,
         pass: &mut Backward<'_>,
     ) {
+        if self.is_frozen() {
+            if let Some(dx) = dx {
+                self.back(dy, dx, pass);
+            }
+            return;
+        }
         let (mean, inverse) = (&self.mean, &self.inverse);
         let [slopes, products] = &mut self.sums;
         slopes.fill(0.0);
@@ -184,7 +217,7 @@ impl Layer for BatchNorm {
             sums.iter_mut().for_each(|sum| *sum *= share);
         }
         let (slopes, products) = (&*slopes, &*products);
-        let scale = self.scale.of(pass.groups);
+        let scale = self.scale.of(pass.values);
         wide(
             #[inline(always)]
             || {

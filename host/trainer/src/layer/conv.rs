@@ -4,7 +4,7 @@ use super::back::Back;
 use super::bend::Bend;
 use super::direct::Direct;
 use super::picture::{Patches, Picture};
-use super::{Backward, Forward, Inputs, Layer, Slot};
+use super::{Backward, Forward, Inputs, Layer, Slot, Weight};
 use crate::kernel::{Activation, Matrix, MatrixMut, Onto, multiply_here};
 use crate::model::{Kind, Plan, Start};
 use crate::plain::Plain;
@@ -19,7 +19,7 @@ const AT_ONCE: usize = 1 << 15;
 pub(crate) struct Conv {
     picture: Picture,
     outputs: usize,
-    weight: Slot,
+    weight: Weight,
     bias: Option<Slot>,
     bend: Bend,
     patches: Patches,
@@ -64,12 +64,8 @@ impl Conv {
             outputs: square * outputs,
             before,
         };
-        let weight = plan.add(
-            Kind::Weight,
-            format!("{name}.weight"),
-            &[kernel, kernel, picture.channels, outputs],
-            Start::Uniform(fan.bound()),
-        );
+        let shape = [kernel, kernel, picture.channels, outputs];
+        let weight = Weight::new(plan, name, &shape, Start::Uniform(fan.bound()));
         let bias = || {
             let name = format!("{name}.bias");
             plan.add(Kind::Bias, name, &[outputs], Start::Equal(0.0))
@@ -100,7 +96,7 @@ impl Conv {
         (self.picture, self.patches.kernel(), self.outputs)
     }
 
-    pub(crate) fn weight(&self) -> &Slot {
+    pub(crate) fn weight(&self) -> &Weight {
         &self.weight
     }
 
@@ -124,9 +120,9 @@ impl Layer for Conv {
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         self.stacked.clear();
-        self.stacked.extend_from_slice(self.weight.of(pass.groups));
+        self.stacked.extend_from_slice(self.weight.of(pass.values));
         if let Some(bias) = &self.bias {
-            self.stacked.extend_from_slice(bias.of(pass.groups));
+            self.stacked.extend_from_slice(bias.of(pass.values));
         }
         self.bend.begin(y.len(), pass);
         let width = self.patches.width();
@@ -161,7 +157,7 @@ impl Layer for Conv {
         let width = self.patches.width();
         let pictures = self.at_once(self.direct);
         if let Some(dx) = dx {
-            self.back.apply(self.weight.of(pass.groups), dy, dx);
+            self.back.apply(self.weight.of(pass.values), dy, dx);
         }
         self.stacked.clear();
         self.stacked.resize(width * self.outputs, 0.0);
@@ -181,9 +177,9 @@ impl Layer for Conv {
             }
             onto = Onto::Itself;
         }
-        let (weight, bias) = self.stacked.split_at(self.weight.range.len());
-        pass.put(&self.weight, weight);
-        if let Some(slot) = &self.bias {
+        let (weight, bias) = self.stacked.split_at(self.weight.slot().range.len());
+        self.weight.learn_from(weight, pass);
+        if let Some(slot) = self.bias.as_ref().filter(|bias| bias.is_learned()) {
             pass.put(slot, bias);
         }
     }

@@ -1,7 +1,7 @@
 //! f(x·W + b).
 
 use super::bend::Bend;
-use super::{Backward, Forward, Layer, Slot};
+use super::{Backward, Forward, Layer, Slot, Weight};
 use crate::kernel::{Activation, Matrix, MatrixMut, Onto, add, multiply, wide};
 use crate::model::{Kind, Plan, Start};
 use crate::plain::Plain;
@@ -11,7 +11,7 @@ use crate::plain::Plain;
 pub(crate) struct Dense {
     inputs: usize,
     outputs: usize,
-    weight: Slot,
+    weight: Weight,
     bias: Option<Slot>,
     bend: Bend,
 }
@@ -63,12 +63,7 @@ impl Dense {
         has_bias: bool,
         activation: Option<Activation>,
     ) -> Self {
-        let weight = plan.add(
-            Kind::Weight,
-            format!("{name}.weight"),
-            &[inputs, outputs],
-            start,
-        );
+        let weight = Weight::new(plan, name, &[inputs, outputs], start);
         let bias = || {
             plan.add(
                 Kind::Bias,
@@ -93,7 +88,7 @@ impl Dense {
         (self.inputs, self.outputs)
     }
 
-    pub(crate) fn weight(&self) -> &Slot {
+    pub(crate) fn weight(&self) -> &Weight {
         &self.weight
     }
 
@@ -116,10 +111,10 @@ impl Layer for Dense {
     }
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
-        let weight = Matrix::of(self.weight.of(pass.groups), self.outputs);
+        let weight = Matrix::of(self.weight.of(pass.values), self.outputs);
         let onto = match &self.bias {
             Some(bias) => {
-                let bias = bias.of(pass.groups);
+                let bias = bias.of(pass.values);
                 y.chunks_exact_mut(self.outputs)
                     .for_each(|row| row.copy_from_slice(bias));
                 Onto::Itself
@@ -141,25 +136,17 @@ impl Layer for Dense {
         pass: &mut Backward<'_>,
     ) {
         self.bend.back(y, dy);
-        if let Some(bias) = &self.bias {
+        if let Some(bias) = self.bias.as_ref().filter(|bias| bias.is_learned()) {
             let sums = pass.sums(bias);
             wide(
                 #[inline(always)]
                 || dy.chunks_exact(sums.len()).for_each(|row| add(sums, row)),
             );
         }
-        let onto = pass.onto();
-        let slopes = Matrix::of(dy, self.outputs);
-        let weight = MatrixMut::of(pass.at(&self.weight), self.outputs);
-        multiply(
-            weight,
-            onto,
-            1.0,
-            Matrix::of(x, self.inputs).turned(),
-            slopes,
-        );
+        self.weight.learn(x, dy, pass);
         if let Some(dx) = dx {
-            let weight = Matrix::of(self.weight.of(pass.groups), self.outputs);
+            let slopes = Matrix::of(dy, self.outputs);
+            let weight = Matrix::of(self.weight.of(pass.values), self.outputs);
             let out = MatrixMut::of(dx, self.inputs);
             multiply(out, Onto::Nothing, 1.0, slopes, weight.turned());
         }

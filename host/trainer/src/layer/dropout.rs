@@ -102,7 +102,7 @@ impl Layer for Dropout {
 #[cfg(test)]
 mod tests {
     use super::Dropout;
-    use crate::layer::{Forward, Layer};
+    use crate::layer::{Forward, Layer, Values};
     use crate::random::{Purpose, stream};
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
         let mut dropped = |step: Option<u64>| {
             let mut out = vec![0.0; 10_000];
             let mut pass = Forward {
-                groups: &[],
+                values: Values::default(),
                 buffers: &mut [],
                 noise: step.map(|step| stream(0, Purpose::Dropout, step)),
             };

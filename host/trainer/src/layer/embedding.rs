@@ -50,6 +50,30 @@ impl Embedding {
     }
 }
 
+impl Embedding {
+    /// The slopes by the vectors.
+    fn learn(&self, x: &[f32], dy: &[f32], pass: &mut Backward<'_>) {
+        let width = self.width;
+        let tokens = pass.sums(&self.tokens);
+        wide(
+            #[inline(always)]
+            || {
+                for (token, dy) in x.iter().zip(dy.chunks_exact(width)) {
+                    add(&mut tokens[*token as usize * width..][..width], dy);
+                }
+            },
+        );
+        let places = pass.sums(&self.places);
+        wide(
+            #[inline(always)]
+            || {
+                dy.chunks_exact(places.len())
+                    .for_each(|row| add(places, row))
+            },
+        );
+    }
+}
+
 impl Layer for Embedding {
     fn plain(&self) -> Plain<'_> {
         Plain::Embedding(self)
@@ -63,7 +87,7 @@ impl Layer for Embedding {
     /// A token that is not in the vocabulary.
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         let width = self.width;
-        let (tokens, places) = (self.tokens.of(pass.groups), self.places.of(pass.groups));
+        let (tokens, places) = (self.tokens.of(pass.values), self.places.of(pass.values));
         let rows = x.chunks_exact(self.context);
         for (row, y) in rows.zip(y.chunks_exact_mut(self.context * width)) {
             let vectors = y.chunks_exact_mut(width).zip(places.chunks_exact(width));
@@ -89,24 +113,9 @@ impl Layer for Embedding {
         dx: Option<&mut [f32]>,
         pass: &mut Backward<'_>,
     ) {
-        let width = self.width;
-        let tokens = pass.sums(&self.tokens);
-        wide(
-            #[inline(always)]
-            || {
-                for (token, dy) in x.iter().zip(dy.chunks_exact(width)) {
-                    add(&mut tokens[*token as usize * width..][..width], dy);
-                }
-            },
-        );
-        let places = pass.sums(&self.places);
-        wide(
-            #[inline(always)]
-            || {
-                dy.chunks_exact(places.len())
-                    .for_each(|row| add(places, row))
-            },
-        );
+        if self.tokens.is_learned() {
+            self.learn(x, dy, pass);
+        }
         // Whole numbers have no slope.
         if let Some(dx) = dx {
             dx.fill(0.0);

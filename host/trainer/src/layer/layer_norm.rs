@@ -57,7 +57,7 @@ impl Layer for LayerNorm {
     }
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
-        let (gain, bias) = (self.gain.of(pass.groups), self.bias.of(pass.groups));
+        let (gain, bias) = (self.gain.of(pass.values), self.bias.of(pass.values));
         let (width, share) = (self.width, 1.0 / self.width as f32);
         self.moments.resize(x.len() / width, (0.0, 0.0));
         let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width));
@@ -90,7 +90,8 @@ impl Layer for LayerNorm {
         let [by_gain, by_bias] = &mut self.sums;
         by_gain.fill(0.0);
         by_bias.fill(0.0);
-        let gain = self.gain.of(pass.groups);
+        let gain = self.gain.of(pass.values);
+        let is_learned = self.gain.is_learned();
         // Rows of nothing where nobody needs the slopes by the inputs.
         let dx = dx.unwrap_or_default();
         let mut dx_rows = dx.chunks_exact_mut(width);
@@ -100,9 +101,11 @@ impl Layer for LayerNorm {
             #[inline(always)]
             || {
                 for ((x, dy), &(mean, rate)) in each {
-                    add(by_bias, dy);
-                    for ((sum, x), dy) in by_gain.iter_mut().zip(x).zip(dy.iter()) {
-                        *sum += dy * ((x - mean) * rate);
+                    if is_learned {
+                        add(by_bias, dy);
+                        for ((sum, x), dy) in by_gain.iter_mut().zip(x).zip(dy.iter()) {
+                            *sum += dy * ((x - mean) * rate);
+                        }
                     }
                     let Some(dx) = dx_rows.next() else {
                         continue;
@@ -118,7 +121,9 @@ impl Layer for LayerNorm {
                 }
             },
         );
-        pass.put(&self.gain, &self.sums[0]);
-        pass.put(&self.bias, &self.sums[1]);
+        if is_learned {
+            pass.put(&self.gain, &self.sums[0]);
+            pass.put(&self.bias, &self.sums[1]);
+        }
     }
 }

@@ -19,6 +19,7 @@ mod picture;
 mod pool;
 mod residual;
 mod sequence;
+mod weight;
 
 pub(crate) use activate::Activate;
 pub(crate) use attention::{Attention, Heads};
@@ -33,6 +34,7 @@ pub use pool::Pooling;
 pub(crate) use pool::{GlobalAverage, Pool};
 pub(crate) use residual::Residual;
 pub(crate) use sequence::Sequence;
+pub(crate) use weight::Weight;
 
 use crate::kernel::{Onto, add_all};
 use crate::model::Group;
@@ -41,22 +43,41 @@ use rand::rngs::ChaCha8Rng;
 use std::fmt::Debug;
 use std::ops::Range;
 
-/// Where a layer's numbers are: a range of a group's.
+/// Where a layer's numbers are: a range of a group's, or of a frozen base's.
 #[derive(Debug, Clone)]
 pub(crate) struct Slot {
-    pub(crate) group: usize,
+    /// None where they are frozen.
+    pub(crate) group: Option<usize>,
     pub(crate) range: Range<usize>,
 }
 
 impl Slot {
-    pub(crate) fn of<'a>(&self, groups: &'a [Group]) -> &'a [f32] {
-        &groups[self.group].values[self.range.clone()]
+    pub(crate) fn of<'a>(&self, values: Values<'a>) -> &'a [f32] {
+        let all = match self.group {
+            Some(group) => values.groups[group].values.as_slice(),
+            None => values.frozen,
+        };
+        &all[self.range.clone()]
     }
+
+    /// Whether gradients are wanted.
+    pub(crate) fn is_learned(&self) -> bool {
+        self.group.is_some()
+    }
+}
+
+/// All numbers that layers compute with.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Values<'a> {
+    /// Those that are learned.
+    pub(crate) groups: &'a [Group],
+    /// Those of a base that stay as they are.
+    pub(crate) frozen: &'a [f32],
 }
 
 /// One pass over a batch.
 pub(crate) struct Forward<'a> {
-    pub(crate) groups: &'a [Group],
+    pub(crate) values: Values<'a>,
     /// What layers remember from one batch to the next: a training pass may change it.
     pub(crate) buffers: &'a mut [f32],
     /// Where masks are drawn from in a training step; none where predictions are made.
@@ -71,7 +92,7 @@ impl Forward<'_> {
 
 /// The way back.
 pub(crate) struct Backward<'a> {
-    pub(crate) groups: &'a [Group],
+    pub(crate) values: Values<'a>,
     /// One slice a group.
     pub(crate) gradients: &'a mut [Vec<f32>],
     /// Whether gradients are added to those of the batches before.
@@ -79,9 +100,12 @@ pub(crate) struct Backward<'a> {
 }
 
 impl Backward<'_> {
-    /// Where the gradients of these parameters go.
+    /// Where the gradients of these parameters go; nowhere, if they are frozen.
     pub(crate) fn at(&mut self, slot: &Slot) -> &mut [f32] {
-        &mut self.gradients[slot.group][slot.range.clone()]
+        match slot.group {
+            Some(group) => &mut self.gradients[group][slot.range.clone()],
+            None => &mut [],
+        }
     }
 
     /// What a product that is a gradient is written onto.
@@ -113,7 +137,7 @@ impl Backward<'_> {
 }
 
 /// A part of a network. Its passes come in pairs: forward in training, then backward.
-pub(crate) trait Layer: Debug + Send {
+pub(crate) trait Layer: Debug + Send + Sync {
     /// What it is made of, for whoever computes it by plain operations.
     fn plain(&self) -> Plain<'_>;
 

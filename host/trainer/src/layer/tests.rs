@@ -2,7 +2,7 @@
 
 use super::{
     Activate, Attention, Backward, BatchNorm, Conv, Dense, Embedding, Forward, GlobalAverage,
-    Heads, Inputs, Layer, LayerNorm, Picture, Pool, Pooling, Residual, Sequence, Window,
+    Heads, Inputs, Layer, LayerNorm, Picture, Pool, Pooling, Residual, Sequence, Values, Window,
 };
 use crate::kernel::{Activation, Level, at_level, softmax};
 use crate::model::{Buffers, Group, Plan, Start};
@@ -49,7 +49,7 @@ impl Bench {
     fn predict(&mut self, x: &[f32]) -> Vec<f32> {
         let mut y = vec![f32::NAN; self.layer.width(x.len())];
         let mut pass = Forward {
-            groups: &self.groups,
+            values: learned(&self.groups),
             buffers: &mut self.buffers.values,
             noise: None,
         };
@@ -61,7 +61,7 @@ impl Bench {
     fn pass(&mut self, x: &[f32], wants_dx: bool, adds: bool) -> Found {
         let mut y = vec![f32::NAN; self.layer.width(x.len())];
         let mut pass = Forward {
-            groups: &self.groups,
+            values: learned(&self.groups),
             buffers: &mut self.buffers.values,
             noise: Some(stream(0, Purpose::Dropout, 0)),
         };
@@ -72,7 +72,7 @@ impl Bench {
         let sizes = self.groups.iter().map(|group| group.values.len());
         let mut gradients: Vec<Vec<f32>> = sizes.map(|size| vec![start; size]).collect();
         let mut pass = Backward {
-            groups: &self.groups,
+            values: learned(&self.groups),
             gradients: &mut gradients,
             adds,
         };
@@ -115,6 +115,13 @@ impl Bench {
         let without = self.pass(x, false, true);
         let added: Vec<f64> = by_parameters.iter().map(|slope| slope + 0.5).collect();
         close(&without.gradients, &added, "slopes that are added");
+    }
+}
+
+fn learned(groups: &[Group]) -> Values<'_> {
+    Values {
+        groups,
+        frozen: &[],
     }
 }
 

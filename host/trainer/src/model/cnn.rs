@@ -75,7 +75,7 @@ pub(super) fn layers(
         outputs: architecture.predicted(),
         before: None,
     };
-    layers.push(Dense::new(plan, "output", shape, true, None));
+    layers.push(plan.output(|plan| Dense::new(plan, "output", shape, true, None)));
     layers
 }
 

@@ -40,7 +40,7 @@ pub(super) fn layers(
         before: None,
     };
     let name = format!("layers.{}", settings.hidden.len());
-    layers.push(Dense::new(plan, &name, shape, true, None));
+    layers.push(plan.output(|plan| Dense::new(plan, &name, shape, true, None)));
     layers
 }
 

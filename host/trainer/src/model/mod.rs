@@ -1,5 +1,6 @@
 //! Networks whose shape is chosen at run time.
 
+mod adapter;
 mod cnn;
 mod mlp;
 mod parameters;
@@ -7,21 +8,24 @@ mod settings;
 mod tabular_resnet;
 mod transformer;
 
+pub(crate) use adapter::{Adapter, by_name};
 pub use parameters::Kind;
 pub(crate) use parameters::{Buffers, Group, MAX_PARAMETERS, NamedTensor, Plan, Start};
 pub use settings::{
-    CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
-    TransformerSettings,
+    AdapterSettings, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind,
+    TabularResnetSettings, TransformerSettings,
 };
 
 use crate::data::{Features, Shape, Targets};
 use crate::kernel::{WORTH_SHARING, cross_entropy, difference_loss, scale};
-use crate::layer::{Backward, Forward, Layer, Sequence};
+use crate::layer::{Backward, Forward, Layer, Sequence, Values};
 use crate::plain;
 use crate::random::{Purpose, stream};
 use crate::threads;
+use adapter::{Frozen, copy_named};
 use dfdx::prelude::Cpu;
 use rand::rngs::ChaCha8Rng;
+use std::collections::BTreeMap;
 
 /// Numbers that predicting may keep between layers at once: enough to keep the products efficient,
 /// and little memory.
@@ -38,8 +42,8 @@ pub(crate) struct Architecture {
 
 impl Architecture {
     /// Its parameters to be, and its layers; with this share of units left out in training.
-    fn planned(&self, dropout: f64) -> (Plan, Sequence) {
-        let mut plan = Plan::default();
+    fn planned(&self, adapter: Option<Adapter>, dropout: f64) -> (Plan, Sequence) {
+        let mut plan = Plan::of(adapter);
         let layers = match &self.model {
             ModelSettings::Mlp(settings) => mlp::layers(settings, self, dropout, &mut plan),
             ModelSettings::Cnn(settings) => cnn::layers(settings, self, dropout, &mut plan),
@@ -49,6 +53,8 @@ impl Architecture {
             ModelSettings::Transformer(settings) => {
                 transformer::layers(settings, self, dropout, &mut plan)
             }
+            // It has none of its own: where a base is adapted, the base's settings stand here.
+            ModelSettings::Adapter(_) => Sequence::default(),
         };
         (plan, layers)
     }
@@ -58,9 +64,9 @@ impl Architecture {
         self.inputs.places() * self.outputs
     }
 
-    /// Its parameters to be.
-    pub(crate) fn plan(&self) -> Plan {
-        self.planned(0.0).0
+    /// Its parameters to be, where it adapts a base or none.
+    pub(crate) fn plan(&self, adapter: Option<Adapter>) -> Plan {
+        self.planned(adapter, 0.0).0
     }
 }
 
@@ -136,7 +142,9 @@ pub(crate) struct Task<'a> {
 pub(crate) struct Network {
     architecture: Architecture,
     layers: Sequence,
+    /// What is learned.
     groups: Vec<Group>,
+    frozen: Frozen,
     buffers: Buffers,
     engine: Engine,
     gathered: Gathered,
@@ -192,10 +200,38 @@ impl Network {
     /// A network with freshly drawn weights, in which this share of hidden units is left out in
     /// training.
     pub(crate) fn new(architecture: Architecture, dropout: f64, seed: u64) -> Self {
-        let (plan, layers) = architecture.planned(dropout);
+        Network::planned(architecture, None, dropout, seed)
+    }
+
+    /// The same shape as a base, but maybe for its number of outputs, with the base's numbers, and
+    /// with freshly drawn factors, under which it predicts as the base does.
+    pub(crate) fn adapting(
+        base: &Network,
+        outputs: usize,
+        adapter: Adapter,
+        dropout: f64,
+        seed: u64,
+    ) -> Self {
+        let architecture = Architecture {
+            outputs,
+            ..base.architecture.clone()
+        };
+        let mut network = Network::planned(architecture, Some(adapter), dropout, seed);
+        network.frozen.take(&base.by_name());
+        network
+    }
+
+    fn planned(
+        architecture: Architecture,
+        adapter: Option<Adapter>,
+        dropout: f64,
+        seed: u64,
+    ) -> Self {
+        let (mut plan, layers) = architecture.planned(adapter, dropout);
         Network {
             architecture,
             layers,
+            frozen: Frozen::of(&mut plan),
             buffers: plan.buffers().clone(),
             groups: plan.draw(seed),
             engine: Engine::Own,
@@ -229,8 +265,24 @@ impl Network {
         &self.architecture
     }
 
+    /// What is learned.
     pub(crate) fn groups(&self) -> &[Group] {
         &self.groups
+    }
+
+    /// All its tensors with their group's numbers, frozen ones and what is no parameter among them.
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = (&[NamedTensor], &[f32])> {
+        let groups = self.groups.iter();
+        let groups = groups.map(|group| (group.tensors.as_slice(), group.values.as_slice()));
+        groups.chain([
+            (self.frozen.tensors(), self.frozen.values()),
+            (self.buffers.tensors.as_slice(), &self.buffers.values),
+        ])
+    }
+
+    /// The same numbers by their tensors' names.
+    pub(crate) fn by_name(&self) -> BTreeMap<&str, &[f32]> {
+        by_name(self.tensors())
     }
 
     /// The groups, to change their values.
@@ -238,7 +290,7 @@ impl Network {
         &mut self.groups
     }
 
-    /// What is no parameter.
+    /// What is no parameter and is remembered.
     pub(crate) fn buffers(&self) -> &Buffers {
         &self.buffers
     }
@@ -253,6 +305,16 @@ impl Network {
         &self.layers
     }
 
+    /// Brings the weights that layers see up to date with what was learned.
+    pub(crate) fn merge(&mut self) {
+        self.frozen.merge(&self.groups);
+    }
+
+    #[cfg(test)]
+    pub(crate) fn values(&self) -> Values<'_> {
+        values(&self.groups, &self.frozen)
+    }
+
     /// The mean loss of a batch; its share of the step's gradients goes into one slice a group.
     ///
     /// # Errors
@@ -264,6 +326,7 @@ impl Network {
         share: Share,
         gradients: &mut [Vec<f32>],
     ) -> Result<f32, String> {
+        self.merge();
         let mut gathered = std::mem::take(&mut self.gathered);
         gathered.fill(&batch);
         let truth = match batch.targets {
@@ -294,7 +357,7 @@ impl Network {
     fn net(&mut self) -> plain::Net<'_> {
         plain::Net {
             layers: &self.layers,
-            groups: &self.groups,
+            values: values(&self.groups, &self.frozen),
             buffers: &mut self.buffers.values,
             outputs: self.architecture.outputs,
         }
@@ -303,7 +366,8 @@ impl Network {
     /// Whether a pass over so many rows has products that are worth sharing out, at most one for
     /// each parameter and place. If not, the way to another thread and back is for nothing.
     fn is_shared(&self, rows: usize) -> bool {
-        let parameters: usize = self.groups.iter().map(|group| group.values.len()).sum();
+        let learned: usize = self.groups.iter().map(|group| group.values.len()).sum();
+        let parameters = learned + self.frozen.values().len();
         rows * self.architecture.inputs.places() * parameters >= WORTH_SHARING
     }
 
@@ -319,7 +383,7 @@ impl Network {
         let outputs = &mut self.output;
         outputs.resize(rows * self.architecture.predicted(), 0.0);
         let mut forward = Forward {
-            groups: &self.groups,
+            values: values(&self.groups, &self.frozen),
             buffers: &mut self.buffers.values,
             noise: Some(share.noise()),
         };
@@ -336,7 +400,7 @@ impl Network {
             scale(outputs, share.of_step as f32);
         }
         let mut backward = Backward {
-            groups: &self.groups,
+            values: values(&self.groups, &self.frozen),
             gradients,
             adds: share.adds,
         };
@@ -350,6 +414,7 @@ impl Network {
     /// # Errors
     /// The device's.
     pub(crate) fn predict(&mut self, features: &Features) -> Result<Vec<f32>, String> {
+        self.merge();
         let inputs = features.width();
         let mut predicted = Vec::with_capacity(features.rows() * self.architecture.predicted());
         let kept = self.layers.kept(inputs).max(1);
@@ -372,7 +437,7 @@ impl Network {
     pub(crate) fn outputs(&mut self, input: &[f32], rows: usize) -> Vec<f32> {
         let mut outputs = vec![0.0; rows * self.architecture.predicted()];
         let mut forward = Forward {
-            groups: &self.groups,
+            values: values(&self.groups, &self.frozen),
             buffers: &mut self.buffers.values,
             noise: None,
         };
@@ -387,12 +452,47 @@ impl Network {
         groups.chain([&self.buffers.values]).cloned().collect()
     }
 
+    /// A network without a base that predicts as this one does with these numbers in place of those
+    /// that it learned: factors are merged into the weights.
+    pub(crate) fn with(&self, weights: &[Vec<f32>]) -> Network {
+        let mut groups = self.groups.clone();
+        for (group, values) in groups.iter_mut().zip(weights) {
+            group.values.clone_from(values);
+        }
+        let mut frozen = self.frozen.clone();
+        frozen.merge(&groups);
+        let learned = groups
+            .iter()
+            .map(|group| &group.tensors)
+            .chain([&self.buffers.tensors]);
+        let learned = learned
+            .zip(weights)
+            .map(|(tensors, values)| (&**tensors, &**values));
+        let named = by_name(learned.chain([(frozen.tensors(), frozen.values())]));
+        let mut network = Network::new(self.architecture.clone(), 0.0, 0);
+        for group in &mut network.groups {
+            copy_named(&group.tensors, &mut group.values, &named);
+        }
+        let buffers = &mut network.buffers;
+        copy_named(&buffers.tensors, &mut buffers.values, &named);
+        network
+    }
+
     /// Puts numbers of the same sizes in place of the current ones.
+    #[cfg(test)]
     pub(crate) fn set_weights(&mut self, weights: &[Vec<f32>]) {
         let groups = self.groups.iter_mut().map(|group| &mut group.values);
         for (place, values) in groups.chain([&mut self.buffers.values]).zip(weights) {
             place.copy_from_slice(values);
         }
+    }
+}
+
+/// What layers compute with.
+fn values<'a>(groups: &'a [Group], frozen: &'a Frozen) -> Values<'a> {
+    Values {
+        groups,
+        frozen: frozen.values(),
     }
 }
 

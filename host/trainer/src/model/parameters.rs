@@ -4,8 +4,10 @@
 //! when the network was planned. A plan has no numbers yet, so that a network's size can be judged
 //! before there is memory for it.
 
-use crate::layer::Slot;
+use super::Adapter;
+use crate::layer::{Slot, Weight};
 use crate::random::{Purpose, normal, stream, symmetric};
+use std::mem::take;
 use std::ops::Range;
 
 /// The most parameters of a trial: 256 MiB of them, and several times that with gradients, the
@@ -23,11 +25,22 @@ pub enum Kind {
     Norm,
     /// Vectors that stand for something.
     Embedding,
+    /// The first of two factors of what is added to a frozen base's weights.
+    FactorA,
+    /// The second of them, which begins at 0.
+    FactorB,
 }
 
 impl Kind {
     /// All of them.
-    pub(crate) const ALL: [Kind; 4] = [Kind::Weight, Kind::Bias, Kind::Norm, Kind::Embedding];
+    pub(crate) const ALL: [Kind; 6] = [
+        Kind::Weight,
+        Kind::Bias,
+        Kind::Norm,
+        Kind::Embedding,
+        Kind::FactorA,
+        Kind::FactorB,
+    ];
 
     /// The group's name.
     pub(crate) fn group(self) -> &'static str {
@@ -36,6 +49,8 @@ impl Kind {
             Kind::Bias => "biases",
             Kind::Norm => "norms",
             Kind::Embedding => "embeddings",
+            Kind::FactorA => "factors_a",
+            Kind::FactorB => "factors_b",
         }
     }
 
@@ -46,12 +61,14 @@ impl Kind {
             Kind::Bias => "bias",
             Kind::Norm => "norm",
             Kind::Embedding => "embedding",
+            Kind::FactorA | Kind::FactorB => "factor",
         }
     }
 
-    /// Whether weight decay applies: it does not to what cannot overfit much.
+    /// Whether weight decay applies: it does not to what cannot overfit much. Factors that decay fall
+    /// back to their base.
     pub(crate) fn decays(self) -> bool {
-        matches!(self, Kind::Weight | Kind::Embedding)
+        !matches!(self, Kind::Bias | Kind::Norm)
     }
 }
 
@@ -74,6 +91,13 @@ pub(crate) struct Plan {
     drawn: u64,
     buffers: Buffers,
     overflowed: bool,
+    /// Where a base is adapted.
+    adapter: Option<Adapter>,
+    /// Whether what is planned now makes the network's outputs.
+    is_output: bool,
+    /// What is the base's.
+    frozen: Vec<NamedTensor>,
+    adapted: Vec<Weight>,
 }
 
 /// What a network remembers from one batch to the next and does not learn by gradients.
@@ -111,8 +135,69 @@ pub(crate) struct NamedTensor {
 }
 
 impl Plan {
-    /// Plans a tensor, and says where its numbers will be.
+    /// Of a network that adapts a base, if there is one.
+    pub(crate) fn of(adapter: Option<Adapter>) -> Self {
+        Plan {
+            adapter,
+            ..Plan::default()
+        }
+    }
+
+    /// How what is planned now adapts a base; nothing, where all of it is learned.
+    pub(crate) fn adapter(&self) -> Option<Adapter> {
+        let is_kept = |adapter: &Adapter| adapter.keeps_output || !self.is_output;
+        self.adapter.filter(is_kept)
+    }
+
+    /// Plans what makes the network's outputs.
+    pub(crate) fn output<T>(&mut self, make: impl FnOnce(&mut Plan) -> T) -> T {
+        self.is_output = true;
+        let made = make(self);
+        self.is_output = false;
+        made
+    }
+
+    /// Plans a tensor, frozen where a base is adapted, and says where its numbers will be.
     pub(crate) fn add(&mut self, kind: Kind, name: String, shape: &[usize], start: Start) -> Slot {
+        match self.adapter() {
+            Some(_) => Slot {
+                group: None,
+                range: self.freeze(name, shape),
+            },
+            None => self.learn(kind, name, shape, start),
+        }
+    }
+
+    /// Plans weights of a base that are adapted.
+    pub(crate) fn adapt(&mut self, weight: Weight) {
+        self.adapted.push(weight);
+    }
+
+    /// What is the base's, and which weights of it are adapted.
+    pub(super) fn take_frozen(&mut self) -> (Vec<NamedTensor>, Vec<Weight>) {
+        (take(&mut self.frozen), take(&mut self.adapted))
+    }
+
+    /// A base is in memory already, so that its size needs no check.
+    fn freeze(&mut self, name: String, shape: &[usize]) -> Range<usize> {
+        let from = self.frozen.last().map_or(0, |tensor| tensor.range.end);
+        let range = from..from + shape.iter().product::<usize>();
+        self.frozen.push(NamedTensor {
+            name,
+            shape: shape.to_vec(),
+            range: range.clone(),
+        });
+        range
+    }
+
+    /// Plans a tensor that is learned, and says where its numbers will be.
+    pub(crate) fn learn(
+        &mut self,
+        kind: Kind,
+        name: String,
+        shape: &[usize],
+        start: Start,
+    ) -> Slot {
         let group = match self.groups.iter().position(|group| group.kind == kind) {
             Some(group) => group,
             None => {
@@ -140,11 +225,18 @@ impl Plan {
         let stream = self.drawn;
         self.drawn += u64::from(!matches!(start, Start::Equal(_)));
         planned.tensors.push((tensor, start, stream));
-        Slot { group, range }
+        Slot {
+            group: Some(group),
+            range,
+        }
     }
 
-    /// Plans a tensor that is no parameter, all at this number, and says where its numbers will be.
+    /// Plans a tensor that is no parameter, all at this number, and says where its numbers will be:
+    /// among the frozen ones where a base is adapted.
     pub(crate) fn buffer(&mut self, name: String, shape: &[usize], start: f32) -> Range<usize> {
+        if self.adapter().is_some() {
+            return self.freeze(name, shape);
+        }
         let from = self.buffers.values.len();
         let range = from..from + shape.iter().product::<usize>();
         self.buffers.values.resize(range.end, start);
@@ -161,14 +253,15 @@ impl Plan {
         &self.buffers
     }
 
-    /// The groups' kinds and sizes.
+    /// The kinds and sizes of what is learned.
     pub(crate) fn groups(&self) -> impl Iterator<Item = (Kind, usize)> {
         self.groups.iter().map(|group| (group.kind, group.size))
     }
 
-    /// How many parameters there are; nothing where that overflows.
+    /// How many parameters there are, frozen ones among them; nothing where that overflows.
     pub(crate) fn parameters(&self) -> Option<usize> {
-        let sizes = self.groups().map(|(_, size)| size);
+        let frozen = self.frozen.last().map_or(0, |tensor| tensor.range.end);
+        let sizes = self.groups().map(|(_, size)| size).chain([frozen]);
         let sum = sizes.into_iter().try_fold(0_usize, usize::checked_add);
         sum.filter(|_| !self.overflowed)
     }

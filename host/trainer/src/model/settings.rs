@@ -29,6 +29,8 @@ pub enum Loss {
 }
 /// The largest factor of a transformer's dense pair.
 const MAX_FACTOR: usize = 16;
+/// The largest rank of an adapter's factors.
+const MAX_RANK: usize = 1024;
 
 /// A kind of model with its shape. What comes in and out follows from the data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,8 @@ pub enum ModelSettings {
     TabularResnet(TabularResnetSettings),
     /// A decoder of text: attention over the tokens before, and dense layers, in turns.
     Transformer(TransformerSettings),
+    /// A trained model that stays as it is, with something learned beside each of its products.
+    Adapter(AdapterSettings),
 }
 
 /// What normalises the numbers between layers.
@@ -162,6 +166,56 @@ pub struct TransformerSettings {
     pub activation: Activation,
 }
 
+/// What adapts a base, a trained model of another kind: beside each matrix W of its products, of
+/// dense layers, attention and convolutions, a product of two narrow ones is learned, W + (alpha /
+/// rank) · A·B, and all else stays as it is (Hu et al. 2021, §4.1, LoRA). A is drawn from a normal
+/// distribution and B is 0, so that a trial begins as its base. Norms take the base's running
+/// statistics. The base's output layer is adapted like the others where the base predicts the same:
+/// the same classes in the same order, a number of the same name, or text; otherwise a new one is
+/// learned as a whole.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdapterSettings {
+    /// The narrow side of every pair: how much can be learned.
+    pub rank: usize,
+    /// How much what is learned counts, in ranks; the rank itself where nothing is said, so that it
+    /// counts once.
+    pub alpha: Option<f64>,
+}
+
+impl Default for AdapterSettings {
+    fn default() -> Self {
+        AdapterSettings {
+            rank: 4,
+            alpha: None,
+        }
+    }
+}
+
+impl AdapterSettings {
+    /// What the product of factors is multiplied by.
+    pub(crate) fn scale(&self) -> f64 {
+        self.alpha.map_or(1.0, |alpha| alpha / self.rank as f64)
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        require(
+            (1..=MAX_RANK).contains(&self.rank),
+            "rank",
+            self.rank,
+            format!("from 1 to {MAX_RANK}"),
+        )?;
+        self.alpha.map_or(Ok(()), |alpha| {
+            require(
+                alpha.is_finite() && alpha > 0.0,
+                "alpha",
+                alpha,
+                "a finite number above 0",
+            )
+        })
+    }
+}
+
 impl Default for TransformerSettings {
     fn default() -> Self {
         TransformerSettings {
@@ -274,15 +328,23 @@ impl ModelSettings {
                 width("hidden", settings.hidden)
             }
             ModelSettings::Transformer(settings) => settings.check(),
+            ModelSettings::Adapter(settings) => settings.check(),
         }
     }
 
-    /// Whether it can be made, and see what the data has.
+    /// Whether it can be made, and see what the data has. An adapter is nothing without a base, and
+    /// has that one's shape.
     ///
     /// # Errors
     /// The setting that is outside its range or does not fit.
     pub fn fits(&self, inputs: Shape) -> Result<(), SettingsError> {
         self.check()?;
+        require(
+            !matches!(self, ModelSettings::Adapter(_)),
+            "model",
+            self.kind(),
+            "another kind where there is no base to adapt",
+        )?;
         // A number of a row stands for nothing, and a token is no quantity.
         let reads_text = matches!(self, ModelSettings::Transformer(_));
         let has_text = matches!(inputs, Shape::Text { .. });
@@ -322,6 +384,7 @@ impl ModelSettings {
             ModelSettings::Cnn(_) => "cnn",
             ModelSettings::TabularResnet(_) => "tabular-resnet",
             ModelSettings::Transformer(_) => "transformer",
+            ModelSettings::Adapter(_) => "adapter",
         }
     }
 
@@ -342,6 +405,9 @@ impl ModelSettings {
             ),
             ModelSettings::Transformer(TransformerSettings { layers, width, .. }) => {
                 format!("{layers} layers of width {width}")
+            }
+            ModelSettings::Adapter(AdapterSettings { rank, .. }) => {
+                format!("a base with factors of rank {rank}")
             }
         }
     }

@@ -44,6 +44,6 @@ pub(super) fn layers(
     layers.push(BatchNorm::new(plan, "norm", width));
     layers.push(Activate::new(activation));
     let last = shape(width, architecture.predicted(), None);
-    layers.push(Dense::new(plan, "output", last, true, None));
+    layers.push(plan.output(|plan| Dense::new(plan, "output", last, true, None)));
     layers
 }

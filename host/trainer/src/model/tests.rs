@@ -1,3 +1,4 @@
+mod adapter;
 mod traces;
 
 use super::{
@@ -191,20 +192,8 @@ fn models_agree_with_pytorch() {
             outputs: 3,
         };
         let mut network = Network::new(architecture, 0.0, 1);
-        for group in network.groups_mut() {
-            let start = |i: f64| match group.kind {
-                Kind::Weight => 0.6 * (1.3 * i + 0.2).sin(),
-                Kind::Bias => 0.3 * (0.7 * i).cos(),
-                Kind::Norm => 0.8 + 0.3 * (0.5 * i).sin(),
-                Kind::Embedding => unreachable!("no such model embeds anything"),
-            };
-            let values = (0..group.values.len()).map(|i| start(i as f64) as f32);
-            group.values = values.collect();
-        }
-        let width = inputs.numbers();
-        let value = |i: usize| (0.9 * (i / width) as f64 + 1.1 * (i % width) as f64).sin() as f32;
-        let features = Features::of_rows(width, (0..6 * width).map(value).collect());
-        let targets = Targets::Classes(vec![0, 1, 2, 0, 1, 2]);
+        start(&mut network);
+        let (features, targets) = waves(inputs);
         let (loss, gradients) = learn_from(&mut network, &features, &PLAIN, &targets);
         let what = format!("{:?}", golden.settings);
         close(&[loss], &[golden.loss], &what);
@@ -214,6 +203,30 @@ fn models_agree_with_pytorch() {
         assert_eq!(gradients.len(), golden.gradients.len(), "{what}");
         close(&network.buffers().values, &golden.buffers, &what);
     }
+}
+
+/// The numbers that the script's models begin with.
+fn start(network: &mut Network) {
+    for group in network.groups_mut() {
+        let start = |i: f64| match group.kind {
+            Kind::Weight => 0.6 * (1.3 * i + 0.2).sin(),
+            Kind::Bias => 0.3 * (0.7 * i).cos(),
+            Kind::Norm => 0.8 + 0.3 * (0.5 * i).sin(),
+            Kind::FactorA => 0.4 * (1.9 * i + 0.1).cos(),
+            Kind::FactorB => 0.5 * (2.3 * i + 0.6).sin(),
+            Kind::Embedding => unreachable!("no such model embeds anything"),
+        };
+        let values = (0..group.values.len()).map(|i| start(i as f64) as f32);
+        group.values = values.collect();
+    }
+}
+
+/// The rows that the script's models learn from.
+fn waves(inputs: Shape) -> (Features, Targets) {
+    let width = inputs.numbers();
+    let value = |i: usize| (0.9 * (i / width) as f64 + 1.1 * (i % width) as f64).sin() as f32;
+    let features = Features::of_rows(width, (0..6 * width).map(value).collect());
+    (features, Targets::Classes(vec![0, 1, 2, 0, 1, 2]))
 }
 
 /// Within a hundred thousandth of the largest.

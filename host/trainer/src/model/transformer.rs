@@ -71,14 +71,9 @@ pub(super) fn layers(
         layers.push(residual(inner, dropout));
     }
     layers.push(LayerNorm::new(plan, "norm", width));
-    layers.push(Dense::starting(
-        plan,
-        "head",
-        [width, vocabulary],
-        start,
-        true,
-        None,
-    ));
+    let head =
+        |plan: &mut Plan| Dense::starting(plan, "head", [width, vocabulary], start, true, None);
+    layers.push(plan.output(head));
     layers
 }
 

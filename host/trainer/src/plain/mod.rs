@@ -13,12 +13,12 @@ mod operations;
 #[cfg(feature = "cuda")]
 pub(crate) use cuda::on_cuda;
 
-use crate::kernel::Activation;
+use crate::kernel::{Activation, scale};
 use crate::layer::{
-    Attention, BatchNorm, Conv, Dense, Dropout, Embedding, Layer, LayerNorm, Picture, Pooling,
-    Residual, Slot,
+    self, Attention, BatchNorm, Conv, Dense, Dropout, Embedding, Layer, LayerNorm, Picture,
+    Pooling, Residual, Slot, Values, Weight,
 };
-use crate::model::{Aim, Group, Loss, Task, Truth};
+use crate::model::{Aim, Loss, Task, Truth};
 use dfdx::prelude::*;
 use rand::rngs::ChaCha8Rng;
 
@@ -47,7 +47,7 @@ type Flat<D> = Tensor<(usize,), f32, D>;
 /// A network's layers, and what they know.
 pub(crate) struct Net<'a> {
     pub(crate) layers: &'a dyn Layer,
-    pub(crate) groups: &'a [Group],
+    pub(crate) values: Values<'a>,
     /// What layers remember from one batch to the next: a training pass changes it.
     pub(crate) buffers: &'a mut [f32],
     /// How many numbers it says of each place.
@@ -74,7 +74,7 @@ where
     let outputs = net.outputs;
     let mut pass = Pass {
         device,
-        groups: net.groups,
+        values: net.values,
         buffers: net.buffers,
         noise: Some(share.noise()),
         used: Vec::new(),
@@ -102,11 +102,17 @@ where
     };
     let value = loss.as_vec().first().copied().unwrap_or(f32::NAN);
     let tape = loss.try_backward().map_err(told)?;
-    for (slot, tensor) in &pass.used {
-        let place = &mut gradients[slot.group][slot.range.clone()];
-        for (place, gradient) in place.iter_mut().zip(tape.get(tensor).as_vec()) {
-            let before = if share.adds { *place } else { 0.0 };
-            *place = before + gradient * share.of_step as f32;
+    let mut backward = layer::Backward {
+        values: net.values,
+        gradients,
+        adds: share.adds,
+    };
+    for (used, tensor) in &pass.used {
+        let mut gradient = tape.get(tensor).as_vec();
+        scale(&mut gradient, share.of_step as f32);
+        match used {
+            Used::Parameters(slot) => backward.put(slot, &gradient),
+            Used::Weight(weight) => weight.learn_from(&gradient, &mut backward),
         }
     }
     Ok(value)
@@ -142,7 +148,7 @@ where
     let told = |error: D::Err| error.to_string();
     let mut pass = Pass {
         device,
-        groups: net.groups,
+        values: net.values,
         buffers: net.buffers,
         noise: None,
         used: Vec::new(),
@@ -155,12 +161,19 @@ where
 
 struct Pass<'a, D: Device<f32>> {
     device: &'a D,
-    groups: &'a [Group],
+    values: Values<'a>,
     buffers: &'a mut [f32],
     /// None where predictions are made.
     noise: Option<ChaCha8Rng>,
     /// The tensors that parameters became.
-    used: Vec<(Slot, Flat<D>)>,
+    used: Vec<(Used, Flat<D>)>,
+}
+
+/// Whose gradients are wanted.
+enum Used {
+    Parameters(Slot),
+    /// The matrix of a product, or its factors.
+    Weight(Weight),
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! The layers, one by one.
 
-use super::{Flat, Matrix, Pass, Plain};
+use super::{Flat, Matrix, Pass, Plain, Used};
 use crate::kernel::Activation;
 use crate::layer::{
     Attention, BatchNorm, Conv, Dense, Dropout, Embedding, Heads, Layer, LayerNorm, Picture,
-    Pooling, Residual, Slot,
+    Pooling, Residual, Slot, Weight,
 };
 use dfdx::prelude::*;
 
@@ -50,13 +50,15 @@ impl<D: Device<f32>> Pass<'_, D> {
     fn linear<T: Tape<f32, D>>(
         &mut self,
         x: Matrix<D, T>,
-        weight: &Slot,
+        weight: &Weight,
         bias: Option<&Slot>,
         outputs: usize,
     ) -> Result<Matrix<D, T>, D::Err> {
         let (rows, inputs) = *x.shape();
-        let weight = self.parameters(weight)?;
-        let y = x.try_matmul(weight.try_reshape_like(&(inputs, outputs))?)?;
+        let tensor = self.tensor(weight.slot())?;
+        let used = Used::Weight(weight.clone());
+        self.used.push((used, tensor.clone()));
+        let y = x.try_matmul(tensor.try_reshape_like(&(inputs, outputs))?)?;
         match bias {
             None => Ok(y),
             Some(bias) => {
@@ -135,11 +137,11 @@ impl<D: Device<f32>> Pass<'_, D> {
         let x = in_rows_of(x, norm.columns())?;
         let shape = *x.shape();
         let [scale, shift] = norm.parameters();
-        let normal = if self.noise.is_some() {
+        let normal = if self.noise.is_some() && !norm.is_frozen() {
             norm.remember(&x.as_vec(), self.buffers);
             x.try_normalize::<Axis<0>>(BatchNorm::EPSILON)?
         } else {
-            let (means, inverses) = norm.running(self.buffers);
+            let (means, inverses) = norm.running(self.values, self.buffers);
             let row = |values: Vec<f32>| self.device.try_tensor_from_vec(values, (shape.1,));
             let (means, inverses) = (row(means)?, row(inverses)?);
             x.try_sub(means.try_broadcast_like::<_, Axis<0>>(&shape)?)?
@@ -290,12 +292,18 @@ impl<D: Device<f32>> Pass<'_, D> {
     }
 
     fn parameters(&mut self, slot: &Slot) -> Result<Flat<D>, D::Err> {
-        let values = slot.of(self.groups).to_vec();
-        let tensor = self
-            .device
-            .try_tensor_from_vec(values, (slot.range.len(),))?;
-        self.used.push((slot.clone(), tensor.clone()));
+        let tensor = self.tensor(slot)?;
+        if slot.is_learned() {
+            let used = Used::Parameters(slot.clone());
+            self.used.push((used, tensor.clone()));
+        }
         Ok(tensor)
+    }
+
+    fn tensor(&self, slot: &Slot) -> Result<Flat<D>, D::Err> {
+        let values = slot.of(self.values).to_vec();
+        let length = (slot.range.len(),);
+        self.device.try_tensor_from_vec(values, length)
     }
 }
 

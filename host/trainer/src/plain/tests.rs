@@ -3,8 +3,8 @@ use crate::data::Shape;
 use crate::kernel::Activation;
 use crate::layer::Pooling;
 use crate::model::{
-    Aim, Architecture, CnnSettings, Loss, MlpSettings, ModelSettings, Network, NormKind, Share,
-    TabularResnetSettings, Task, TransformerSettings, Truth,
+    Adapter, Aim, Architecture, CnnSettings, Loss, MlpSettings, ModelSettings, Network, NormKind,
+    Share, TabularResnetSettings, Task, TransformerSettings, Truth,
 };
 use dfdx::prelude::{Cpu, Device};
 use proptest::prelude::*;
@@ -120,7 +120,7 @@ fn model() -> impl Strategy<Value = (ModelSettings, Shape)> {
 fn net<'a>(network: &'a Network, buffers: &'a mut [f32]) -> Net<'a> {
     Net {
         layers: network.layers(),
-        groups: network.groups(),
+        values: network.values(),
         buffers,
         outputs: network.architecture().outputs,
     }
@@ -154,6 +154,7 @@ proptest! {
         loss in 0..3_usize,
         dropout in prop_oneof![Just(0.0), 0.1..0.6], label_smoothing in 0.0_f32..0.3,
         (seed, weighs, adds) in any::<(u64, bool, bool)>(),
+        adapter in prop::option::of((1_usize..4, any::<bool>())),
     ) {
         let outputs = match inputs {
             Shape::Text { vocabulary, .. } => vocabulary,
@@ -161,6 +162,16 @@ proptest! {
         };
         let architecture = Architecture { model: model.clone(), inputs, outputs };
         let mut network = Network::new(architecture, dropout, seed);
+        if let Some((rank, keeps_output)) = adapter {
+            let adapter = Adapter { rank, scale: 0.7, keeps_output };
+            let base = network;
+            network = Network::adapting(&base, outputs, adapter, dropout, seed);
+            for group in network.groups_mut() {
+                let places = 0..group.values.len();
+                group.values = places.map(|at| 0.5 * number(seed, at)).collect();
+            }
+            network.merge();
+        }
         let at_once = rows * inputs.numbers();
         let input: Vec<f32> = (0..at_once)
             .map(|at| match inputs {

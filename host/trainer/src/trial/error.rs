@@ -26,6 +26,9 @@ pub enum TrialError {
         /// How many it may have.
         most: usize,
     },
+    /// The data of a trial that was to adapt a base were not prepared for it.
+    #[error("the data were not prepared like those of the base; prepare them with `like`")]
+    UnlikeBase,
     /// What a task says of itself does not fit together.
     #[error("the task `{task}` cannot be trained: {reason}")]
     UnfitTask {

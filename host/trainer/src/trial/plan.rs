@@ -4,9 +4,10 @@ use super::error::TrialError;
 use super::settings::{CheckedSettings, ClassWeights, MetricSource, SettingsError, TrialSettings};
 use super::steering::Due;
 use super::subject::Subject;
+use crate::artifact::Model;
 use crate::data::{Dataset, Part, Targets, Task};
 use crate::metrics::Metric;
-use crate::model::{Aim, Architecture, MAX_PARAMETERS};
+use crate::model::{Adapter, Aim, Architecture, MAX_PARAMETERS, ModelSettings, Network, Plan};
 use attune_plugin_api::scheduler::Group;
 use attune_plugin_api::{Clock, Setup};
 
@@ -209,16 +210,44 @@ fn balanced(targets: &Targets, classes: usize) -> Vec<f32> {
     counts.into_iter().map(weight).collect()
 }
 
-/// The network, where it is of reasonable size.
-pub(super) fn checked_architecture(
+/// A network to be.
+#[derive(Debug)]
+pub(super) struct Blueprint<'a> {
+    architecture: Architecture,
+    /// The network that is adapted, and how.
+    base: Option<(&'a Network, Adapter)>,
+}
+
+impl Blueprint<'_> {
+    /// Its parameters to be.
+    pub(super) fn plan(&self) -> Plan {
+        self.architecture
+            .plan(self.base.map(|(_, adapter)| adapter))
+    }
+
+    /// The network, with what it learns freshly drawn.
+    pub(super) fn network(self, dropout: f64, seed: u64) -> Network {
+        match self.base {
+            None => Network::new(self.architecture, dropout, seed),
+            Some((base, adapter)) => {
+                Network::adapting(base, self.architecture.outputs, adapter, dropout, seed)
+            }
+        }
+    }
+}
+
+/// The network, where it is of reasonable size, and has a base if it is to adapt one.
+pub(super) fn checked_blueprint<'a>(
     settings: &TrialSettings,
     dataset: &Dataset,
-) -> Result<Architecture, TrialError> {
-    let architecture = architecture(settings, dataset);
+    base: Option<&'a Model>,
+) -> Result<Blueprint<'a>, TrialError> {
+    let blueprint = blueprint(settings, dataset, base);
+    let architecture = &blueprint.architecture;
     architecture.model.fits(architecture.inputs)?;
-    let parameters = architecture.plan().parameters().unwrap_or(usize::MAX);
+    let parameters = blueprint.plan().parameters().unwrap_or(usize::MAX);
     if parameters <= MAX_PARAMETERS {
-        return Ok(architecture);
+        return Ok(blueprint);
     }
     Err(TrialError::TooManyParameters {
         model: settings.model.told(),
@@ -247,11 +276,30 @@ fn steps_per_epoch(settings: &TrialSettings, subject: &Subject) -> u64 {
     subject.rows().div_ceil(settings.step_rows()) as u64
 }
 
-pub(super) fn architecture(settings: &TrialSettings, dataset: &Dataset) -> Architecture {
-    Architecture {
-        model: settings.model.clone(),
-        inputs: dataset.shape(),
-        outputs: dataset.task().outputs(),
+pub(super) fn blueprint<'a>(
+    settings: &TrialSettings,
+    dataset: &Dataset,
+    base: Option<&'a Model>,
+) -> Blueprint<'a> {
+    let base = match (&settings.model, base) {
+        (ModelSettings::Adapter(adapter), Some(base)) => {
+            let adapter = Adapter {
+                rank: adapter.rank,
+                scale: adapter.scale() as f32,
+                keeps_output: base.card().task == *dataset.task(),
+            };
+            Some((base.network(), adapter))
+        }
+        _ => None,
+    };
+    let model = base.map_or(&settings.model, |(base, _)| &base.architecture().model);
+    Blueprint {
+        architecture: Architecture {
+            model: model.clone(),
+            inputs: dataset.shape(),
+            outputs: dataset.task().outputs(),
+        },
+        base,
     }
 }
 

@@ -4,19 +4,20 @@ use super::error::TrialError;
 use super::learner::{Learner, NetworkLearner, TaskLearner};
 use super::plan;
 use super::settings::{CheckedSettings, TrialSettings};
+use crate::artifact::Model;
 use crate::data::{Dataset, Part};
 use crate::metrics::Metric;
 use crate::task::{CheckedTask, Task};
 use std::sync::Arc;
 
-/// What a trial trains: a network on data, as its settings say, or a [`Task`]. Cloning one is
-/// cheap.
+/// What a trial trains: a network on data, as its settings say, which may be an adapted base, or a
+/// [`Task`]. Cloning one is cheap.
 #[derive(Debug, Clone)]
 pub struct Subject(Either);
 
 #[derive(Debug, Clone)]
 enum Either {
-    Data(Arc<Dataset>),
+    Data(Arc<Dataset>, Option<Arc<Model>>),
     Task(Arc<CheckedTask>),
 }
 
@@ -29,7 +30,7 @@ pub(super) struct PlannedGroup {
 
 impl From<Arc<Dataset>> for Subject {
     fn from(dataset: Arc<Dataset>) -> Self {
-        Subject(Either::Data(dataset))
+        Subject(Either::Data(dataset, None))
     }
 }
 
@@ -72,15 +73,35 @@ impl Subject {
     /// The name of a task, and what it says it is made of.
     pub(super) fn named_task(&self) -> Option<(&str, &str)> {
         match &self.0 {
-            Either::Data(_) => None,
+            Either::Data(..) => None,
             Either::Task(task) => Some((&task.name, &task.fingerprint)),
+        }
+    }
+
+    /// Data that were prepared [like](crate::data::DataOptions::like) those of a base, and the base, for
+    /// trials that adapt it.
+    ///
+    /// # Errors
+    /// [`TrialError::UnlikeBase`]: the data were prepared otherwise.
+    pub fn adapting(dataset: Arc<Dataset>, base: Arc<Model>) -> Result<Subject, TrialError> {
+        match base.reads(&dataset) {
+            true => Ok(Subject(Either::Data(dataset, Some(base)))),
+            false => Err(TrialError::UnlikeBase),
+        }
+    }
+
+    /// The base that there is for trials to adapt.
+    pub fn base(&self) -> Option<&Arc<Model>> {
+        match &self.0 {
+            Either::Data(_, base) => base.as_ref(),
+            Either::Task(_) => None,
         }
     }
 
     /// The data of a network.
     pub fn dataset(&self) -> Option<&Arc<Dataset>> {
         match &self.0 {
-            Either::Data(dataset) => Some(dataset),
+            Either::Data(dataset, _) => Some(dataset),
             Either::Task(_) => None,
         }
     }
@@ -88,7 +109,7 @@ impl Subject {
     /// How many rows there are to train on.
     pub(super) fn rows(&self) -> usize {
         match &self.0 {
-            Either::Data(dataset) => dataset.part(Part::Train).rows(),
+            Either::Data(dataset, _) => dataset.part(Part::Train).rows(),
             Either::Task(task) => task.rows,
         }
     }
@@ -96,7 +117,7 @@ impl Subject {
     /// The parameters that a trial with these settings trains.
     pub(super) fn groups(&self, settings: &TrialSettings) -> Vec<PlannedGroup> {
         match &self.0 {
-            Either::Data(dataset) => plan::architecture(settings, dataset)
+            Either::Data(dataset, base) => plan::blueprint(settings, dataset, base.as_deref())
                 .plan()
                 .groups()
                 .map(|(kind, size)| PlannedGroup {
@@ -121,7 +142,7 @@ impl Subject {
     /// What can be measured on its validation rows.
     pub fn metrics(&self) -> &[Metric] {
         match &self.0 {
-            Either::Data(dataset) => Metric::of(dataset.task().kind()),
+            Either::Data(dataset, _) => Metric::of(dataset.task().kind()),
             Either::Task(task) => &task.metrics,
         }
     }
@@ -129,7 +150,7 @@ impl Subject {
     /// What is optimised where the settings do not say.
     pub fn usual_objective(&self) -> Metric {
         match &self.0 {
-            Either::Data(dataset) => Metric::default_objective(dataset.task().kind()),
+            Either::Data(dataset, _) => Metric::default_objective(dataset.task().kind()),
             Either::Task(task) => task.metrics[0],
         }
     }
@@ -141,7 +162,10 @@ impl Subject {
         objective: Metric,
     ) -> Result<Box<dyn Learner>, TrialError> {
         Ok(match &self.0 {
-            Either::Data(dataset) => Box::new(NetworkLearner::new(settings, dataset, objective)?),
+            Either::Data(dataset, base) => {
+                let base = base.as_deref();
+                Box::new(NetworkLearner::new(settings, dataset, base, objective)?)
+            }
             Either::Task(task) => Box::new(TaskLearner::new(settings, task)?),
         })
     }

@@ -1,7 +1,7 @@
 """Reference values from PyTorch (torch 2.15, CPU, float64) for the update rules, for the gradients
-of small networks, and for the losses of some while they train. Lion, which PyTorch lacks, follows
-its paper's algorithm. Writes optimizers.json, gradients.json, models.json, transformers.json and
-traces.json beside itself."""
+of small networks and of factors beside frozen ones, and for the losses of some while they train.
+Lion, which PyTorch lacks, follows its paper's algorithm. Writes optimizers.json, gradients.json,
+models.json, adapters.json, transformers.json and traces.json beside itself."""
 
 import json
 import math
@@ -239,6 +239,38 @@ class Numbers:
         }
 
 
+class Adapted(Numbers):
+    """A frozen base, beside whose weights factors learn; norms have running statistics from a
+    formula of their own."""
+
+    RANK, SCALE = 2, 1.5
+
+    def take(self, group, *shape):
+        values = super().take(group, *shape)
+        if group.startswith("factors"):
+            return values
+        values = values.detach()
+        if group != "weights":
+            return values
+        a = self.take("factors_a", math.prod(shape[:-1]), self.RANK)
+        b = self.take("factors_b", self.RANK, shape[-1])
+        return values + self.SCALE * (a @ b).reshape(shape)
+
+    def norm(self, x):
+        width, at = x.shape[-1], len(self.buffers)
+        scale, shift = self.take("norms", width), self.take("norms", width)
+        running = torch.tensor([0.7 + 0.2 * math.sin(0.8 * i) for i in range(at, at + 2 * width)])
+        self.buffers += running.tolist()
+        return (x - running[:width]) / (running[width:] + 1e-5).sqrt() * scale + shift
+
+    def gradients(self):
+        made = {group: made for group, made in self.made.items() if group.startswith("factors")}
+        return {
+            group: torch.cat([values.grad for values in made]).tolist()
+            for group, made in made.items()
+        }
+
+
 def mlp(numbers, x, settings, outputs):
     f = ACTIVATIONS[settings["activation"]]
     for width in settings["hidden"]:
@@ -304,13 +336,15 @@ def transformer(numbers, tokens, settings, vocabulary):
 MAKE = {"mlp": mlp, "cnn": cnn, "tabular_resnet": tabular_resnet, "transformer": transformer}
 
 
-def model(shape, settings, rows=6, classes=3):
+def model(shape, settings, rows=6, classes=3, kind=Numbers):
     """One batch of rows of this shape, whose classes take turns."""
-    numbers = Numbers(
+    numbers = kind(
         {
             "weights": lambda i: 0.6 * math.sin(1.3 * i + 0.2),
             "biases": lambda i: 0.3 * math.cos(0.7 * i),
             "norms": lambda i: 0.8 + 0.3 * math.sin(0.5 * i),
+            "factors_a": lambda i: 0.4 * math.cos(1.9 * i + 0.1),
+            "factors_b": lambda i: 0.5 * math.sin(2.3 * i + 0.6),
         }
     )
     width = math.prod(shape)
@@ -368,6 +402,19 @@ models = [
     ),
 ]
 (HERE / "models.json").write_text(json.dumps(models) + "\n")
+
+adapters = [
+    model((4,), mlp_settings("gelu", "batch", True), kind=Adapted),
+    model((4,), mlp_settings("tanh", "layer", False), kind=Adapted),
+    model(PICTURE, cnn_settings("gelu", True, True, hidden=5), kind=Adapted),
+    model(PICTURE, cnn_settings("relu", False, False), kind=Adapted),
+    model(
+        (4,),
+        {"kind": "tabular_resnet", "blocks": 2, "width": 5, "hidden": 6, "activation": "relu"},
+        kind=Adapted,
+    ),
+]
+(HERE / "adapters.json").write_text(json.dumps(adapters) + "\n")
 
 
 def transformer_settings(activation, width, factor):

@@ -51,6 +51,7 @@ fn start(network: &mut Network) {
     for group in network.groups_mut() {
         let start = |i| match group.kind {
             Kind::Weight | Kind::Embedding => spread(i) / 2.0,
+            Kind::FactorA | Kind::FactorB => unreachable!("no such model adapts a base"),
             Kind::Bias => spread(i) / 8.0,
             Kind::Norm => 1.0 + spread(i) / 4.0,
         };

@@ -71,6 +71,9 @@ pub(super) struct DataMark {
     /// What a task says it is made of; it alone and the number of rows are told of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) task: Option<String>,
+    /// The hash of the base that there is to adapt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) base: Option<String>,
 }
 
 impl DataMark {
@@ -85,6 +88,7 @@ impl DataMark {
             test_rows: rows(Part::Test),
             fingerprint: dataset.map_or(0, |dataset| dataset.fingerprint()),
             task: subject.named_task().map(|(_, made_of)| made_of.to_owned()),
+            base: subject.base().map(|base| base.hash()),
         }
     }
 }

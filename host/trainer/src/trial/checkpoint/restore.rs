@@ -134,12 +134,16 @@ fn same_settings(saved: &TrialSettings, given: &TrialSettings) -> Result<(), Che
 
 pub(super) fn same_data(card: &Card, subject: &Subject) -> Result<(), CheckpointError> {
     let (saved, given) = (&card.data, &DataMark::of(subject));
-    if saved.task != given.task {
-        let told = |task: &Option<String>| task.clone().unwrap_or_else(|| "none".into());
+    let words = [
+        ("the task", &saved.task, &given.task),
+        ("the base", &saved.base, &given.base),
+    ];
+    if let Some((what, saved, given)) = words.into_iter().find(|(_, saved, given)| saved != given) {
+        let told = |word: &Option<String>| word.clone().unwrap_or_else(|| "none".into());
         return Err(CheckpointError::Data {
-            what: "the task",
-            saved: told(&saved.task),
-            given: told(&given.task),
+            what,
+            saved: told(saved),
+            given: told(given),
         });
     }
     let table = [

@@ -1,6 +1,7 @@
 //! A network on a dataset.
 
 use super::Learner;
+use crate::artifact::Model;
 use crate::data::{Dataset, Part};
 use crate::metrics::{Metric, Scores, Wanted, score};
 use crate::model::{Aim, Batch, Buffers, Group, Network, Share};
@@ -19,17 +20,16 @@ pub(in crate::trial) struct NetworkLearner {
 }
 
 impl NetworkLearner {
-    /// A network with freshly drawn weights.
+    /// A network with freshly drawn weights, or a base with freshly drawn factors.
     pub(in crate::trial) fn new(
         settings: &CheckedSettings,
         dataset: &Arc<Dataset>,
+        base: Option<&Model>,
         objective: Metric,
     ) -> Result<Self, TrialError> {
         let aim = plan::checked_aim(settings, dataset)?;
-        let architecture = plan::checked_architecture(settings, dataset)?;
-        let mut network = guarded(0, || {
-            Network::new(architecture, settings.dropout, settings.seed)
-        })?;
+        let blueprint = plan::checked_blueprint(settings, dataset, base)?;
+        let mut network = guarded(0, || blueprint.network(settings.dropout, settings.seed))?;
         match settings.engine {
             Engine::Own => {}
             Engine::Dfdx => network.use_dfdx(),
@@ -46,12 +46,6 @@ impl NetworkLearner {
             aim,
             network,
         })
-    }
-
-    fn with_weights(&self, weights: &[Vec<f32>]) -> Network {
-        let mut network = Network::new(self.network.architecture().clone(), 0.0, 0);
-        network.set_weights(weights);
-        network
     }
 
     fn score(&self, outputs: &[f32], part: Part, wanted: Wanted<'_>) -> Scores {
@@ -118,12 +112,12 @@ impl Learner for NetworkLearner {
 
     fn evaluate(&self, weights: &[Vec<f32>], part: Part) -> Result<Scores, String> {
         let features = &self.dataset.part(part).features;
-        let outputs = self.with_weights(weights).predict(features)?;
+        let outputs = self.network.with(weights).predict(features)?;
         Ok(self.score(&outputs, part, Wanted::All))
     }
 
     fn network(&self, weights: &[Vec<f32>]) -> Result<(Network, Arc<Dataset>), TrialError> {
-        Ok((self.with_weights(weights), Arc::clone(&self.dataset)))
+        Ok((self.network.with(weights), Arc::clone(&self.dataset)))
     }
 
     fn failure(&self, step: u64, message: String) -> TrialError {

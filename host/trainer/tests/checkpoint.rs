@@ -12,17 +12,18 @@ use attune_plugin_api::prelude::*;
 use attune_trainer::data::{Dataset, Part, Table};
 use attune_trainer::trial::{
     Cadence, CheckedSettings, Checkpoint, CheckpointError, ClassWeights, Every, Goal, MetricSource,
-    NanPolicy, Progress, Trial, TrialError, TrialSettings,
+    NanPolicy, Progress, Subject, Trial, TrialError, TrialSettings,
 };
 use attune_trainer::{
-    CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
+    AdapterSettings, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
 };
 use proptest::prelude::*;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 use support::{
-    Constant, History, NoParams, configured, dataset, flowers, flowers_text, hills, stripes, trial,
+    Constant, History, NoParams, adapting, base, configured, dataset, flowers, flowers_text, hills,
+    meadow, stripes, trial,
 };
 
 static GO: AtomicBool = AtomicBool::new(false);
@@ -224,7 +225,36 @@ fn models_with_running_statistics_and_pictures_resume_exactly() {
     }
 }
 
-fn resumes_exactly(settings: &TrialSettings, data: &Arc<Dataset>) {
+/// Of a base there is nothing in a checkpoint, and all that was learned beside it is there.
+#[test]
+fn adapters_resume_exactly() {
+    let resnet = TabularResnetSettings {
+        blocks: 2,
+        width: 8,
+        hidden: 12,
+        ..TabularResnetSettings::default()
+    };
+    let base = Arc::new(base(ModelSettings::TabularResnet(resnet)));
+    for (seed, target) in [(200, "kind"), (201, "weight")] {
+        for (optimizer, ema) in [
+            (OptimizerKind::Sgd, None),
+            (OptimizerKind::AdamW, Some(0.9)),
+        ] {
+            let settings = TrialSettings {
+                model: ModelSettings::Adapter(AdapterSettings::default()),
+                optimizer,
+                ema,
+                dropout: 0.2,
+                seed,
+                ..settings()
+            };
+            resumes_exactly(&settings, adapting(&base, &meadow(90), target));
+        }
+    }
+}
+
+fn resumes_exactly(settings: &TrialSettings, subject: impl Into<Subject>) {
+    let data = &subject.into();
     let mut whole = trial::<Wayward>(settings.clone(), data);
     let mut history = History::default();
     run(&mut whole, &mut history, EPOCHS);

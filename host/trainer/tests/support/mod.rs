@@ -8,6 +8,8 @@
 use attune_plugin_api::Controller;
 use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
+use attune_trainer::ModelSettings;
+use attune_trainer::artifact::Model;
 use attune_trainer::data::{DataOptions, Dataset, Table};
 use attune_trainer::trial::{
     CheckedSettings, EpochRecord, StepRecord, Subject, Telemetry, Trial, TrialSettings,
@@ -15,6 +17,7 @@ use attune_trainer::trial::{
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 /// Three classes round three centres, with a column of text, a missing cell here and there, and a
 /// column that says nothing.
@@ -83,6 +86,53 @@ pub(crate) fn dataset(table: &Table, target: &str) -> Arc<Dataset> {
 /// 120 flowers, of which 84 are for training.
 pub(crate) fn blossoms() -> Arc<Dataset> {
     dataset(&flowers(120), "kind")
+}
+
+/// Flowers from elsewhere: the columns in another order and one more, another colour among them,
+/// and a weight.
+pub(crate) fn meadow(rows: usize) -> Table {
+    let mut text = String::from("kind,colour,place,width,länge,weight\n");
+    for row in 0..rows {
+        let class = (row * 5 + 1) % 3;
+        let wobble = |scale: f64| ((row * 104_729 + 7) as f64 * scale).sin();
+        let (length, width) = (
+            1.5 * class as f64 + 1.0 + wobble(0.41),
+            4.0 - class as f64 + wobble(0.83),
+        );
+        let colour = ["red", "blue", "green"][(class + row / 7) % 3];
+        let kind = ["setosa", "virginica", "versicolor"][class];
+        let weight = 10.0 * length + width * width;
+        writeln!(
+            text,
+            "{kind},{colour},{row},{width:.4},{length:.4},{weight:.3}"
+        )
+        .unwrap();
+    }
+    Table::parse("meadow.csv", text.as_bytes()).unwrap()
+}
+
+/// A model that has learned a little of the flowers.
+pub(crate) fn base(model: ModelSettings) -> Model {
+    let settings = TrialSettings {
+        model,
+        max_epochs: 3,
+        lr: 0.01,
+        ..TrialSettings::default()
+    };
+    let mut trial = trial::<Constant>(settings, blossoms());
+    let go = AtomicBool::new(false);
+    trial.run_until(3, &mut (), &go).unwrap();
+    trial.model(serde_json::Value::Null).unwrap()
+}
+
+/// A base, and a table that is prepared for it.
+pub(crate) fn adapting(base: &Arc<Model>, table: &Table, target: &str) -> Subject {
+    let options = DataOptions {
+        like: Some(base.fitted()),
+        ..DataOptions::of_target(target)
+    };
+    let dataset = Dataset::prepare(table, &options).unwrap();
+    Subject::adapting(Arc::new(dataset), Arc::clone(base)).unwrap()
 }
 
 /// Leaves every rate as it is.

@@ -29,6 +29,8 @@ pub(crate) struct DataSpec {
     /// How many tokens of a text are seen at once, and what one is.
     pub(crate) context: Option<usize>,
     pub(crate) level: TextLevel,
+    /// A trained model that is adapted.
+    pub(crate) base: Option<PathBuf>,
 }
 
 impl DataSpec {
@@ -144,8 +146,10 @@ impl DataSpec {
         let level = found.read(section.entry("level"), |e| {
             e.word(&[("char", TextLevel::Char), ("byte", TextLevel::Byte)])
         });
+        let base = found.read(section.entry("base"), Entry::text);
         found.finish(&section);
         DataSpec {
+            base: base.map(|file| folder.join(file)),
             fold,
             group: group.map(str::to_owned),
             time: time.map(str::to_owned),

@@ -2,8 +2,11 @@
 
 use super::data::DataSpec;
 use super::reader::nearest;
+use attune_trainer::artifact::{Model, ModelError};
 use attune_trainer::data::{ColumnAction, DataError, DataOptions, Dataset, Shares, Source};
+use attune_trainer::trial::{Subject, TrialError};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The data of a study as they stand, with their hash.
 pub(crate) fn read(data: &DataSpec) -> Result<(Source, String), DataError> {
@@ -29,9 +32,48 @@ pub(crate) fn hash(data: &DataSpec) -> Result<String, DataError> {
     }
 }
 
+/// A trained model that a study adapts, with the hash of its file.
+#[derive(Debug)]
+pub(crate) struct Base {
+    model: Arc<Model>,
+    hash: String,
+}
+
+impl Base {
+    /// That of a study, if it has one.
+    pub(crate) fn of(data: &DataSpec) -> Result<Option<Self>, ModelError> {
+        let read = |path: &PathBuf| {
+            let (model, hash) = Model::load_hashed(path)?;
+            let model = Arc::new(model);
+            Ok(Base { model, hash })
+        };
+        data.base.as_ref().map(read).transpose()
+    }
+}
+
+/// The hash of data and of the base that is adapted to them, of which neither may change.
+pub(crate) fn joint_hash(of_data: String, base: Option<&Base>) -> String {
+    match base {
+        None => of_data,
+        Some(base) => {
+            let both = format!("{of_data} {}", base.hash);
+            blake3::hash(both.as_bytes()).to_hex().to_string()
+        }
+    }
+}
+
+/// What trials train on: a dataset, and the base that it was prepared for.
+pub(crate) fn subject(dataset: Arc<Dataset>, base: Option<Base>) -> Result<Subject, TrialError> {
+    match base {
+        None => Ok(dataset.into()),
+        Some(base) => Subject::adapting(dataset, base.model),
+    }
+}
+
 /// How a study of this seed wants its data split, encoded and scaled.
-pub(crate) fn options(data: &DataSpec, seed: u64) -> DataOptions {
+pub(crate) fn options(data: &DataSpec, seed: u64, base: Option<&Base>) -> DataOptions {
     DataOptions {
+        like: base.map(|base| base.model.fitted()),
         task: data.task,
         shares: Shares {
             train: 1.0 - data.valid - data.test,
@@ -67,6 +109,7 @@ pub(crate) fn key_of(data: &DataSpec, error: &DataError) -> &'static str {
         | DataError::ConstantTarget { .. }
         | DataError::TooManyClasses { .. }
         | DataError::TargetNotNumeric { .. } => "data.target",
+        DataError::UnlikeBase { .. } => "data.base",
         DataError::BadContext { .. } | DataError::ShortText { .. } => "data.context",
         DataError::BadShares { .. } => "data.valid",
         DataError::BadFold { .. } => "data.fold",

@@ -48,7 +48,10 @@ impl StudySpace {
             };
             Some(spec.error_about(&key, error.to_string()))
         };
-        self.kinds.iter().filter_map(problem).collect()
+        // What an adapter sees is its base's to say.
+        let own = self.kinds.iter();
+        let own = own.filter(|kind| **kind != ModelKind::Adapter);
+        own.filter_map(problem).collect()
     }
 
     /// A configuration of this kind in which every number is as large as it gets.

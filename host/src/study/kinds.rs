@@ -15,6 +15,8 @@ pub(crate) enum ModelKind {
     TabularResnet,
     Cnn,
     Transformer,
+    /// Factors beside the base of `[data]`.
+    Adapter,
     /// The point of a `[function]`.
     Function,
     /// The factors of a `[factorisation]`.
@@ -22,23 +24,25 @@ pub(crate) enum ModelKind {
 }
 
 impl ModelKind {
-    pub(crate) const ALL: [ModelKind; 7] = [
+    pub(crate) const ALL: [ModelKind; 8] = [
         ModelKind::Linear,
         ModelKind::Mlp,
         ModelKind::TabularResnet,
         ModelKind::Cnn,
         ModelKind::Transformer,
+        ModelKind::Adapter,
         ModelKind::Function,
         ModelKind::Factorisation,
     ];
 
     /// Those that are trained on `[data]`.
-    pub(crate) const NETWORKS: [ModelKind; 5] = [
+    pub(crate) const NETWORKS: [ModelKind; 6] = [
         ModelKind::Linear,
         ModelKind::Mlp,
         ModelKind::TabularResnet,
         ModelKind::Cnn,
         ModelKind::Transformer,
+        ModelKind::Adapter,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -48,6 +52,7 @@ impl ModelKind {
             ModelKind::TabularResnet => "tabular-resnet",
             ModelKind::Cnn => "cnn",
             ModelKind::Transformer => "transformer",
+            ModelKind::Adapter => "adapter",
             ModelKind::Function => "function",
             ModelKind::Factorisation => "factorisation",
         }
@@ -82,16 +87,20 @@ impl ModelKind {
 
     /// The table of settings describes those of a multi-layer perceptron; here is what is otherwise.
     fn meaning(self, param: Param) -> Option<Param> {
-        use ModelKind::{Cnn, Factorisation, Function, Linear, Mlp, TabularResnet, Transformer};
+        use ModelKind::{
+            Adapter, Cnn, Factorisation, Function, Linear, Mlp, TabularResnet, Transformer,
+        };
         let is_network = !matches!(self, Function | Factorisation);
         let has = match param.name.as_str() {
             name::BIAS_DECAY | name::LABEL_SMOOTHING | name::CLASS_WEIGHTS | name::LOSS => {
                 is_network
             }
-            name::LAYERS | name::WIDTH | name::ACTIVATION | name::DROPOUT => {
-                is_network && self != Linear
+            name::DROPOUT => is_network && self != Linear,
+            name::LAYERS | name::WIDTH | name::ACTIVATION => {
+                is_network && !matches!(self, Linear | Adapter)
             }
-            name::RANK => self == Factorisation,
+            name::RANK => matches!(self, Factorisation | Adapter),
+            name::ALPHA => self == Adapter,
             name::NORM => matches!(self, Mlp | Cnn),
             name::RESIDUAL => matches!(self, Mlp | Cnn),
             name::EXPANSION => matches!(self, TabularResnet | Transformer),
@@ -109,6 +118,7 @@ impl ModelKind {
             (name::MOMENTUM | name::WEIGHT_DECAY, Function | Factorisation) => {
                 default(param, Value::Float(0.0))
             }
+            (name::RANK, Adapter) => default(param.at_most(1024).search_log(1, 16), Value::Int(4)),
             (name::LAYERS, TabularResnet | Cnn | Transformer) => param.at_least(1),
             (name::WIDTH, Cnn) => default(param.search_log(8, 64), Value::Int(16)),
             (name::WIDTH, Transformer) => default(param.search_log(32, 256), Value::Int(64)),

@@ -7,6 +7,7 @@ use super::space::FullConfig;
 use super::spec::StudySpec;
 use super::task::{MatrixSpec, TaskSpec};
 use super::trial::size;
+use attune_trainer::artifact::ModelError;
 use attune_trainer::data::{DataError, Part, Shape, Source};
 use attune_trainer::metrics::Metric;
 use attune_trainer::task::{Factorisation, Task};
@@ -112,19 +113,23 @@ impl Found {
         match &spec.task {
             TaskSpec::Data(data) => {
                 let unfit = |error, columns: &[String]| of_data(spec, &error, columns);
+                let base = dataset::Base::of(data).map_err(|error| of_base(&error))?;
                 let (source, hash) = dataset::read(data).map_err(|error| unfit(error, &[]))?;
                 let columns = source.headers();
-                let options = dataset::options(data, spec.seed);
+                let options = dataset::options(data, spec.seed, base.as_ref());
                 let dataset = source.prepare(&options);
                 let dataset = dataset.map_err(|error| unfit(error, columns))?;
                 Ok(Found {
-                    hash,
+                    hash: dataset::joint_hash(hash, base.as_ref()),
                     rows: source.rows(),
                     train_rows: dataset.part(Part::Train).rows(),
                     inputs: Inputs::Rows(dataset.shape()),
                     columns: columns.to_vec(),
                     notes: dataset::notes(&dataset),
-                    matter: Matter::Shared(Arc::new(dataset).into()),
+                    matter: Matter::Shared(
+                        dataset::subject(Arc::new(dataset), base)
+                            .map_err(|error| of_task(spec, &error))?,
+                    ),
                 })
             }
             TaskSpec::Function(settings) => {
@@ -211,6 +216,14 @@ fn of_data(spec: &StudySpec, error: &DataError, columns: &[String]) -> Unfit {
         reason: error.to_string(),
         key: spec.task.key_of(error).into(),
         columns: columns.to_vec(),
+    }
+}
+
+fn of_base(error: &ModelError) -> Unfit {
+    Unfit {
+        reason: error.to_string(),
+        key: "data.base".into(),
+        columns: Vec::new(),
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) mod name {
     pub(crate) const GLOBAL_AVERAGE: &str = "global_average";
     pub(crate) const HEADS: &str = "heads";
     pub(crate) const RANK: &str = "rank";
+    pub(crate) const ALPHA: &str = "alpha";
     pub(crate) const LABEL_SMOOTHING: &str = "label_smoothing";
     pub(crate) const CLASS_WEIGHTS: &str = "class_weights";
     pub(crate) const LOSS: &str = "loss";
@@ -47,7 +48,7 @@ pub(crate) const LATER: [&str; 8] = [
 ];
 
 /// Settings that decide which weights there are, and what they are for.
-pub(crate) const OF_NETWORK: [&str; 12] = [
+pub(crate) const OF_NETWORK: [&str; 13] = [
     name::MODEL,
     name::LAYERS,
     name::WIDTH,
@@ -60,6 +61,7 @@ pub(crate) const OF_NETWORK: [&str; 12] = [
     name::GLOBAL_AVERAGE,
     name::HEADS,
     name::RANK,
+    name::ALPHA,
 ];
 
 /// Every setting of a trial but its scheduler, in the order of help texts and tables, as they are for
@@ -121,7 +123,7 @@ pub(crate) fn all() -> Vec<Param> {
         )
         .doc(
             "The kind of model: linear, mlp and tabular-resnet take rows, cnn takes pictures, \
-             transformer text; function and factorisation stand alone, in studies that are of such.",
+             transformer text; adapter takes what the `base` of [data] takes; function and factorisation stand alone, in studies that are of such.",
         ),
         Param::int(LAYERS, 2).at_most(16).search(1, 3).doc(
             "Hidden layers of mlp, where 0 is a linear model; blocks of tabular-resnet and \
@@ -175,7 +177,14 @@ pub(crate) fn all() -> Vec<Param> {
             .at_least(1)
             .at_most(65536)
             .search_log(2, 32)
-            .doc("Columns of the first factor of factorisation, and rows of the second."),
+            .doc(
+                "Columns of the first factor and rows of the second: of factorisation, and of each \
+                 pair of adapter.",
+            ),
+        Param::float(ALPHA, 0.0).at_least(0.0).at_most(1e6).doc(
+            "How much the factors of adapter count, in ranks: alpha / rank times their product; 0 \
+             takes the rank, so that they count once.",
+        ),
         Param::float(LABEL_SMOOTHING, 0.0)
             .at_least(0.0)
             .below(1.0)

@@ -52,6 +52,7 @@ impl StudySpace {
         // Without its schedulers nobody knows what may stand in their tables.
         let is_complete = problems.is_empty();
         let kinds = chosen_kinds(spec, &mut problems);
+        problems.extend(without_base(spec, &kinds));
         problems.extend(
             unknown_entries(spec, &kinds, &schedulers)
                 .into_iter()
@@ -514,6 +515,24 @@ fn chosen_kinds(spec: &StudySpec, problems: &mut Vec<SpecError>) -> Vec<ModelKin
         chosen.push(usual);
     }
     chosen
+}
+
+/// A kind of model that lacks its base, or a base that no kind adapts.
+fn without_base(spec: &StudySpec, kinds: &[ModelKind]) -> Option<SpecError> {
+    let adapts = kinds.contains(&ModelKind::Adapter);
+    match (spec.task.base(), adapts) {
+        (None, true) => Some(spec.error_about(
+            "space.model",
+            "`adapter` adapts a trained model, but there is none; name it in [data] as base = \
+             \"MODEL.safetensors\"",
+        )),
+        (Some(_), false) => Some(spec.error_about(
+            "data.base",
+            "`base` is given, but no model of this study adapts it; add \"adapter\" to `model`, or \
+             leave `base` out",
+        )),
+        _ => None,
+    }
 }
 
 fn no_schedulers(spec: &StudySpec) -> SpecError {

@@ -86,6 +86,14 @@ impl TaskSpec {
         matches!(self, TaskSpec::Data(data) if data.is_text())
     }
 
+    /// The model that is adapted, if one is.
+    pub(crate) fn base(&self) -> Option<&Path> {
+        match self {
+            TaskSpec::Data(data) => data.base.as_deref(),
+            TaskSpec::Function(_) | TaskSpec::Factorisation(_) => None,
+        }
+    }
+
     /// Columns that it names, in its order.
     pub(crate) fn named_columns(&self) -> impl Iterator<Item = &String> {
         let (target, ignore) = match self {
@@ -114,6 +122,7 @@ impl TaskSpec {
     /// The kind of model that is trained where the file names none.
     pub(super) fn usual_kind(&self) -> ModelKind {
         match self {
+            TaskSpec::Data(data) if data.base.is_some() => ModelKind::Adapter,
             TaskSpec::Data(data) if data.is_text() => ModelKind::Transformer,
             TaskSpec::Data(_) => ModelKind::default(),
             TaskSpec::Function(_) => ModelKind::Function,

@@ -11,7 +11,7 @@ use attune_store::Direction;
 use attune_trainer::metrics::Metric;
 use attune_trainer::trial::{CheckedSettings, ClassWeights, Engine, TrialSettings};
 use attune_trainer::{
-    Activation, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, Pooling,
+    Activation, AdapterSettings, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, Pooling,
     TabularResnetSettings, TransformerSettings,
 };
 use std::collections::BTreeMap;
@@ -174,6 +174,13 @@ pub(super) fn model(config: &FullConfig) -> anyhow::Result<ModelSettings> {
             activation: activation()?,
         }),
         // A task has no network.
+        ModelKind::Adapter => {
+            let alpha = float(config, name::ALPHA)?;
+            ModelSettings::Adapter(AdapterSettings {
+                rank: size(name::RANK)?,
+                alpha: (alpha > 0.0).then_some(alpha),
+            })
+        }
         ModelKind::Function | ModelKind::Factorisation => ModelSettings::default(),
     })
 }
@@ -307,6 +314,18 @@ mod tests {
         assert_eq!((found.accumulate, found.ema), (4, Some(0.9)));
         config.remove("lr");
         assert!(common.settings(&config, 7).is_err());
+    }
+
+    #[test]
+    fn an_alpha_of_nothing_is_the_rank() {
+        let usual = ModelKind::Adapter.settings().into_iter();
+        let mut config: FullConfig = usual.map(|param| (param.name, param.default)).collect();
+        config.insert(name::MODEL.into(), Value::Text("adapter".into()));
+        let adapter = |rank, alpha| ModelSettings::Adapter(AdapterSettings { rank, alpha });
+        assert_eq!(model(&config).unwrap(), adapter(4, None));
+        config.insert(name::RANK.into(), Value::Int(3));
+        config.insert(name::ALPHA.into(), Value::Float(6.0));
+        assert_eq!(model(&config).unwrap(), adapter(3, Some(6.0)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What all trials of a study train on.
 
 use crate::study::data::DataSpec;
-use crate::study::dataset;
+use crate::study::dataset::{self, joint_hash};
 use crate::study::matter::{Found, Matter};
 use crate::study::space::FullConfig;
 use crate::study::spec::StudySpec;
@@ -34,7 +34,7 @@ impl Material {
     pub(crate) fn prepare(brief: &Arc<Brief>, datasets: Option<&Path>) -> anyhow::Result<Self> {
         let spec = StudySpec::parse(Path::new(&brief.file), &brief.spec)?;
         let matter = match &spec.task {
-            TaskSpec::Data(data) => Matter::Shared(dataset(&spec, data, brief, datasets)?.into()),
+            TaskSpec::Data(data) => Matter::Shared(subject(&spec, data, brief, datasets)?),
             TaskSpec::Function(_) | TaskSpec::Factorisation(_) => {
                 let found = Found::of(&spec)?;
                 refuse_another(&spec, brief, &found.hash)?;
@@ -78,18 +78,20 @@ impl Material {
     }
 }
 
-/// The rows of a study's data, from where workers share them if there is such a folder.
-fn dataset(
+/// The rows of a study's data, from where workers share them if there is such a folder, and the base
+/// that is adapted to them if there is one.
+fn subject(
     spec: &StudySpec,
     data: &DataSpec,
     brief: &Brief,
     datasets: Option<&Path>,
-) -> anyhow::Result<Arc<Dataset>> {
-    let options = dataset::options(data, spec.seed);
+) -> anyhow::Result<Subject> {
+    let base = dataset::Base::of(data)?;
+    let options = dataset::options(data, spec.seed, base.as_ref());
     let mut is_read = false;
     let mut made = || {
         let (source, hash) = dataset::read(data)?;
-        refuse_another(spec, brief, &hash)?;
+        refuse_another(spec, brief, &joint_hash(hash, base.as_ref()))?;
         is_read = true;
         anyhow::Ok(source.prepare(&options)?)
     };
@@ -98,9 +100,10 @@ fn dataset(
         None => made()?,
     };
     if !is_read {
-        refuse_another(spec, brief, &dataset::hash(data)?)?;
+        let hash = dataset::hash(data)?;
+        refuse_another(spec, brief, &joint_hash(hash, base.as_ref()))?;
     }
-    Ok(Arc::new(dataset))
+    Ok(dataset::subject(Arc::new(dataset), base)?)
 }
 
 fn refuse_another(spec: &StudySpec, brief: &Brief, hash: &str) -> anyhow::Result<()> {
@@ -108,10 +111,15 @@ fn refuse_another(spec: &StudySpec, brief: &Brief, hash: &str) -> anyhow::Result
         hash == brief.data_hash,
         "{} changed since the study began (its hash was {} and is {}); put the old one back and \
          resume the study, or run the study file again as a new study",
-        match spec.task.path() {
-            Some(path) => format!("the data file {}", path.display()),
+        match (spec.task.path(), spec.task.base()) {
+            (Some(path), None) => format!("the data file {}", path.display()),
+            (Some(path), Some(base)) => format!(
+                "the data file {} or the base {}",
+                path.display(),
+                base.display()
+            ),
             // What is made up follows from the study file and this program.
-            None => format!("what [{}] comes to", spec.task.section()),
+            (None, _) => format!("what [{}] comes to", spec.task.section()),
         },
         digits(&brief.data_hash),
         digits(hash),

@@ -392,7 +392,17 @@ impl Model {
     /// A file that cannot be read, is larger than 2 GiB, is not such a model, is damaged, or comes
     /// from a later version.
     pub fn load(path: &Path) -> Result<Model, ModelError> {
-        Model::from_bytes(&read(path)?, path)
+        Ok(Model::load_hashed(path)?.0)
+    }
+
+    /// Reads a model, with the BLAKE3 hash of its file in hexadecimal.
+    ///
+    /// # Errors
+    /// As [`load`](Model::load).
+    pub fn load_hashed(path: &Path) -> Result<(Model, String), ModelError> {
+        let bytes = read(path)?;
+        let model = Model::from_bytes(&bytes, path)?;
+        Ok((model, blake3::hash(&bytes).to_hex().to_string()))
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>, String> {

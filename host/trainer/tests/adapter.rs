@@ -361,32 +361,36 @@ fn what_does_not_fit_a_base_is_refused_with_a_reason() {
     let table = |text: &str| Source::Table(Table::parse("new.csv", text.as_bytes()).unwrap());
     let short = "länge,colour,kind\n".to_owned() + &"1,red,a\n2,blue,b\n".repeat(20);
     let data = [
-        (table(&short), like(|_| {}), "new.csv has no column `width`"),
+        (
+            table(&short),
+            like(|_| {}),
+            "new.csv does not fit the base: there is no column `width`, which it reads; add the column",
+        ),
         (
             Source::Table(meadow(90)),
             like(|options| options.target = "colour".into()),
-            "meadow.csv: the base reads column `colour`, which is predicted, splits the rows or is \
-             ignored here; use a base",
+            "meadow.csv does not fit the base: it reads column `colour`, which is predicted, splits \
+             the rows or is ignored here; use a base",
         ),
         (
             Source::Table(meadow(90)),
             like(|options| options.ignore = vec!["width".into()]),
-            "meadow.csv: the base reads column `width`, which is predicted",
+            "meadow.csv does not fit the base: it reads column `width`, which is predicted",
         ),
         (
             Source::Table(meadow(90)),
             like(|options| options.image = Some([2, 2, 1])),
-            "meadow.csv: `image` is the base's to say",
+            "meadow.csv does not fit the base: `image` is given, but the base has its own; leave",
         ),
         (
             Source::Text(text(3)),
             like(|_| {}),
-            "sums.txt: the base reads columns of a table, and this is a text; use a base",
+            "sums.txt does not fit the base: it reads columns of a table, and this is a text; use a base",
         ),
         (
             Source::Pictures(squares(6, 60)),
             like(|options| options.target = "label".into()),
-            "images: the base reads columns of a table, and this is a set of pictures",
+            "images does not fit the base: it reads columns of a table, and this is a set of pictures",
         ),
     ];
     for (source, options, start) in data {

@@ -36,6 +36,8 @@ type Answer = Result<Inspected, Complaint>;
 struct Question {
     /// None where all is made up.
     file: Option<FileState>,
+    /// The model that is adapted, if one is.
+    base: Option<FileState>,
     /// A study file of only that which concerns what is trained on.
     spec: String,
 }
@@ -64,16 +66,20 @@ impl Inspections {
     /// # Errors
     /// What is wrong with the data, or with what the study wants of them.
     pub(super) async fn of(&self, prober: &Prober, spec: &StudySpec) -> Answer {
-        let file = match spec.task.path() {
-            Some(path) => Some(FileState::of(path, spec.task.is_text()).await),
-            None => None,
+        let state = async |path: Option<&Path>, is_one_file, key| {
+            let Some(path) = path else {
+                return Ok(None);
+            };
+            let state = FileState::of(path, is_one_file).await;
+            state.map(Some).map_err(|error| Complaint {
+                error,
+                key: format!("{}.{key}", spec.task.section()),
+                ..Complaint::default()
+            })
         };
         let question = Question {
-            file: file.transpose().map_err(|error| Complaint {
-                error,
-                key: format!("{}.path", spec.task.section()),
-                ..Complaint::default()
-            })?,
+            file: state(spec.task.path(), spec.task.is_text(), "path").await?,
+            base: state(spec.task.base(), true, "base").await?,
             spec: spec.of_task_alone(),
         };
         if let Some(known) = self.recall(&question, spec) {

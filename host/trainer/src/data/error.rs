@@ -124,6 +124,16 @@ pub enum DataError {
         /// The nearest names, or how to see all.
         suggestion: String,
     },
+    /// The data are not like those of the base that they are to be prepared like.
+    #[error("{file} does not fit the base: {fault}; {remedy}")]
+    UnlikeBase {
+        /// The file.
+        file: String,
+        /// What is the matter.
+        fault: String,
+        /// What to do.
+        remedy: String,
+    },
     /// A column that the model was trained on is missing.
     #[error(
         "{file} has no column `{column}`, which the model was trained on; add it, empty if unknown"

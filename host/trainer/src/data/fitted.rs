@@ -63,19 +63,23 @@ impl Fitted {
             return Err(self.another(table.name(), "a table"));
         }
         for name in self.preprocessor.columns() {
-            let place = table.find(name).ok_or_else(|| DataError::MissingColumn {
+            let unlike = |fault: String, remedy: &str| DataError::UnlikeBase {
                 file: table.name().into(),
-                column: name.into(),
+                fault,
+                remedy: remedy.into(),
+            };
+            let place = table.find(name).ok_or_else(|| {
+                let fault = format!("there is no column `{name}`, which it reads");
+                unlike(
+                    fault,
+                    "add the column, empty if unknown, or use another base",
+                )
             })?;
             if !columns.contains(&place) {
-                return Err(DataError::Unfit {
-                    file: table.name().into(),
-                    fault: format!(
-                        "the base reads column `{name}`, which is predicted, splits the rows or is \
-                         ignored here"
-                    ),
-                    remedy: "use a base that was trained without it, or no base".into(),
-                });
+                let fault = format!(
+                    "it reads column `{name}`, which is predicted, splits the rows or is ignored here"
+                );
+                return Err(unlike(fault, "use a base that was trained without it"));
             }
         }
         let of_column = |&column: &usize| {
@@ -120,9 +124,9 @@ impl Fitted {
             (_, Some(_)) => "pictures",
             (_, None) => "columns of a table",
         };
-        DataError::Unfit {
+        DataError::UnlikeBase {
             file: file.into(),
-            fault: format!("the base reads {what}, and this is {this}"),
+            fault: format!("it reads {what}, and this is {this}"),
             remedy: "use a base that was trained on data of this kind".into(),
         }
     }
@@ -140,9 +144,9 @@ impl Fitted {
         ];
         match given.into_iter().find(|(_, is_given)| *is_given) {
             None => Ok(()),
-            Some((option, _)) => Err(DataError::Unfit {
+            Some((option, _)) => Err(DataError::UnlikeBase {
                 file: file.into(),
-                fault: format!("`{option}` is the base's to say, which was trained with its own"),
+                fault: format!("`{option}` is given, but the base has its own"),
                 remedy: format!("leave `{option}` out"),
             }),
         }

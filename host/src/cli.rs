@@ -172,9 +172,12 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = trimmed)]
     pub(crate) schedulers: Vec<String>,
     /// The kinds of models to try, separated by commas: linear, mlp, tabular-resnet, cnn,
-    /// transformer. One that suits the data where none is given.
+    /// transformer, and with --base adapter. One that suits the data where none is given.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = trimmed)]
     pub(crate) models: Vec<String>,
+    /// Adapt this model, which Attune has saved, instead of beginning with nothing.
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) base: Option<PathBuf>,
     /// The seed of everything random.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(..=i64::MAX as u64))]
     pub(crate) seed: u64,

@@ -142,6 +142,9 @@ pub struct Draft {
     /// The kinds of models to try; one that suits the data where there are none.
     #[serde(default)]
     pub models: Vec<String>,
+    /// A trained model to adapt, an absolute path.
+    #[serde(default)]
+    pub base: Option<String>,
     /// Trials at most; 32 where neither this nor a budget is given.
     #[serde(default)]
     pub trials: Option<u32>,

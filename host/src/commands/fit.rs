@@ -14,17 +14,11 @@ pub(crate) async fn run(
     places: &Places,
     plugins: &[PathBuf],
 ) -> anyhow::Result<ExitCode> {
-    let data = std::path::absolute(&args.data)
-        .with_context(|| format!("cannot tell where {} lies", args.data.display()))?;
-    let data = data.to_str().with_context(|| {
-        format!(
-            "the path {} is not UTF-8; rename what it goes through",
-            data.display()
-        )
-    })?;
+    let data = absolute(&args.data)?;
+    let base = args.base.as_deref().map(absolute).transpose()?;
     let (client, embedded) = host(&args.running, places).await?;
     let draft = Draft {
-        data: data.to_owned(),
+        data,
         target: args.target.clone().unwrap_or_default(),
         task: args.task.map(|task| match task {
             TaskArg::Classification => "classification".into(),
@@ -34,6 +28,7 @@ pub(crate) async fn run(
         metric: args.metric.clone(),
         schedulers: args.schedulers.clone(),
         models: args.models.clone(),
+        base,
         trials: args.trials,
         budget: args.budget.clone(),
         seed: args.seed,
@@ -53,4 +48,16 @@ pub(crate) async fn run(
         }
     }
     launch(client, embedded, &spec, plugins, &args.running, places).await
+}
+
+fn absolute(path: &Path) -> anyhow::Result<String> {
+    let absolute = std::path::absolute(path)
+        .with_context(|| format!("cannot tell where {} lies", path.display()))?;
+    let text = absolute.to_str().with_context(|| {
+        format!(
+            "the path {} is not UTF-8; rename what it goes through",
+            absolute.display()
+        )
+    })?;
+    Ok(text.to_owned())
 }

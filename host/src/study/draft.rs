@@ -64,12 +64,17 @@ pub(crate) fn to_toml(draft: &Draft, form: Form) -> String {
     if let Some(task) = &draft.task {
         line(&mut text, "task", quoted(task));
     }
-    if let Form::Pictures {
-        size: (height, width),
-        ..
-    } = form
-    {
-        line(&mut text, "size", format!("[{height}, {width}]"));
+    match (&draft.base, form) {
+        // It knows what it brings pictures to.
+        (Some(base), _) => line(&mut text, "base", quoted(base)),
+        (
+            None,
+            Form::Pictures {
+                size: (height, width),
+                ..
+            },
+        ) => line(&mut text, "size", format!("[{height}, {width}]")),
+        (None, Form::Table { .. } | Form::Text { .. }) => {}
     }
     if let Some(metric) = &draft.metric {
         text.push_str("\n[objective]\n");
@@ -93,6 +98,7 @@ fn space(text: &mut String, draft: &Draft, form: Form) {
     let is_small = matches!(form, Form::Table { rows: 0..500 });
     let chosen: Vec<&str> = match (draft.models.is_empty(), form) {
         (false, _) => draft.models.iter().map(String::as_str).collect(),
+        (true, _) if draft.base.is_some() => vec!["adapter"],
         (true, Form::Text { .. }) => vec!["transformer"],
         // Two stages, each of which halves the picture.
         (true, Form::Pictures { size, .. }) if size.0.min(size.1) >= 4 => vec!["cnn"],
@@ -107,12 +113,20 @@ fn space(text: &mut String, draft: &Draft, form: Form) {
             line(text, "optimizer", quoted("adamw"));
             [0.001, 0.01]
         }
+        ["adapter"] => {
+            line(text, "optimizer", quoted("adamw"));
+            [0.0005, 0.05]
+        }
         _ if is_small => [0.001, 0.1],
         _ => [0.005, 0.2],
     };
     line(text, "lr", between(lr));
-    // A linear model has neither layers nor units to leave out.
-    let with_layers = || chosen.iter().filter(|name| **name != "linear");
+    if chosen.contains(&"adapter") {
+        line(text, "rank", "{ low = 1, high = 16, log = true }");
+    }
+    // A linear model has neither layers nor units to leave out, and an adapter has its base's.
+    let has_layers = |name: &&&str| !matches!(**name, "linear" | "adapter");
+    let with_layers = || chosen.iter().filter(has_layers);
     let widths = |name: &&str| match *name {
         "cnn" => "[8, 16, 32]",
         "transformer" => "[32, 64, 128]",
@@ -228,7 +242,18 @@ mod tests {
             models: models.iter().map(|name| (*name).to_owned()).collect(),
             ..draft(target)
         };
-        let table: [(Draft, Form, &[&str]); 6] = [
+        let adapting = |draft: Draft| Draft {
+            base: Some("/models/base.safetensors".into()),
+            ..draft
+        };
+        let table: [(Draft, Form, &[&str]); 9] = [
+            (adapting(draft("y", None, &[])), table(100), &["adapter"]),
+            (
+                adapting(draft("label", None, &["cnn", "adapter"])),
+                pictures,
+                &["cnn", "adapter"],
+            ),
+            (adapting(draft("", Some("text"), &[])), text, &["adapter"]),
             (draft("y", None, &[]), table(500), &["mlp"]),
             (draft("label", None, &[]), pictures, &["cnn"]),
             (draft("", Some("text"), &[]), text, &["transformer"]),

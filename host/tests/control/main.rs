@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod adapters;
 mod asking;
 mod check;
 mod compare;

@@ -20,7 +20,7 @@ fn study(home: &Home, data: &str, more: &str) -> String {
     path.to_string_lossy().into_owned()
 }
 
-fn check(asking: &Asking, home: &Home) -> Checked {
+pub(crate) fn check(asking: &Asking, home: &Home) -> Checked {
     let study = NewStudy {
         spec: fs::read_to_string(home.path().join("study.toml")).unwrap(),
         file: home.path().join("study.toml").to_string_lossy().into(),
@@ -31,7 +31,7 @@ fn check(asking: &Asking, home: &Home) -> Checked {
 }
 
 /// Each trial's settings by name, as `attune show` tells them, once none of them has failed.
-fn settings(home: &Home, study: &str) -> Vec<BTreeMap<String, Scalar>> {
+pub(crate) fn settings(home: &Home, study: &str) -> Vec<BTreeMap<String, Scalar>> {
     let detail = home.json(&["show", study, "--json"]);
     let trials = detail["trials"].as_array().unwrap().iter();
     let settings = trials.map(|trial| {
@@ -41,7 +41,7 @@ fn settings(home: &Home, study: &str) -> Vec<BTreeMap<String, Scalar>> {
     settings.collect()
 }
 
-fn word(config: &BTreeMap<String, Scalar>, name: &str) -> String {
+pub(crate) fn word(config: &BTreeMap<String, Scalar>, name: &str) -> String {
     match &config[name] {
         Scalar::Text(word) => word.clone(),
         other => panic!("{name} is {other:?}"),

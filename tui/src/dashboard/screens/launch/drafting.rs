@@ -85,6 +85,7 @@ impl Drafting {
             metric: word("objective.metric"),
             schedulers,
             models: Vec::new(),
+            base: None,
             trials: number("trials").and_then(|trials| trials.try_into().ok()),
             budget: word("budget"),
             seed: number("seed").and_then(|s| s.try_into().ok()).unwrap_or(0),

@@ -123,7 +123,8 @@ pub(crate) fn all() -> Vec<Param> {
         )
         .doc(
             "The kind of model: linear, mlp and tabular-resnet take rows, cnn takes pictures, \
-             transformer text; adapter takes what the `base` of [data] takes; function and factorisation stand alone, in studies that are of such.",
+             transformer text, and adapter what the `base` of [data] takes; function and \
+             factorisation stand alone, in studies that are of such.",
         ),
         Param::int(LAYERS, 2).at_most(16).search(1, 3).doc(
             "Hidden layers of mlp, where 0 is a linear model; blocks of tabular-resnet and \

@@ -173,7 +173,6 @@ pub(super) fn model(config: &FullConfig) -> anyhow::Result<ModelSettings> {
             feed_forward: size(name::EXPANSION)?,
             activation: activation()?,
         }),
-        // A task has no network.
         ModelKind::Adapter => {
             let alpha = float(config, name::ALPHA)?;
             ModelSettings::Adapter(AdapterSettings {
@@ -181,6 +180,7 @@ pub(super) fn model(config: &FullConfig) -> anyhow::Result<ModelSettings> {
                 alpha: (alpha > 0.0).then_some(alpha),
             })
         }
+        // A task has no network.
         ModelKind::Function | ModelKind::Factorisation => ModelSettings::default(),
     })
 }

@@ -186,7 +186,7 @@ fn data_that_changed_end_the_study_and_not_the_worker() {
     let End::Unusable { reason } = toy.end("s2.0", 1) else {
         panic!("{:?}", toy.reports());
     };
-    for part in ["digits.csv", "0123456789ab)", "put the old file back"] {
+    for part in ["digits.csv", "0123456789ab)", "put the old one back"] {
         assert!(
             reason.contains(part.trim_end_matches(')')),
             "{reason} lacks {part}"

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 
 /// What is wrong with a study file or the configuration, and where.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{}:{line}: {message}", path.display())]
+#[error("{}{message}", place(path, *line))]
 pub(crate) struct SpecError {
     pub(crate) path: PathBuf,
     /// Counted from 1.
@@ -20,6 +20,14 @@ pub(crate) struct SpecError {
     /// The whole key, such as `space.lr`; empty where it is about none.
     pub(crate) key: String,
     pub(crate) message: String,
+}
+
+/// Where in a file that is. What `fit` drafted is no file that could be opened.
+fn place(path: &Path, line: usize) -> String {
+    match path.as_os_str().is_empty() {
+        true => String::new(),
+        false => format!("{}:{line}: ", path.display()),
+    }
 }
 
 /// The text of a file, for turning byte offsets into lines.

@@ -144,6 +144,10 @@ fn space(text: &mut String, draft: &Draft, form: Form) {
         line(text, "layers", layers);
         line(text, "dropout", "{ low = 0.0, high = 0.4 }");
     }
+    // It helps most where classes are told apart, and does harm to some regressions.
+    if !is_small && chosen.contains(&"mlp") {
+        line(text, "norm", r#"["none", "batch"]"#);
+    }
     // Where kinds mean something else by it, each has its usual one.
     if let [widths] = widths[..] {
         line(text, "width", widths);
@@ -293,10 +297,12 @@ mod tests {
     }
 
     #[test]
-    fn few_rows_are_offered_linear_models() {
-        for (rows, layers) in [(499, "[0, 1, 2]"), (500, "[1, 2]")] {
+    fn few_rows_are_offered_linear_models_and_more_are_offered_norms() {
+        for (rows, layers, has_norm) in [(499, "[0, 1, 2]", false), (500, "[1, 2]", true)] {
             let text = to_toml(&draft("y"), table(rows));
             assert!(text.contains(&format!("\nlayers = {layers}\n")), "{text}");
+            let norms = "\nnorm = [\"none\", \"batch\"]\n";
+            assert_eq!(text.contains(norms), has_norm, "{text}");
         }
     }
 }

@@ -4,6 +4,7 @@
 //! seed; and [`Preprocessor`] is fitted on the training rows only. What was done to each column is
 //! told in [`ColumnReport`]s.
 
+mod alike;
 mod cache;
 mod cell;
 mod column;

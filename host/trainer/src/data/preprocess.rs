@@ -1,5 +1,6 @@
 //! From text cells to finite numbers: fitted on training rows, applied to any table.
 
+use super::alike::{Alike, Spread};
 use super::cache::Mapped;
 use super::cell::{is_missing, number, truth};
 use super::column::{ColumnAction, ColumnKind, ColumnReport, Encoding, infer, mean_and_scale};
@@ -131,8 +132,10 @@ pub(crate) fn point_name(point: usize) -> String {
 
 /// Turns a table's columns into features, always the same way. Numbers are standardised with their
 /// training mean and deviation and bent smoothly into ±3, missing ones filled with the training
-/// median and marked in a column of their own where training rows had such; categories become one
-/// column each. A category that training rows did not have counts as "other" where there is such a
+/// median and marked in a column of their own where training rows had such. Where at least eight
+/// columns reach from the same lowest to the same highest number, as the points of pictures do, they
+/// and those within that range are taken for measured on one scale, and have one mean and deviation.
+/// Categories become one column each. A category that training rows did not have counts as "other" where there is such a
 /// column, and as none of the known ones otherwise.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Preprocessor {
@@ -251,6 +254,7 @@ impl Preprocessor {
                 });
             }
         }
+        share_scale(table, rows, &mut fitted, &mut reports);
         let preprocessor = Preprocessor {
             columns: fitted,
             image: None,
@@ -496,6 +500,46 @@ impl Column {
     }
 }
 
+/// Standardises columns that are measured on one scale by one mean and deviation.
+fn share_scale(
+    table: &Table,
+    rows: &[usize],
+    columns: &mut [Column],
+    reports: &mut [ColumnReport],
+) {
+    let numeric = columns.iter_mut().filter_map(|column| {
+        let Encoding::Number { mean, scale, .. } = &mut column.encoding else {
+            return None;
+        };
+        let place = table.find(&column.name)?;
+        let cells = rows.iter().map(|&row| table.cell(row, place).trim());
+        let values = cells.filter_map(number);
+        let ends = (f64::INFINITY, f64::NEG_INFINITY);
+        let (low, high) = values.fold(ends, |(low, high), x| (low.min(x), high.max(x)));
+        let spread = Spread {
+            low,
+            high,
+            mean: *mean,
+            deviation: *scale,
+        };
+        Some((spread, (&column.name, mean, scale)))
+    });
+    let (spreads, mut numeric): (Vec<Spread>, Vec<_>) = numeric.unzip();
+    let Some(alike) = Alike::of(&spreads) else {
+        return;
+    };
+    let (low, high) = (alike.low, alike.high);
+    let count = alike.members.len();
+    let told = format!("standardised together with all {count} columns from {low} to {high}");
+    for &place in &alike.members {
+        let (name, mean, scale) = &mut numeric[place];
+        (**mean, **scale) = (alike.mean, alike.deviation);
+        for report in reports.iter_mut().filter(|report| report.column == **name) {
+            report.detail = report.detail.replacen("standardised", &told, 1);
+        }
+    }
+}
+
 /// Standardised and then bent smoothly into ±3, as RealMLP does (Holzmüller, Grinsztajn and Steinwart
 /// 2024, §3, though after another scaling): one wild cell, or a column that is nearly constant, then
 /// cannot drown the others.
@@ -551,6 +595,35 @@ mod tests {
         assert_eq!(
             notes,
             ["column `x`: 1 cell could not be read and counts as missing"]
+        );
+    }
+
+    /// A point that is hardly ever set stays as small as it is beside the others.
+    #[test]
+    fn columns_on_one_scale_are_standardised_together() {
+        let text = |columns: usize| {
+            let names: Vec<String> = (0..columns).map(|column| format!("p{column}")).collect();
+            let line = |value: &str, last: &str| {
+                format!("{}{last}\n", format!("{value},").repeat(columns))
+            };
+            format!("{},rare\n", names.join(",")) + &line("0", "0").repeat(3) + &line("16", "1")
+        };
+        // Eight columns have mean 4 and variance 48, the rare one 1/4 and 3/16.
+        let mean = 32.25_f32 / 9.0;
+        let variance = (8.0 * 64.0 + 0.25) / 9.0 - mean * mean;
+        for (columns, expected) in [(7, 3.0_f32.sqrt()), (8, (1.0 - mean) / variance.sqrt())] {
+            let (preprocessor, _) = fit(&text(columns));
+            let (features, _) = apply(&preprocessor, &text(columns));
+            let bent = expected / (1.0 + expected * expected / 9.0).sqrt();
+            let rare = features.last().unwrap();
+            assert!((rare - bent).abs() < 1e-3, "{rare} {bent}");
+        }
+        let table = Table::parse("train.csv", text(8).as_bytes()).unwrap();
+        let (_, reports) = Preprocessor::fit(&table, &[0, 1, 2, 3, 4, 5, 6, 7, 8], &[0, 1, 2, 3]);
+        let told = "standardised together with all 9 columns from 0 to 16";
+        assert!(
+            reports.iter().all(|report| report.detail == told),
+            "{reports:?}"
         );
     }
 

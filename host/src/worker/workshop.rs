@@ -189,6 +189,7 @@ impl Workshop {
             self.last_steers(&mut segment, &mut bench);
         }
         if matches!(paper.end, Some(End::Reached { .. } | End::LaidDown { .. })) {
+            bench.trial.rest();
             let weight = bench.weight();
             self.benches.put(trial.clone(), weight, bench);
         }

@@ -141,6 +141,8 @@ pub(crate) struct Task<'a> {
 #[derive(Debug)]
 pub(crate) struct Network {
     architecture: Architecture,
+    adapter: Option<Adapter>,
+    dropout: f64,
     layers: Sequence,
     /// What is learned.
     groups: Vec<Group>,
@@ -230,6 +232,8 @@ impl Network {
         let (mut plan, layers) = architecture.planned(adapter, dropout);
         Network {
             architecture,
+            adapter,
+            dropout,
             layers,
             frozen: Frozen::of(&mut plan),
             buffers: plan.buffers().clone(),
@@ -259,6 +263,13 @@ impl Network {
     #[expect(clippy::unused_self, reason = "as in a build that has one")]
     pub(crate) fn use_cuda(&mut self) -> Result<(), String> {
         Err("this build has no CUDA; build it with the feature `cuda`".into())
+    }
+
+    /// Lets go of all memory that is only for passes; the next one takes what it needs anew.
+    pub(crate) fn rest(&mut self) {
+        (_, self.layers) = self.architecture.planned(self.adapter, self.dropout);
+        self.gathered = Gathered::default();
+        self.output = Vec::new();
     }
 
     pub(crate) fn architecture(&self) -> &Architecture {

@@ -91,6 +91,7 @@ pub struct Trial {
     subject: Subject,
     objective: Metric,
     learner: Box<dyn Learner>,
+    /// One slice a group; nothing while it rests.
     gradients: Vec<Vec<f32>>,
     optimizer: Optimizer,
     averages: Option<Averages>,
@@ -136,11 +137,10 @@ impl Trial {
         let directions = Signals::need_direction(&description.signals);
         let optimizer = Optimizer::new(settings.optimizer, sized, directions);
         let averages = settings.ema.map(|decay| Averages::of(decay, groups));
-        let gradients = groups.iter().map(|group| vec![0.0; group.values.len()]);
         let due = plan::due(&settings, &subject, Cursor::default());
         let steering = Steering::new(controller, &settings, due, setup);
         Ok(Trial {
-            gradients: gradients.collect(),
+            gradients: vec![Vec::new(); learner.groups().len()],
             order: (0..subject.rows() as u32).collect(),
             settings,
             subject,
@@ -181,6 +181,13 @@ impl Trial {
             self.failed = Some(error.clone());
         }
         result
+    }
+
+    /// Lets go of all memory that is only for training, as its gradients and what lies between its
+    /// layers. It takes that anew where it goes on, and does so as if nothing had been.
+    pub fn rest(&mut self) {
+        self.gradients.fill(Vec::new());
+        self.learner.rest();
     }
 
     /// Its settings.
@@ -308,6 +315,9 @@ impl Trial {
         telemetry: &mut dyn Telemetry,
         stop: &AtomicBool,
     ) -> Result<Progress, TrialError> {
+        for (gradient, group) in self.gradients.iter_mut().zip(self.learner.groups()) {
+            gradient.resize(group.values.len(), 0.0);
+        }
         let last_step = goal.step.unwrap_or(u64::MAX);
         while self.cursor.epochs < goal.epoch.min(self.settings.max_epochs) {
             let started = Instant::now();

@@ -253,13 +253,13 @@ pub(crate) fn trial<S: Scheduler>(settings: TrialSettings, subject: impl Into<Su
 }
 
 /// All that a trial reported, times left out.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct History {
     pub(crate) steps: Vec<Step>,
     pub(crate) epochs: Vec<EpochRecord>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Step {
     pub(crate) step: u64,
     pub(crate) epoch: u32,

@@ -55,6 +55,9 @@ pub(super) trait Learner: Debug + Send {
     /// A network with these weights, and the data that it learns from.
     fn network(&self, weights: &[Vec<f32>]) -> Result<(Network, Arc<Dataset>), TrialError>;
 
+    /// Lets go of all memory that is only for learning; the next batch takes what it needs anew.
+    fn rest(&mut self);
+
     /// What went wrong at a step, as the trial's error.
     fn failure(&self, step: u64, message: String) -> TrialError;
 }

@@ -120,6 +120,10 @@ impl Learner for NetworkLearner {
         Ok((self.network.with(weights), Arc::clone(&self.dataset)))
     }
 
+    fn rest(&mut self) {
+        self.network.rest();
+    }
+
     fn failure(&self, step: u64, message: String) -> TrialError {
         broken(step, message)
     }

@@ -127,6 +127,10 @@ impl Learner for TaskLearner {
         })
     }
 
+    fn rest(&mut self) {
+        self.parts.fill(Vec::new());
+    }
+
     fn failure(&self, step: u64, message: String) -> TrialError {
         TrialError::Task {
             task: self.task.name.clone(),

@@ -3,6 +3,7 @@
 use super::desk::Job;
 use super::flight::{Call, Doing, Recorder, Subject};
 use super::material::Material;
+use super::process;
 use super::report;
 use super::watched::Watched;
 use crate::study::space::FullConfig;
@@ -144,6 +145,9 @@ impl Maker {
         let lease = &job.lease;
         let config = config(lease);
         let settings = material.common.settings(&config, lease.seed)?;
+        if let Some(most) = process::most_memory() {
+            Trial::check_memory(&settings, material.subject(&config)?, most)?;
+        }
         match &lease.from {
             None => self.anew(job, &config, settings, material),
             Some(start) if start.fork => {

@@ -1,7 +1,7 @@
 //! What a worker asks of the system for itself.
 
 use anyhow::Context;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -54,6 +54,11 @@ pub(crate) fn end_with_stdin() -> anyhow::Result<()> {
 /// such thing, all processes are alike.
 pub(crate) fn offer_to_the_oom_killer() {
     let _ = fs::write("/proc/self/oom_score_adj", OOM_SCORE);
+}
+
+/// The most memory that can be written to, in bytes, where that is limited.
+pub(crate) fn most_memory() -> Option<u64> {
+    getrlimit(Resource::Data).current
 }
 
 /// Limits the memory that can be written to, in bytes.

@@ -28,6 +28,10 @@ impl Layer for Activate {
         inputs
     }
 
+    fn remembers(&self, inputs: usize) -> usize {
+        self.bend.remembers(inputs)
+    }
+
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         y.copy_from_slice(x);
         self.bend.begin(y.len(), pass);

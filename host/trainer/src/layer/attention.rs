@@ -340,6 +340,13 @@ impl Layer for Attention {
         inputs
     }
 
+    /// Queries, keys, values and what is mixed of them, with their slopes, and the shares that all
+    /// places of a row make of each other.
+    fn remembers(&self, inputs: usize) -> usize {
+        let shares = inputs / self.width * self.context * self.heads;
+        8 * inputs + shares
+    }
+
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         self.seen.resize(3 * x.len(), 0.0);
         self.inward.forward(x, &mut self.seen, pass);

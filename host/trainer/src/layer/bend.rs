@@ -25,9 +25,20 @@ impl Bend {
 
     /// Before so many outputs of a pass are bent, at once or piece by piece.
     pub(super) fn begin(&mut self, numbers: usize, pass: &Forward<'_>) {
+        let kept = match pass.is_training() {
+            true => self.remembers(numbers),
+            false => 0,
+        };
+        self.slopes.resize(kept, 0.0);
+    }
+
+    /// How many numbers so many outputs leave for the way back.
+    pub(super) fn remembers(&self, outputs: usize) -> usize {
         let is_told = |activation: Activation| activation.is_told_by_values();
-        let is_kept = pass.is_training() && !self.activation.is_none_or(is_told);
-        self.slopes.resize(if is_kept { numbers } else { 0 }, 0.0);
+        match self.activation.is_none_or(is_told) {
+            true => 0,
+            false => outputs,
+        }
     }
 
     /// Replaces every x by f(x), in these outputs of the pass from the one at `first` on.

@@ -118,6 +118,11 @@ impl Layer for Conv {
         inputs / self.picture.channels * self.outputs
     }
 
+    /// Squares are made for a few pictures at once.
+    fn remembers(&self, inputs: usize) -> usize {
+        self.bend.remembers(self.width(inputs))
+    }
+
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         self.stacked.clear();
         self.stacked.extend_from_slice(self.weight.of(pass.values));

@@ -110,6 +110,10 @@ impl Layer for Dense {
         inputs / self.inputs * self.outputs
     }
 
+    fn remembers(&self, inputs: usize) -> usize {
+        self.bend.remembers(self.width(inputs))
+    }
+
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         let weight = Matrix::of(self.weight.of(pass.values), self.outputs);
         let onto = match &self.bias {

@@ -57,6 +57,11 @@ impl Layer for Dropout {
         inputs
     }
 
+    /// Its mask, and the two bytes by which each unit's place in it is drawn.
+    fn remembers(&self, inputs: usize) -> usize {
+        inputs + inputs / 2
+    }
+
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         let Some(noise) = &mut pass.noise else {
             y.copy_from_slice(x);

@@ -56,6 +56,10 @@ impl Layer for LayerNorm {
         inputs
     }
 
+    fn remembers(&self, inputs: usize) -> usize {
+        2 * inputs / self.width
+    }
+
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         let (gain, bias) = (self.gain.of(pass.values), self.bias.of(pass.values));
         let (width, share) = (self.width, 1.0 / self.width as f32);

@@ -149,6 +149,12 @@ pub(crate) trait Layer: Debug + Send + Sync {
         self.width(inputs)
     }
 
+    /// How many numbers a training pass over so many takes beside them and what comes out, for all of
+    /// a batch at once.
+    fn remembers(&self, _inputs: usize) -> usize {
+        0
+    }
+
     /// Writes every number of `y`.
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>);
 

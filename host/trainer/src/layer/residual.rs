@@ -43,6 +43,11 @@ impl Layer for Residual {
         self.inner.kept(inputs) + self.inner.width(inputs)
     }
 
+    fn remembers(&self, inputs: usize) -> usize {
+        let outputs = self.inner.width(inputs);
+        self.inner.remembers(inputs) + outputs + outputs.max(inputs)
+    }
+
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         match &mut self.projection {
             Some(projection) => projection.forward(x, y, pass),

@@ -48,6 +48,20 @@ impl Layer for Sequence {
         kept
     }
 
+    /// What lies between the layers, two of these again as slopes, and what each layer remembers.
+    fn remembers(&self, inputs: usize) -> usize {
+        let (mut width, mut widest, mut all) = (inputs, 0, 0);
+        for (at, layer) in self.layers.iter().enumerate() {
+            if at > 0 {
+                widest = widest.max(width);
+                all += width;
+            }
+            all += layer.remembers(width);
+            width = layer.width(width);
+        }
+        all + 2 * widest
+    }
+
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         let Some((last, first)) = self.layers.split_last_mut() else {
             y.copy_from_slice(x);

@@ -60,8 +60,15 @@ impl Architecture {
     }
 
     /// How many numbers are predicted of one row.
-    fn predicted(&self) -> usize {
+    pub(crate) fn predicted(&self) -> usize {
         self.inputs.places() * self.outputs
+    }
+
+    /// How many numbers a training pass over so many rows takes, with what comes in and out.
+    pub(crate) fn passed(&self, rows: usize, adapter: Option<Adapter>, dropout: f64) -> usize {
+        let (_, layers) = self.planned(adapter, dropout);
+        let inputs = rows * self.inputs.numbers();
+        inputs + layers.remembers(inputs) + rows * self.predicted()
     }
 
     /// Its parameters to be, where it adapts a base or none.

@@ -69,6 +69,12 @@ impl Optimizer {
         optimizer
     }
 
+    /// How many numbers such a rule remembers of each of its own.
+    pub(crate) fn remembers(kind: OptimizerKind) -> usize {
+        let memory = Memory::of(kind);
+        usize::from(memory.has_first()) + usize::from(memory.has_second())
+    }
+
     /// The direction of a group's last update, once there was one and where it is remembered.
     pub(crate) fn direction(&self, group: usize) -> Option<&[f32]> {
         let state = self.states.get(group)?;

@@ -26,6 +26,22 @@ pub enum TrialError {
         /// How many it may have.
         most: usize,
     },
+    /// It would need more memory than there is for it.
+    #[error(
+        "a network of {model} would take {needed} bytes of memory to train {rows} rows at once, but may take {most}; lower {lower}"
+    )]
+    TooMuchMemory {
+        /// What the network is made of.
+        model: String,
+        /// The rows of a batch.
+        rows: usize,
+        /// Bytes that it would take.
+        needed: u64,
+        /// Bytes that it may take.
+        most: u64,
+        /// The settings that would help.
+        lower: &'static str,
+    },
     /// The data of a trial that was to adapt a base were not prepared for it.
     #[error("the data were not prepared like those of the base; prepare them with `like`")]
     UnlikeBase,

@@ -112,6 +112,24 @@ impl Trial {
         plan::setup(settings, &subject.into())
     }
 
+    /// Whether there is memory for such a trial: told before any of it is taken. `most` are the bytes
+    /// that it may take beside its data. Of a task nothing is known, so it is never refused.
+    ///
+    /// # Errors
+    /// [`TrialError::TooMuchMemory`], or a network that cannot be at all.
+    pub fn check_memory(
+        settings: &CheckedSettings,
+        subject: impl Into<Subject>,
+        most: u64,
+    ) -> Result<(), TrialError> {
+        let subject = subject.into();
+        let base = subject.base().map(AsRef::as_ref);
+        match subject.dataset() {
+            Some(dataset) => plan::check_memory(settings, dataset, base, most),
+            None => Ok(()),
+        }
+    }
+
     /// A trial before its first step. The controller is one that was configured with
     /// [`Trial::setup`] of the same settings and data or task.
     ///

@@ -8,6 +8,7 @@ use crate::artifact::Model;
 use crate::data::{Dataset, Part, Targets, Task};
 use crate::metrics::Metric;
 use crate::model::{Adapter, Aim, Architecture, MAX_PARAMETERS, ModelSettings, Network, Plan};
+use crate::optimizer::Optimizer;
 use attune_plugin_api::scheduler::Group;
 use attune_plugin_api::{Clock, Setup};
 
@@ -225,6 +226,19 @@ impl Blueprint<'_> {
             .plan(self.base.map(|(_, adapter)| adapter))
     }
 
+    /// How many numbers a trial of it holds while it trains these rows at once, so many copies of what
+    /// is learned among them.
+    fn held(&self, copies: usize, rows: usize, dropout: f64) -> u64 {
+        let adapter = self.base.map(|(_, adapter)| adapter);
+        let plan = self.plan();
+        let learned: usize = plan.groups().map(|(_, size)| size).sum();
+        let all = plan.parameters().unwrap_or(usize::MAX);
+        // The base's are there as they were, and with what is added to them.
+        let frozen = all.saturating_sub(learned) as u64 * 2;
+        let passed = self.architecture.passed(rows, adapter, dropout) as u64;
+        copies as u64 * learned as u64 + frozen + passed
+    }
+
     /// The network, with what it learns freshly drawn.
     pub(super) fn network(self, dropout: f64, seed: u64) -> Network {
         match self.base {
@@ -255,6 +269,36 @@ pub(super) fn checked_blueprint<'a>(
         outputs: architecture.outputs,
         parameters,
         most: MAX_PARAMETERS,
+    })
+}
+
+/// Refuses a trial of a network that would take more bytes than these while it trains, beside its
+/// data. What is small is left out: this tells what cannot be from what can, and not to the byte.
+pub(super) fn check_memory(
+    settings: &TrialSettings,
+    dataset: &Dataset,
+    base: Option<&Model>,
+    most: u64,
+) -> Result<(), TrialError> {
+    let blueprint = checked_blueprint(settings, dataset, base)?;
+    let rows = settings.batch_size.min(dataset.part(Part::Train).rows());
+    // Values, gradients, and those of the best epoch.
+    let copies = 3 + Optimizer::remembers(settings.optimizer) + usize::from(settings.ema.is_some());
+    let validated = dataset.part(Part::Valid).rows() * blueprint.architecture.predicted();
+    let numbers = blueprint.held(copies, rows, settings.dropout) + validated as u64;
+    let needed = numbers.saturating_mul(size_of::<f32>() as u64);
+    if needed <= most {
+        return Ok(());
+    }
+    Err(TrialError::TooMuchMemory {
+        model: settings.model.told(),
+        rows,
+        needed,
+        most,
+        lower: match dataset.task() {
+            Task::Text { .. } => "`batch_size`, `context`, `width` or `layers`",
+            _ => "`batch_size`, `width` or `layers`",
+        },
     })
 }
 

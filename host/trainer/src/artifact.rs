@@ -19,10 +19,12 @@ use crate::model::{AdapterSettings, Architecture, ModelSettings, NamedTensor, Ne
 use crate::tensor_file::{TensorFile, encode, entries, read_file, write_aside};
 use crate::trial::{Trial, TrialSettings};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::path::Path;
 
-/// The version of the card that this code writes.
-const FORMAT: u32 = 1;
+/// The version of the card that this code writes, and the only one that it reads: kinds of models and
+/// their settings came with the second.
+const FORMAT: u32 = 2;
 /// The metadata key of the card.
 const KEY: &str = "attune";
 /// What stands before the checksum of the card, at the card's end.
@@ -137,16 +139,28 @@ pub enum ModelError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The file comes from an earlier version, whose settings mean something else.
+    #[error(
+        "{path} was made by an earlier Attune: it has format {found}, and this version knows format {known}; train it again with `attune run` and the study file that it came from"
+    )]
+    Older {
+        /// The file.
+        path: String,
+        /// Its format.
+        found: u32,
+        /// The one that is known.
+        known: u32,
+    },
     /// The file comes from a later version.
     #[error(
-        "{path} has format {found}, but this version of Attune knows formats up to {known}; use a newer one"
+        "{path} has format {found}, but this version of Attune knows format {known}; use a newer one"
     )]
     Newer {
         /// The file.
         path: String,
         /// Its format.
         found: u32,
-        /// The latest known.
+        /// The one that is known.
         known: u32,
     },
     /// The file has what a task was trained to, which predicts nothing.
@@ -390,7 +404,7 @@ impl Model {
     ///
     /// # Errors
     /// A file that cannot be read, is larger than 2 GiB, is not such a model, is damaged, or comes
-    /// from a later version.
+    /// from an earlier or a later version.
     pub fn load(path: &Path) -> Result<Model, ModelError> {
         Ok(Model::load_hashed(path)?.0)
     }
@@ -475,17 +489,15 @@ struct Format {
 }
 
 impl Format {
-    /// Whether the card under a key is of a version that is known here.
+    /// Whether the card under a key is of the version that is known here.
     fn check(card: &str, key: &str, path: &Path) -> Result<(), ModelError> {
         let read = serde_json::from_str(card);
-        let Format { format } = read.map_err(|error| unreadable_card(path, key, &error))?;
-        match format > FORMAT {
-            true => Err(ModelError::Newer {
-                path: path.display().to_string(),
-                found: format,
-                known: FORMAT,
-            }),
-            false => Ok(()),
+        let Format { format: found } = read.map_err(|error| unreadable_card(path, key, &error))?;
+        let (path, known) = (path.display().to_string(), FORMAT);
+        match found.cmp(&known) {
+            Ordering::Less => Err(ModelError::Older { path, found, known }),
+            Ordering::Equal => Ok(()),
+            Ordering::Greater => Err(ModelError::Newer { path, found, known }),
         }
     }
 }

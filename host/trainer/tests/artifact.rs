@@ -263,6 +263,26 @@ fn rewritten(model: &[u8], change: impl Fn(&str) -> String) -> Vec<u8> {
     [&length, header.as_bytes(), weights].concat()
 }
 
+/// The first versions had a model's layers at the top of its settings.
+#[test]
+fn a_model_of_an_earlier_version_is_told_from_a_damaged_one() {
+    let folder = folder();
+    let path = folder.path().join("model");
+    model(&flowers(100), "kind").save(&path).unwrap();
+    let earlier = rewritten(&std::fs::read(&path).unwrap(), |card| {
+        let card = card.replacen("\"format\":2", "\"format\":1", 1);
+        let settings = "\"settings\":{\"hidden\":[8],";
+        card.replacen("\"settings\":{", settings, 1)
+    });
+    std::fs::write(&path, earlier).unwrap();
+    let told = Model::load(&path).unwrap_err().to_string();
+    assert!(
+        told.contains(" was made by an earlier Attune: it has format 1,")
+            && told.contains("train it again with `attune run`"),
+        "{told}"
+    );
+}
+
 #[test]
 fn files_that_are_no_models_are_refused_with_a_reason() {
     let folder = folder();
@@ -296,7 +316,8 @@ fn files_that_are_no_models_are_refused_with_a_reason() {
         assert!(message(bytes).contains("is not a model that Attune saved, or it is damaged"));
     }
     assert!(message(&replaced("attune", "other_")).contains("it has no `attune` entry"));
-    assert!(message(&replaced("format\\\":1", "format\\\":9")).contains("has format 9, but"));
+    let of_format = |format: &str| replaced("format\\\":2", &format!("format\\\":{format}"));
+    assert!(message(&of_format("9")).contains("has format 9, but"));
     assert!(message(&replaced("hidden\\\":[8]", "hidden\\\":[9]")).contains("its card is damaged"));
     let other_hidden = |card: &str| card.replacen("hidden\":[8]", "hidden\":[9]", 1);
     assert!(message(&rewritten(&good, other_hidden)).contains("but the card says f32 of shape"));

@@ -123,7 +123,8 @@ fn a_transformer_learns_to_add_and_its_model_says_how_a_text_goes_on() {
         model.save(&path).unwrap();
         let mut loaded = Model::load(&path).unwrap();
         assert_eq!(loaded.card(), model.card());
-        for (text, next) in [("1+3=4;2+1=", '3'), (";0", '+'), ("4+2=6;0+0=0;3+0", '=')] {
+        // Such as are there: of what never stands before, nothing was learnt.
+        for (text, next) in [("0+0=0;2+1=", '3'), (";0", '+'), ("4+0=4;1+1=2;3+0", '=')] {
             let found = loaded.following(text).unwrap();
             assert_eq!(found, model.following(text).unwrap());
             let sum: f32 = found.iter().sum();

@@ -87,9 +87,18 @@ impl Matter {
         let Some(name) = &spec.metric else {
             return Ok(any.usual_objective());
         };
-        let names = || any.metrics().iter().map(|metric| metric.name());
-        let found = any.metrics().iter().find(|metric| metric.name() == name);
+        let known = any.metrics();
+        let names = || known.iter().map(|metric| metric.name());
+        let found = known.iter().find(|metric| metric.name() == name);
         found.copied().ok_or_else(|| {
+            let kind = any.dataset().map(|dataset| dataset.task().kind());
+            let mut disparities = kind.into_iter().flat_map(Metric::disparities);
+            if disparities.any(|metric| metric.name() == name) {
+                return format!(
+                    "the metric `{name}` compares groups, and nothing says which; name the column \
+                     that does as `protected` in [data]"
+                );
+            }
             let hint = nearest(name, names())
                 .map(|right| format!("; did you mean `{right}`?"))
                 .unwrap_or_default();

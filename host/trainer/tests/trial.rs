@@ -3,7 +3,8 @@
 mod support;
 
 use attune_plugin_api::prelude::*;
-use attune_trainer::data::{Dataset, Part};
+use attune_trainer::artifact::Answers;
+use attune_trainer::data::{DataOptions, Dataset, Part, Table};
 use attune_trainer::metrics::Metric;
 use attune_trainer::trial::{
     Cadence, ClassWeights, EpochRecord, Every, MetricSource, Progress, StepRecord, Telemetry,
@@ -580,4 +581,105 @@ fn the_setup_describes_the_run() {
     assert!(!setup.metric_minimized);
     assert_eq!(setup.groups[0].momentum, Some(0.9));
     assert_eq!(setup.groups[1].tags, ["bias"]);
+}
+
+/// Applicants of three places, who are not treated alike: of the first fewer are taken and paid less.
+fn applicants(days: std::ops::Range<u32>) -> String {
+    let mut text = String::from("day,place,grade,taken,pay\n");
+    for day in days {
+        let place = day * 7 % 3;
+        let grade = f64::from(day * 31 % 40) / 10.0 + f64::from(place);
+        let taken = ["no", "yes"][usize::from(grade > 3.0)];
+        let pay = 50.0 + 8.0 * grade;
+        text += &format!("{day},{place},{grade},{taken},{pay}\n");
+    }
+    text
+}
+
+/// What a trial tells of its test rows is what its model's predictions of these rows come to, counted
+/// here by hand; and the least disparate epoch is the one that is kept where that is the objective.
+#[test]
+fn disparities_are_those_of_the_rows_own_groups() {
+    let table = |days| Table::parse("applicants.csv", applicants(days).as_bytes()).unwrap();
+    let new = table(255..300);
+    let places: Vec<usize> = (255..300).map(|day| day * 7 % 3).collect();
+    // The greatest mean of a place's values less the smallest.
+    let spread = |value: &dyn Fn(usize) -> Option<f64>| {
+        let means = [0, 1, 2].map(|place| {
+            let rows = (0..places.len()).filter(|&row| places[row] == place);
+            let values: Vec<f64> = rows.filter_map(value).collect();
+            values.iter().sum::<f64>() / values.len() as f64
+        });
+        let most = means.iter().copied().fold(f64::MIN, f64::max);
+        most - means.iter().copied().fold(f64::MAX, f64::min)
+    };
+    let truths = applicants(255..300);
+    let truth = |row: usize, column: usize| {
+        let line = truths.lines().nth(row + 1).unwrap();
+        line.split(',').nth(column).unwrap().to_owned()
+    };
+    for (target, objective) in [
+        ("taken", Metric::EqualOpportunityDifference),
+        ("pay", Metric::MaeDifference),
+    ] {
+        let other = ["pay", "taken"][usize::from(target == "pay")];
+        let options = DataOptions {
+            time: Some("day".into()),
+            ignore: vec!["place".into(), other.into()],
+            protected: Some("place".into()),
+            ..DataOptions::of_target(target)
+        };
+        let data = Arc::new(Dataset::prepare(&table(0..300), &options).unwrap());
+        let settings = TrialSettings {
+            objective: Some(objective),
+            max_epochs: 6,
+            ..settings()
+        };
+        let mut trial = trial::<Constant>(settings, &data);
+        let mut history = History::default();
+        advance(&mut trial, &mut history, &[6]);
+        let least = (history.epochs.iter().map(|epoch| epoch.valid[&objective]))
+            .fold(f64::INFINITY, f64::min);
+        let best = trial.snapshot().unwrap();
+        assert_eq!((best.objective, best.valid[&objective]), (least, least));
+
+        let mut model = trial.model(serde_json::Value::Null).unwrap();
+        let told = &model.card().test.clone();
+        assert_eq!(*told, trial.evaluate(Part::Test).unwrap());
+        match model.predict(&new).unwrap().answers {
+            Answers::Classes { chosen, .. } => {
+                let taken = |row: usize| Some(chosen[row] as f64);
+                let of = |truth_is: &'static str| {
+                    spread(&|row| taken(row).filter(|_| truth(row, 3) == truth_is))
+                };
+                let opportunity = of("yes");
+                for (metric, expected) in [
+                    (Metric::DemographicParityDifference, spread(&taken)),
+                    (Metric::EqualOpportunityDifference, opportunity),
+                    (Metric::EqualizedOddsDifference, opportunity.max(of("no"))),
+                ] {
+                    assert!(
+                        (told[&metric] - expected).abs() < 1e-9,
+                        "{metric}: {told:?}"
+                    );
+                }
+                assert!(told[&Metric::DemographicParityDifference] > 0.1, "{told:?}");
+            }
+            Answers::Numbers(numbers) => {
+                let predicted = spread(&|row| Some(numbers[row]));
+                let off = spread(&|row| {
+                    Some((numbers[row] - truth(row, 4).parse::<f64>().unwrap()).abs())
+                });
+                for (metric, expected) in [
+                    (Metric::MeanPredictionDifference, predicted),
+                    (Metric::MaeDifference, off),
+                ] {
+                    assert!(
+                        (told[&metric] - expected).abs() < 1e-4,
+                        "{metric}: {told:?}"
+                    );
+                }
+            }
+        }
+    }
 }

@@ -1,11 +1,13 @@
 //! Prepared datasets as files, which workers map into memory instead of each holding a copy.
 //!
 //! A file has a magic number, the BLAKE3 hash of all that follows, the length of a card in JSON, the
-//! card, zeros up to a multiple of four, and then the numbers of the three parts and their targets in
-//! the machine's own order of bytes. Its name is the hash of what it was made from.
+//! card, zeros up to a multiple of four, and then the numbers of the three parts, their targets, and
+//! their groups where metrics compare such, in the machine's own order of bytes. Its name is the hash
+//! of what it was made from.
 
 use super::column::ColumnReport;
 use super::preprocess::{Features, Preprocessor};
+use super::protected::Protected;
 use super::target::Task;
 use super::{DataOptions, Dataset, Samples, Targets};
 use memmap2::Mmap;
@@ -37,6 +39,8 @@ struct Card {
     preprocessor: Preprocessor,
     report: Vec<ColumnReport>,
     notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    protected: Option<Protected>,
     fingerprint: u32,
     rows: [usize; 3],
 }
@@ -156,6 +160,7 @@ fn write_whole(path: &PathBuf, key: &str, dataset: &Dataset) -> io::Result<()> {
         preprocessor: dataset.preprocessor.clone(),
         report: dataset.report.clone(),
         notes: dataset.notes.clone(),
+        protected: dataset.protected.clone(),
         fingerprint: dataset.fingerprint,
         rows: parts.map(Samples::rows),
     })?;
@@ -179,6 +184,9 @@ fn write_whole(path: &PathBuf, key: &str, dataset: &Dataset) -> io::Result<()> {
             // A text is small beside what is made of tables.
             Targets::Following => return Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+    for groups in parts.iter().filter_map(|part| part.groups.as_deref()) {
+        put(bytemuck::cast_slice(groups))?;
     }
     file.seek(SeekFrom::Start(0))?;
     file.write_all(&MAGIC.to_ne_bytes())?;
@@ -244,23 +252,30 @@ fn read(map: &Arc<Mmap>, key: &str) -> Option<Dataset> {
             Task::Regression { .. } => {
                 Targets::Numbers(bytemuck::try_cast_slice(bytes).ok()?.to_vec())
             }
-            Task::Classification { classes } => {
-                let labels: Vec<u32> = bytemuck::try_cast_slice(bytes).ok()?.to_vec();
-                if labels.iter().any(|&label| label as usize >= classes.len()) {
-                    return None;
-                }
-                Targets::Classes(labels)
-            }
+            Task::Classification { classes } => Targets::Classes(places(bytes, classes.len())?),
             Task::Text { .. } => return None,
+        });
+    }
+    let mut groups = Vec::with_capacity(3);
+    for rows in card.rows {
+        groups.push(match &card.protected {
+            Some(protected) => Some(places(map.get(next(rows)?)?, protected.groups.len())?),
+            None => None,
         });
     }
     if at != map.len() {
         return None;
     }
-    let mut parts = features
-        .into_iter()
-        .zip(targets)
-        .map(|(features, targets)| Samples { features, targets });
+    let mut parts =
+        features
+            .into_iter()
+            .zip(targets)
+            .zip(groups)
+            .map(|((features, targets), groups)| Samples {
+                features,
+                targets,
+                groups,
+            });
     Some(Dataset {
         train: parts.next()?,
         valid: parts.next()?,
@@ -270,8 +285,16 @@ fn read(map: &Arc<Mmap>, key: &str) -> Option<Dataset> {
         preprocessor: card.preprocessor,
         report: card.report,
         notes: card.notes,
+        protected: card.protected,
         fingerprint: card.fingerprint,
     })
+}
+
+/// Numbers that are all places among so many.
+fn places(bytes: &[u8], count: usize) -> Option<Vec<u32>> {
+    let places: &[u32] = bytemuck::try_cast_slice(bytes).ok()?;
+    let fit = places.iter().all(|&place| (place as usize) < count);
+    fit.then(|| places.to_vec())
 }
 
 #[cfg(test)]
@@ -288,21 +311,29 @@ mod tests {
     }
 
     fn prepare(target: &str) -> Dataset {
-        let mut text = String::from("a,b,y,z\n");
+        let mut text = String::from("a,b,c,y,z\n");
         for row in 0..WORTH_SHARING / 4 {
             let (a, y) = ((row as f64 * 0.3).sin(), ["cat", "dog"][row % 2]);
             let z = row % 1000;
-            text += &format!("{a:.3},{},{y},{}\n", ["", "x", "é"][row % 3], z * z);
+            let (b, c) = (["", "x", "é"][row % 3], row % 5 % 2);
+            text += &format!("{a:.3},{b},{c},{y},{}\n", z * z);
         }
         let table = Table::parse("t.csv", text.as_bytes()).unwrap();
-        Dataset::prepare(&table, &DataOptions::of_target(target)).unwrap()
+        Dataset::prepare(&table, &options(target)).unwrap()
+    }
+
+    /// Of one target groups are compared.
+    fn options(target: &str) -> DataOptions {
+        DataOptions {
+            protected: (target == "y").then(|| "c".into()),
+            ..DataOptions::of_target(target)
+        }
     }
 
     /// The dataset, and whether it had to be made.
     fn cached(folder: &Path, target: &str, hash: &str) -> (Dataset, bool) {
         let made = Cell::new(false);
-        let options = DataOptions::of_target(target);
-        let dataset = Dataset::cached(folder, hash, &options, || {
+        let dataset = Dataset::cached(folder, hash, &options(target), || {
             made.set(true);
             Ok::<_, DataError>(prepared(target))
         });

@@ -336,6 +336,48 @@ pub enum DataError {
         /// What should.
         expected: &'static str,
     },
+    /// A row that belongs to none of the groups that metrics compare.
+    #[error(
+        "{file}:{line}: `{column}` is `{cell}`, but metrics compare the groups that it names; give such rows a group of their own, such as `unknown`, or remove them"
+    )]
+    NoGroup {
+        /// The file.
+        file: String,
+        /// The line.
+        line: u64,
+        /// The column.
+        column: String,
+        /// What stands there.
+        cell: String,
+    },
+    /// One group, or many, where metrics are to compare them.
+    #[error(
+        "{file}: the number of different values in `{column}` is {groups}, but metrics compare 2 to {most} groups; name another column, or put its values together into a few"
+    )]
+    UncomparableGroups {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+        /// How many there are.
+        groups: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A part that lacks a group.
+    #[error(
+        "{file}: no row of the {part} part has `{group}` in `{column}`, so its groups cannot be compared there; give that part a larger share, or put rare groups together"
+    )]
+    AbsentGroup {
+        /// The file.
+        file: String,
+        /// The column.
+        column: String,
+        /// The group.
+        group: String,
+        /// The part.
+        part: &'static str,
+    },
     /// A file of a known kind that is not whole, or not what can be read of this kind.
     #[error("{file}: {fault}; {remedy}")]
     Unfit {

@@ -399,6 +399,7 @@ impl Dataset {
             Samples {
                 features: Features::of_rows(numbers, data),
                 targets: Targets::Classes(labels.collect()),
+                groups: None,
             }
         };
         let (train, valid, test) = (
@@ -416,6 +417,7 @@ impl Dataset {
             preprocessor: Preprocessor::of_points(scaling),
             report: pictures.report(&scaling),
             notes: pictures.notes.iter().cloned().chain(told).collect(),
+            protected: None,
             fingerprint: fingerprint(scaling.shape(), [&train, &valid, &test]),
             train,
             valid,
@@ -438,7 +440,8 @@ impl Pictures {
                 remedy: "leave `task` out".into(),
             });
         }
-        let named = [&options.group, &options.time].into_iter().flatten();
+        let named = [&options.group, &options.time, &options.protected];
+        let named = named.into_iter().flatten();
         let mut named = named.chain(&options.ignore);
         let foreign = match options.target.as_str() {
             TARGET => named.next(),

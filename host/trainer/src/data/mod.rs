@@ -19,6 +19,7 @@ mod npy;
 mod parquet;
 mod place;
 mod preprocess;
+mod protected;
 mod shape;
 mod source;
 mod split;
@@ -33,6 +34,7 @@ pub use images::{Pictures, Size};
 pub use look::ColumnLook;
 pub(crate) use matrix::nonnegative;
 pub use preprocess::{Features, Preprocessor};
+pub use protected::Protected;
 pub use shape::Shape;
 pub use source::Source;
 pub use split::{Fold, Shares};
@@ -40,9 +42,11 @@ pub use table::Table;
 pub use target::{Task, TaskKind};
 pub use text::{Text, TextLevel, TextOptions, Vocabulary};
 
+use crate::metrics::Metric;
 use column::mean_and_scale;
 use place::Places;
 use preprocess::Unread;
+use protected::Groups;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use target::{Target, Values};
@@ -91,6 +95,10 @@ pub struct DataOptions {
     /// What the data of a base were fitted to, where these are to become the same features.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub like: Option<Fitted>,
+    /// The column whose values are the groups that [metrics](Metric::disparities) compare. It is
+    /// learned from as any other, unless it is to be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protected: Option<String>,
 }
 
 impl DataOptions {
@@ -106,6 +114,7 @@ impl DataOptions {
             fold: None,
             group: None,
             time: None,
+            protected: None,
             size: None,
             level: TextLevel::default(),
             context: None,
@@ -142,6 +151,7 @@ pub struct Dataset {
     preprocessor: Preprocessor,
     report: Vec<ColumnReport>,
     notes: Vec<String>,
+    protected: Option<Protected>,
     fingerprint: u32,
     train: Samples,
     valid: Samples,
@@ -153,6 +163,8 @@ pub struct Dataset {
 pub struct Samples {
     pub(crate) features: Features,
     pub(crate) targets: Targets,
+    /// Places in the groups of the protected column, where one is named.
+    pub(crate) groups: Option<Vec<u32>>,
 }
 
 /// What a part's rows should be predicted as.
@@ -184,7 +196,8 @@ impl Dataset {
     ///
     /// # Errors
     /// A target that is absent, there twice, empty, constant or no target at all; no column left to learn from;
-    /// too few rows for the split; columns that are not those of the base whose like is wanted.
+    /// too few rows for the split; columns that are not those of the base whose like is wanted; a
+    /// protected column whose groups cannot be compared.
     pub fn prepare(table: &Table, options: &DataOptions) -> Result<Dataset, DataError> {
         let target_column = table.column(&options.target)?;
         let mut left_out = vec![target_column];
@@ -204,6 +217,12 @@ impl Dataset {
             options.seed,
             table.name(),
         )?;
+        let groups = (options.protected.as_deref())
+            .map(|column| Groups::read(table, column, &options.target, &target.rows))
+            .transpose()?;
+        if let Some(groups) = &groups {
+            groups.check(&split, table.name())?;
+        }
         let rows_of = |places: &[usize]| -> Vec<usize> {
             places.iter().map(|&place| target.rows[place]).collect()
         };
@@ -241,6 +260,7 @@ impl Dataset {
             Ok(Samples {
                 features,
                 targets: targets_of(&target, &task, places),
+                groups: groups.as_ref().map(|groups| groups.of_part(places)),
             })
         };
         let (train, valid, test) = (
@@ -252,13 +272,15 @@ impl Dataset {
             .into_iter()
             .map(|(column, cells)| Unread { column, cells }.to_string());
         let like = like.map(|like| like.told(&options.target, known.is_some()));
+        let compared = groups.as_ref().map(Groups::note);
         let notes = table.notes().iter().cloned().chain(unread);
-        let notes = notes.chain(like).collect();
+        let notes = notes.chain(like).chain(compared).collect();
         Ok(Dataset {
             target: options.target.clone(),
             task,
             report,
             notes,
+            protected: groups.map(|groups| groups.protected),
             fingerprint: fingerprint(preprocessor.shape(), [&train, &valid, &test]),
             preprocessor,
             train,
@@ -276,6 +298,7 @@ impl Dataset {
         let [train, valid, test] = parts.map(|features| Samples {
             features,
             targets: Targets::Following,
+            groups: None,
         });
         let (preprocessor, context) = (Preprocessor::default(), options.context);
         let task = Task::Text {
@@ -289,6 +312,7 @@ impl Dataset {
             preprocessor,
             report: Vec::new(),
             notes: Vec::new(),
+            protected: None,
             fingerprint: fingerprint(shape, [&train, &valid, &test]),
             train,
             valid,
@@ -317,9 +341,28 @@ impl Dataset {
     }
 
     /// What else the user should know, a sentence each: the table's own notes first, then a sentence
-    /// for each column with cells that could not be read.
+    /// for each column with cells that could not be read, then one on the groups of the protected one.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// The groups that metrics compare, where a protected column was named.
+    pub fn protected(&self) -> Option<&Protected> {
+        self.protected.as_ref()
+    }
+
+    /// What can be measured on its rows.
+    pub fn metrics(&self) -> Vec<Metric> {
+        let kind = self.task.kind();
+        let disparities = self
+            .protected
+            .iter()
+            .flat_map(|_| Metric::disparities(kind));
+        Metric::of(kind)
+            .iter()
+            .chain(disparities)
+            .copied()
+            .collect()
     }
 
     /// The CRC-32 of every number that a trial trains on, validates with or is tested by, so that
@@ -365,6 +408,9 @@ fn fingerprint(shape: Shape, parts: [&Samples; 3]) -> u32 {
                 .for_each(|number| hasher.update(&number.to_le_bytes())),
             // They are among the features.
             Targets::Following => {}
+        }
+        for group in part.groups.iter().flatten() {
+            hasher.update(&group.to_le_bytes());
         }
     }
     hasher.finalize()

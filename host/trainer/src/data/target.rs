@@ -213,10 +213,7 @@ fn classes(
     cells: &[&str],
     numbers: Option<&[f64]>,
 ) -> Result<(Values, String), DataError> {
-    let (labels, ids) = match numbers {
-        Some(numbers) => numeric_classes(cells, numbers),
-        None => text_classes(cells),
-    };
+    let (labels, ids) = labelled(cells, numbers);
     let too_many = |remedy| DataError::TooManyClasses {
         file: table.name().into(),
         target: name.into(),
@@ -256,6 +253,14 @@ fn classes(
         ));
     }
     Ok((Values::Classes { labels, ids }, detail))
+}
+
+/// The different cells, and which of them each is: by value where all are numbers, and in that order.
+pub(crate) fn labelled(cells: &[&str], numbers: Option<&[f64]>) -> (Vec<String>, Vec<u32>) {
+    match numbers {
+        Some(numbers) => numeric_classes(cells, numbers),
+        None => text_classes(cells),
+    }
 }
 
 /// Equal numbers are one class however they are written; its label is its first spelling.

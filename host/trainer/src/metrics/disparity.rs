@@ -1,62 +1,20 @@
 //! Whether a model treats groups of rows alike.
 //!
-//! Rates of groups are compared as Agarwal et al. 2018 and fairlearn do: the greatest against the
-//! smallest. Of two classes the second counts as chosen, in the order of the task's classes: `yes`
-//! after `no`, 1 after 0. Of more, each is looked at against all others, and the worst counts.
+//! Groups are compared as fairlearn does it (Agarwal et al. 2018, §2): the greatest value of a group
+//! against the smallest. Of two classes the second counts as chosen, in the order of the task's
+//! classes: `yes` after `no`, 1 after 0. Of more, each is looked at against all others, and the worst
+//! counts.
 
-use super::most_likely;
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::fmt;
-
-/// A way in which groups may be treated differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Fairness {
-    /// The greatest share of a group that is chosen, less the smallest.
-    DemographicParityDifference,
-    /// The smallest such share over the greatest; NaN where nobody is chosen.
-    DemographicParityRatio,
-    /// The greatest difference between groups in the share that is chosen of those who should be,
-    /// or of those who should not, whichever is greater.
-    EqualizedOddsDifference,
-}
-
-/// Disparities between groups.
-pub type Disparities = BTreeMap<Fairness, f64>;
-
-impl Fairness {
-    /// All of them.
-    pub const ALL: [Fairness; 3] = [
-        Fairness::DemographicParityDifference,
-        Fairness::DemographicParityRatio,
-        Fairness::EqualizedOddsDifference,
-    ];
-
-    /// The name in settings, records and tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Fairness::DemographicParityDifference => "demographic_parity_difference",
-            Fairness::DemographicParityRatio => "demographic_parity_ratio",
-            Fairness::EqualizedOddsDifference => "equalized_odds_difference",
-        }
-    }
-
-    /// Whether lower is fairer.
-    pub fn minimized(self) -> bool {
-        self != Fairness::DemographicParityRatio
-    }
-}
-
-impl fmt::Display for Fairness {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+use super::{Metric, Scores, most_likely};
 
 /// The disparities of a model's outputs (logits or probabilities) between the groups that rows
 /// belong to, which are numbered from 0.
-pub fn of_outputs(outputs: &[f32], labels: &[u32], groups: &[u32], classes: usize) -> Disparities {
+pub(super) fn of_outputs(
+    outputs: &[f32],
+    labels: &[u32],
+    groups: &[u32],
+    classes: usize,
+) -> Scores {
     let chosen: Vec<u32> = outputs
         .chunks_exact(classes.max(1))
         .map(|row| most_likely(row) as u32)
@@ -65,35 +23,62 @@ pub fn of_outputs(outputs: &[f32], labels: &[u32], groups: &[u32], classes: usiz
 }
 
 /// The disparities of predicted classes between groups. All slices have one place a row.
-pub fn of_classes(chosen: &[u32], labels: &[u32], groups: &[u32], classes: usize) -> Disparities {
+pub(super) fn of_classes(chosen: &[u32], labels: &[u32], groups: &[u32], classes: usize) -> Scores {
     let asked = if classes == 2 {
         1..2
     } else {
         0..classes as u32
     };
-    let count = groups.iter().max().map_or(0, |&last| last as usize + 1);
-    let mut found = Disparities::new();
+    let mut found = Scores::new();
     for class in asked {
-        let mut rates = vec![Rates::default(); count];
+        let mut rates = vec![Rates::default(); count(groups)];
         for ((&chosen, &label), &group) in chosen.iter().zip(labels).zip(groups) {
             let of = &mut rates[group as usize].0[usize::from(label == class)];
             of.rows += 1;
             of.chosen += u64::from(chosen == class);
         }
-        // A group without a row, as where a table has none of it, is none.
+        // A group without a row, as where a part has none of it, is none.
         rates.retain(|rates| rates.all().rows > 0);
-        for (fairness, value) in of_rates(&rates) {
-            let worst = found.entry(fairness).or_insert(value);
-            let is_worse = match fairness.minimized() {
-                true => value > *worst,
-                false => value < *worst,
-            };
-            if is_worse || worst.is_nan() {
+        for (metric, value) in of_rates(&rates) {
+            let worst = found.entry(metric).or_insert(value);
+            if metric.is_better(*worst, value) || worst.is_nan() {
                 *worst = value;
             }
         }
     }
     found
+}
+
+/// The disparities of predicted numbers between groups, in units of `scale`.
+pub(super) fn of_numbers(outputs: &[f32], truth: &[f32], groups: &[u32], scale: f64) -> Scores {
+    let mut sums = vec![Sums::default(); count(groups)];
+    for ((&output, &truth), &group) in outputs.iter().zip(truth).zip(groups) {
+        let (output, truth) = (f64::from(output), f64::from(truth));
+        let of = &mut sums[group as usize];
+        of.rows += 1;
+        of.predicted += output;
+        of.off += (output - truth).abs();
+    }
+    sums.retain(|sums| sums.rows > 0);
+    let spread = |sum: fn(&Sums) -> f64| {
+        let (least, most) = ends(sums.iter().map(|sums| sum(sums) / sums.rows as f64));
+        (most - least) * scale
+    };
+    Scores::from([
+        (
+            Metric::MeanPredictionDifference,
+            spread(|sums| sums.predicted),
+        ),
+        (Metric::MaeDifference, spread(|sums| sums.off)),
+    ])
+}
+
+/// Of a group: what is predicted of its rows, and how far off that is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sums {
+    rows: u64,
+    predicted: f64,
+    off: f64,
 }
 
 /// Of a group: rows that should not be chosen, and rows that should.
@@ -126,24 +111,38 @@ impl Rates {
     }
 }
 
-fn of_rates(rates: &[Rates]) -> [(Fairness, f64); 3] {
-    let ends = |rate: &dyn Fn(&Rates) -> Share| {
-        let ends = (f64::INFINITY, f64::NEG_INFINITY);
-        rates
-            .iter()
-            .map(|group| rate(group).rate())
-            .fold(ends, |(least, most), rate| {
-                (least.min(rate), most.max(rate))
-            })
-    };
-    let (least, most) = ends(&Rates::all);
+fn of_rates(rates: &[Rates]) -> [(Metric, f64); 4] {
+    let (least, most) = ends(rates.iter().map(|group| group.all().rate()));
     let spread = |which: usize| {
-        let (least, most) = ends(&|rates| rates.0[which]);
+        let (least, most) = ends(rates.iter().map(|group| group.0[which].rate()));
         most - least
     };
+    let [of_no, of_yes] = [spread(0), spread(1)];
     [
-        (Fairness::DemographicParityDifference, most - least),
-        (Fairness::DemographicParityRatio, least / most),
-        (Fairness::EqualizedOddsDifference, spread(0).max(spread(1))),
+        (Metric::DemographicParityDifference, most - least),
+        (Metric::DemographicParityRatio, least / most),
+        (Metric::EqualOpportunityDifference, of_yes),
+        (Metric::EqualizedOddsDifference, of_no.max(of_yes)),
     ]
+}
+
+fn count(groups: &[u32]) -> usize {
+    groups.iter().max().map_or(0, |&last| last as usize + 1)
+}
+
+/// The least and the greatest; NaN where one of them is.
+fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    values.fold(
+        (f64::INFINITY, f64::NEG_INFINITY),
+        |(least, most), value| {
+            match value.is_nan() {
+                true => (value, value),
+                // Neither is less or greater than a NaN that came before.
+                false => (
+                    if value < least { value } else { least },
+                    if value > most { value } else { most },
+                ),
+            }
+        },
+    )
 }

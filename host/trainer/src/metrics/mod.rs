@@ -1,10 +1,8 @@
-//! How good predictions are: named, with unit and direction; and whom they serve worse than others
-//! ([`Disparities`]).
+//! How good predictions are: named, with unit and direction; and, where rows belong to groups, whom
+//! they serve worse than others ([`Metric::disparities`]).
 
 mod classes;
 mod disparity;
-
-pub use disparity::{Disparities, Fairness, of_classes, of_outputs};
 
 use crate::data::{Samples, Targets, Task, TaskKind};
 use crate::kernel::of_difference;
@@ -43,6 +41,19 @@ pub enum Metric {
     R2,
     /// e to the mean cross entropy: between how many tokens it would have to guess as well.
     Perplexity,
+    /// The greatest share of a group that is chosen, less the smallest.
+    DemographicParityDifference,
+    /// The smallest such share over the greatest; NaN where nobody is chosen.
+    DemographicParityRatio,
+    /// The greatest difference between groups in the share that is chosen of those who should be
+    /// (Hardt, Price and Srebro 2016, §2).
+    EqualOpportunityDifference,
+    /// That, or the same of those who should not be, whichever is greater.
+    EqualizedOddsDifference,
+    /// The greatest mean of what is predicted of a group, less the smallest, in the target's units.
+    MeanPredictionDifference,
+    /// The greatest mean absolute error of a group, less the smallest, in the target's units.
+    MaeDifference,
     /// What a [`Task`](crate::task::Task) measures under a name of its own. No settings name it: a
     /// task's first metric is its objective, or [another](crate::trial::Subject::optimising).
     #[serde(skip)]
@@ -91,6 +102,21 @@ impl Metric {
         }
     }
 
+    /// What is measured beside them where rows belong to groups: how differently groups are treated,
+    /// by the names that fairlearn has for it. Of text there is none.
+    pub fn disparities(kind: TaskKind) -> &'static [Metric] {
+        match kind {
+            TaskKind::Classification => &[
+                Metric::DemographicParityDifference,
+                Metric::DemographicParityRatio,
+                Metric::EqualOpportunityDifference,
+                Metric::EqualizedOddsDifference,
+            ],
+            TaskKind::Regression => &[Metric::MeanPredictionDifference, Metric::MaeDifference],
+            TaskKind::Text => &[],
+        }
+    }
+
     /// What a study optimises unless it says otherwise: accuracy, RMSE, or the loss of a text.
     pub fn default_objective(kind: TaskKind) -> Metric {
         match kind {
@@ -114,6 +140,12 @@ impl Metric {
             Metric::Mae => "mae",
             Metric::R2 => "r2",
             Metric::Perplexity => "perplexity",
+            Metric::DemographicParityDifference => "demographic_parity_difference",
+            Metric::DemographicParityRatio => "demographic_parity_ratio",
+            Metric::EqualOpportunityDifference => "equal_opportunity_difference",
+            Metric::EqualizedOddsDifference => "equalized_odds_difference",
+            Metric::MeanPredictionDifference => "mean_prediction_difference",
+            Metric::MaeDifference => "mae_difference",
             Metric::Own(own) => own.name,
         }
     }
@@ -128,6 +160,11 @@ impl Metric {
                 | Metric::Rmse
                 | Metric::Mae
                 | Metric::Perplexity
+                | Metric::DemographicParityDifference
+                | Metric::EqualOpportunityDifference
+                | Metric::EqualizedOddsDifference
+                | Metric::MeanPredictionDifference
+                | Metric::MaeDifference
                 | Metric::Own(OwnMetric {
                     minimized: true,
                     ..
@@ -188,13 +225,20 @@ pub(crate) fn score(
 ) -> Scores {
     match (task, &samples.targets) {
         (Task::Regression { scale, .. }, Targets::Numbers(truth)) => {
-            score_numbers(outputs, truth, *scale, loss)
+            let mut scores = score_numbers(outputs, truth, *scale, loss);
+            if let Some(groups) = &samples.groups {
+                scores.extend(disparity::of_numbers(outputs, truth, groups, *scale));
+            }
+            scores
         }
         (_, Targets::Classes(labels)) => {
             let classes = task.outputs();
             let mut scores = classes::score(outputs, labels, classes);
             if wanted.has(Metric::Auc) {
                 scores.insert(Metric::Auc, classes::auc(outputs, labels, classes));
+            }
+            if let Some(groups) = &samples.groups {
+                scores.extend(disparity::of_outputs(outputs, labels, groups, classes));
             }
             scores
         }

@@ -1,4 +1,5 @@
-use super::{Disparities, Fairness, Metric, Scores, classes, disparity, score_numbers};
+use super::{Metric, Scores, classes, disparity, score_numbers};
+use crate::data::TaskKind;
 use crate::model::Loss;
 use proptest::prelude::*;
 use serde::Deserialize;
@@ -15,13 +16,53 @@ struct Golden {
     labels: Vec<u32>,
     groups: Vec<u32>,
     scores: Scores,
-    disparities: Disparities,
+    disparities: Scores,
+}
+
+/// The same of numbers.
+#[derive(Deserialize)]
+struct GoldenNumbers {
+    outputs: Vec<f32>,
+    truth: Vec<f32>,
+    groups: Vec<u32>,
+    scale: f64,
+    disparities: Scores,
+}
+
+#[derive(Deserialize)]
+struct GoldenFile {
+    classification: Vec<Golden>,
+    regression: Vec<GoldenNumbers>,
+}
+
+fn golden() -> GoldenFile {
+    serde_json::from_str(include_str!("../../tests/golden/metrics.json")).unwrap()
+}
+
+#[test]
+fn disparities_of_numbers_agree_with_fairlearn() {
+    let golden = golden().regression;
+    assert_eq!(golden.len(), 3);
+    for (case, golden) in golden.iter().enumerate() {
+        let (outputs, truth, groups) = (&golden.outputs, &golden.truth, &golden.groups);
+        let found = disparity::of_numbers(outputs, truth, groups, golden.scale);
+        assert!(found.keys().eq(golden.disparities.keys()));
+        assert!(found.keys().eq(Metric::disparities(TaskKind::Regression)));
+        for (metric, &expected) in &golden.disparities {
+            let value = found[metric];
+            assert!(
+                close(value, expected),
+                "case {case}, {metric}: {value} {expected}"
+            );
+        }
+    }
+    let lost = disparity::of_numbers(&[1.0, f32::NAN, 2.0], &[0.0; 3], &[0, 1, 2], 1.0);
+    assert!(lost.values().all(|value| value.is_nan()), "{lost:?}");
 }
 
 #[test]
 fn metrics_agree_with_scikit_learn_and_fairlearn() {
-    let text = include_str!("../../tests/golden/metrics.json");
-    let golden: Vec<Golden> = serde_json::from_str(text).unwrap();
+    let golden = golden().classification;
     assert_eq!(golden.len(), 6);
     for (case, golden) in golden.iter().enumerate() {
         let (logits, labels, classes) = (&golden.logits, &golden.labels, golden.classes);
@@ -41,11 +82,16 @@ fn metrics_agree_with_scikit_learn_and_fairlearn() {
         }
         let found = disparity::of_outputs(logits, labels, &golden.groups, classes);
         assert!(found.keys().eq(golden.disparities.keys()));
-        for (fairness, &expected) in &golden.disparities {
-            let value = found[fairness];
+        assert!(
+            found
+                .keys()
+                .eq(Metric::disparities(TaskKind::Classification))
+        );
+        for (metric, &expected) in &golden.disparities {
+            let value = found[metric];
             assert!(
                 close(value, expected),
-                "case {case}, {fairness}: {value} {expected}"
+                "case {case}, {metric}: {value} {expected}"
             );
         }
     }
@@ -119,9 +165,10 @@ proptest! {
 fn of_many_classes_the_worst_counts() {
     // Class 2 is chosen for all of the first group, and for none of the second.
     let found = disparity::of_classes(&[2, 2, 0, 1], &[2, 0, 0, 1], &[0, 0, 1, 1], 3);
-    assert!(close(found[&Fairness::DemographicParityDifference], 1.0));
-    assert!(close(found[&Fairness::DemographicParityRatio], 0.0));
-    assert!(close(found[&Fairness::EqualizedOddsDifference], 1.0));
+    assert!(close(found[&Metric::DemographicParityDifference], 1.0));
+    assert!(close(found[&Metric::DemographicParityRatio], 0.0));
+    assert!(close(found[&Metric::EqualOpportunityDifference], 1.0));
+    assert!(close(found[&Metric::EqualizedOddsDifference], 1.0));
 }
 
 #[test]

@@ -140,10 +140,10 @@ impl Subject {
     }
 
     /// What can be measured on its validation rows.
-    pub fn metrics(&self) -> &[Metric] {
+    pub fn metrics(&self) -> Vec<Metric> {
         match &self.0 {
-            Either::Data(dataset, _) => Metric::of(dataset.task().kind()),
-            Either::Task(task) => &task.metrics,
+            Either::Data(dataset, _) => dataset.metrics(),
+            Either::Task(task) => task.metrics.clone(),
         }
     }
 

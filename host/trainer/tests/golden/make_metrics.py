@@ -11,15 +11,19 @@ from pathlib import Path
 
 import numpy as np
 from fairlearn.metrics import (
+    MetricFrame,
     demographic_parity_difference,
     demographic_parity_ratio,
+    equal_opportunity_difference,
     equalized_odds_difference,
+    mean_prediction,
 )
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
     f1_score,
     log_loss,
+    mean_absolute_error,
     roc_auc_score,
 )
 
@@ -81,12 +85,37 @@ def case(seed, rows, classes, groups, step):
         "disparities": {
             "demographic_parity_difference": worst(demographic_parity_difference, max),
             "demographic_parity_ratio": worst(demographic_parity_ratio, min),
+            "equal_opportunity_difference": worst(equal_opportunity_difference, max),
             "equalized_odds_difference": worst(equalized_odds_difference, max),
         },
     }
 
 
-cases = [
+def numbers(seed, rows, groups, scale):
+    """Targets in units of `scale`, as a model learns them."""
+    random = np.random.default_rng(seed)
+    group = random.integers(0, groups, rows)
+    truth = random.normal(0, 1, rows).astype(np.float32)
+    outputs = (truth + random.normal(0, 0.3 + 0.2 * group) + 0.4 * group).astype(np.float32)
+    frame = MetricFrame(
+        metrics={
+            "mean_prediction_difference": mean_prediction,
+            "mae_difference": mean_absolute_error,
+        },
+        y_true=truth.astype(np.float64) * scale,
+        y_pred=outputs.astype(np.float64) * scale,
+        sensitive_features=group,
+    )
+    return {
+        "outputs": outputs.tolist(),
+        "truth": truth.tolist(),
+        "groups": group.tolist(),
+        "scale": scale,
+        "disparities": {name: float(value) for name, value in frame.difference().items()},
+    }
+
+
+classification = [
     case(1, 60, 2, 2, 2**-10),
     case(2, 60, 2, 3, 0.5),
     case(3, 80, 3, 2, 2**-10),
@@ -94,5 +123,11 @@ cases = [
     case(5, 90, 5, 2, 1.0),
     case(6, 40, 2, 2, 2.0),
 ]
+regression = [numbers(7, 60, 2, 1.0), numbers(8, 60, 3, 20.0), numbers(9, 80, 5, 0.5)]
 path = Path(__file__).parent / "metrics.json"
-path.write_text(json.dumps(cases, separators=(",", ":")).replace('{"classes"', '\n{"classes"') + "\n")
+cases = json.dumps(
+    {"classification": classification, "regression": regression}, separators=(",", ":")
+)
+for first in ['{"classes"', '{"outputs"']:
+    cases = cases.replace(first, "\n" + first)
+path.write_text(cases + "\n")

@@ -98,7 +98,7 @@ impl Trial {
                     epoch: best.epoch,
                     step: best.step,
                     objective: best.objective(),
-                    valid: best.valid(self.subject.metrics()),
+                    valid: best.valid(&self.subject.metrics()),
                     weights: weights.map_err(damaged)?,
                 })
             }

@@ -164,8 +164,13 @@ pub(crate) struct FitArgs {
     /// What kind of task it is; found out from the target column where not given.
     #[arg(long, value_enum)]
     pub(crate) task: Option<TaskArg>,
+    /// Also measure how differently a model treats the groups that this column names, such as
+    /// demographic_parity_difference. The column is learned from as any other.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) protected: Option<String>,
     /// The metric to optimise: accuracy, balanced_accuracy, f1, auc, calibration_error, error or
-    /// loss; for regression rmse, mae, r2 or loss. accuracy or rmse where not given.
+    /// loss; for regression rmse, mae, r2 or loss; with --protected a disparity too. accuracy or rmse
+    /// where not given.
     #[arg(long)]
     pub(crate) metric: Option<String>,
     /// The schedulers to try, separated by commas.

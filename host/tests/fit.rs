@@ -146,6 +146,104 @@ fn numbers_are_regressed_in_their_own_units() {
     assert_eq!(studies[0]["metric"], "rmse");
 }
 
+/// Those of place b come with better grades, and more of them are taken.
+fn applicants(rows: usize) -> String {
+    let mut csv = String::from("place,grade,years,taken\n");
+    for row in 0..rows {
+        let place = row * 7 % 3;
+        let grade = (row * 31 % 40) as f64 / 10.0 + place as f64;
+        let taken = ["no", "yes"][usize::from(grade > 3.0)];
+        let (place, years) = (["a", "b", "c"][place], row * row % 9);
+        let _ = writeln!(csv, "{place},{grade},{years},{taken}");
+    }
+    csv
+}
+
+#[test]
+fn disparities_between_groups_are_metrics_like_others() {
+    let home = Home::new();
+    home.file("people.csv", applicants(300));
+    let metric = "demographic_parity_difference";
+    let finished = home.run(&[
+        "fit",
+        "people.csv",
+        "--target",
+        "taken",
+        "--protected",
+        "place",
+        "--metric",
+        metric,
+        "--trials",
+        "4",
+        "--save-study",
+        "s.toml",
+    ]);
+    let note = "metrics compare the groups of `place`: a (100 rows), b (100 rows), c (100 rows)";
+    assert!(finished.err.contains(note), "{}", finished.err);
+    finished.ok();
+
+    let detail = home.json(&["show", "s1", "--json"]);
+    let trials = detail["trials"].as_array().expect("trials");
+    assert_eq!(detail["study"]["metric"], metric);
+    let values = trials.iter().map(|trial| trial["value"].as_f64());
+    let values: Vec<f64> = values.collect::<Option<_>>().expect("values");
+    // The least is the best.
+    assert!(values.is_sorted() && values[0] < 1.0, "{values:?}");
+    let best = &trials[0]["metrics"];
+    for name in [
+        metric,
+        "demographic_parity_ratio",
+        "equal_opportunity_difference",
+        "equalized_odds_difference",
+    ] {
+        let valid = &best[format!("valid_{name}")];
+        let test = &best[format!("test_{name}")];
+        assert!(valid.is_number() && test.is_number(), "{name}: {best}");
+    }
+    let page = home.run(&["compare", "s1.0", "s1.1"]).ok();
+    assert!(
+        page.contains("last valid_equalized_odds_difference"),
+        "{page}"
+    );
+    let table = rows(&home.run(&["export", "s1", "--format", "csv"]).ok());
+    let column = format!("valid_{metric}");
+    assert!(
+        table[0].iter().any(|name| name.contains(&column)),
+        "{:?}",
+        table[0]
+    );
+
+    // It is the study's file that says so, and it comes to the same.
+    let text = std::fs::read_to_string(home.path().join("s.toml")).expect("a study file");
+    assert!(text.contains("protected = \"place\""), "{text}");
+    home.run(&["run", "s.toml"]).ok();
+    let again = home.json(&["show", "s2", "--json"]);
+    assert_eq!(again["study"]["best_value"], detail["study"]["best_value"]);
+
+    let study = |data: &str, metric: &str| {
+        let data = format!("[data]\npath = \"people.csv\"\ntarget = \"taken\"\n{data}\n");
+        home.file(
+            "wrong.toml",
+            format!("trials = 2\n{data}[objective]\nmetric = \"{metric}\"\n"),
+        );
+        home.run(&["run", "wrong.toml"]).failed(1)
+    };
+    for (data, metric, told) in [
+        ("", metric, "compares groups, and nothing says which"),
+        ("protected = \"plac\"", "f1", "did you mean `place`?"),
+        ("protected = \"taken\"", "f1", "they name one column"),
+        (
+            "protected = \"grade\"",
+            "f1",
+            "metrics compare 2 to 20 groups",
+        ),
+        ("protected = \"place\"", "mae_difference", "does not fit"),
+    ] {
+        let error = study(data, metric);
+        assert!(error.contains(told), "{data}, {metric}: {error}");
+    }
+}
+
 /// An array of bytes as NumPy writes it.
 fn npy(rows: usize, columns: usize, content: &[u8]) -> Vec<u8> {
     let header =

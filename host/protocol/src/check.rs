@@ -133,6 +133,9 @@ pub struct Draft {
     /// `classification`, `regression` or `text`; the former two are found out where not given.
     #[serde(default)]
     pub task: Option<String>,
+    /// The column whose values are the groups that metrics compare.
+    #[serde(default)]
+    pub protected: Option<String>,
     /// The metric to optimise.
     #[serde(default)]
     pub metric: Option<String>,

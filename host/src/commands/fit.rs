@@ -25,6 +25,7 @@ pub(crate) async fn run(
             TaskArg::Regression => "regression".into(),
             TaskArg::Text => "text".into(),
         }),
+        protected: args.protected.clone(),
         metric: args.metric.clone(),
         schedulers: args.schedulers.clone(),
         models: args.models.clone(),

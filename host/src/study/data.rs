@@ -22,6 +22,8 @@ pub(crate) struct DataSpec {
     pub(crate) group: Option<String>,
     /// The column in whose order rows train, validate and test.
     pub(crate) time: Option<String>,
+    /// The column whose values are the groups that metrics compare.
+    pub(crate) protected: Option<String>,
     /// What pictures are brought to.
     pub(crate) size: Option<Size>,
     /// Height, width and channels of the pictures that a table's columns are.
@@ -77,7 +79,16 @@ impl DataSpec {
                 "target = \"COLUMN\", the column to predict",
             ),
         };
-        let no_text = ["target", "ignore", "fold", "group", "time", "size", "image"];
+        let no_text = [
+            "target",
+            "ignore",
+            "fold",
+            "group",
+            "time",
+            "protected",
+            "size",
+            "image",
+        ];
         let no_table = ["context", "level"];
         let foreign = match is_text {
             true => no_text.as_slice(),
@@ -131,6 +142,7 @@ impl DataSpec {
              leave one of them out",
             )),
         });
+        let protected = found.read(section.entry("protected"), Entry::text);
         let size = found.read(section.entry("size"), |e| {
             let [height, width] = match e.is_list() {
                 true => e.ints(1..=4096)?,
@@ -153,6 +165,7 @@ impl DataSpec {
             fold,
             group: group.map(str::to_owned),
             time: time.map(str::to_owned),
+            protected: protected.map(str::to_owned),
             size,
             image,
             context: context.map(|tokens| tokens as usize),

@@ -85,6 +85,7 @@ pub(crate) fn options(data: &DataSpec, seed: u64, base: Option<&Base>) -> DataOp
         fold: data.fold,
         group: data.group.clone(),
         time: data.time.clone(),
+        protected: data.protected.clone(),
         image: data.image,
         size: data.size,
         level: data.level,
@@ -102,6 +103,7 @@ pub(crate) fn key_of(data: &DataSpec, error: &DataError) -> &'static str {
                 column if *column == data.target => "data.target",
                 _ if is(&data.group) => "data.group",
                 _ if is(&data.time) => "data.time",
+                _ if is(&data.protected) => "data.protected",
                 _ => "data.ignore",
             }
         }
@@ -115,7 +117,11 @@ pub(crate) fn key_of(data: &DataSpec, error: &DataError) -> &'static str {
         DataError::BadFold { .. } => "data.fold",
         DataError::TooFewGroups { .. } => "data.group",
         DataError::TooFewTimes { .. } => "data.time",
+        DataError::NoGroup { .. }
+        | DataError::UncomparableGroups { .. }
+        | DataError::AbsentGroup { .. } => "data.protected",
         DataError::RulesClash { first, .. } if *first == "group" => "data.group",
+        DataError::RulesClash { first, .. } if *first == "protected" => "data.protected",
         DataError::RulesClash { .. } => "data.time",
         DataError::NoPlace { .. } if data.group.is_some() => "data.group",
         DataError::NoPlace { .. } => "data.time",

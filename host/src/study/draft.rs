@@ -64,6 +64,9 @@ pub(crate) fn to_toml(draft: &Draft, form: Form) -> String {
     if let Some(task) = &draft.task {
         line(&mut text, "task", quoted(task));
     }
+    if let Some(column) = &draft.protected {
+        line(&mut text, "protected", quoted(column));
+    }
     match (&draft.base, form) {
         // It knows what it brings pictures to.
         (Some(base), _) => line(&mut text, "base", quoted(base)),
@@ -221,6 +224,7 @@ mod tests {
     fn what_the_user_said_is_kept() {
         let draft = Draft {
             task: Some("regression".into()),
+            protected: Some("who".into()),
             metric: Some("mae".into()),
             schedulers: vec!["greedy".into(), "rex".into()],
             budget: Some("5m".into()),
@@ -229,6 +233,7 @@ mod tests {
         let text = to_toml(&draft, table(1797));
         let spec = StudySpec::parse(Path::new("fit.toml"), &text).unwrap();
         assert_eq!(spec.task.data().task, Some(TaskKind::Regression));
+        assert_eq!(spec.task.data().protected.as_deref(), Some("who"));
         assert_eq!(spec.metric.as_deref(), Some("mae"));
         assert_eq!(spec.budget.unwrap().as_secs(), 300);
         assert!(spec.entry(None, "scheduler").is_some());

@@ -577,6 +577,10 @@ mod tests {
                 "demo.toml:4: `target` is given, but a text has none; leave it out",
             ),
             (
+                "[data]\npath = 'a.txt'\ntask = 'text'\nprotected = 'who'",
+                "demo.toml:4: `protected` is given, but a text has none; leave it out",
+            ),
+            (
                 "[data]\npath = 'a.csv'\ntarget = 'y'\ncontext = 8",
                 "`context` is given, but only a text has that; add task = \"text\"",
             ),
@@ -664,7 +668,7 @@ mod tests {
     fn what_concerns_the_task_is_kept_and_nothing_else() {
         let tables = [
             "[data]\npath = '/a \"b\".csv'\ntarget = 'größe'\ntask = 'regression'\nvalid = 0.25\n\
-             ignore = ['a', 'b']\nfold = [2, 5]\ngroup = 'who'\nimage = [4, 5, 3]\n",
+             ignore = ['a', 'b']\nfold = [2, 5]\ngroup = 'who'\nprotected = 'sex'\nimage = [4, 5, 3]\n",
             "[data]\npath = '/a.txt'\ntask = 'text'\nlevel = 'byte'\ncontext = 9\n",
             "[function]\nshape = 'rosenbrock'\ndimensions = 5\nnoise = 0.5\n",
             "[factorisation]\npath = '/m.npy'\nignore = ['who']\n",

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum TaskSpec {
     /// A network on data.
-    Data(DataSpec),
+    Data(Box<DataSpec>),
     /// A point, to where a test function is least.
     Function(FunctionSettings),
     /// Two nonnegative factors of a matrix.
@@ -42,7 +42,7 @@ impl TaskSpec {
         let read = match given.first() {
             Some((FUNCTION, _)) => TaskSpec::Function(function(found, top)),
             Some((FACTORISATION, _)) => TaskSpec::Factorisation(matrix(found, top, study)),
-            _ => TaskSpec::Data(DataSpec::read(found, top, folder(study))),
+            _ => TaskSpec::Data(Box::new(DataSpec::read(found, top, folder(study)))),
         };
         for (other, entry) in given.iter().skip(1) {
             let message = format!(

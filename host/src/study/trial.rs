@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use attune_plugin_api::OptimizerKind;
 use attune_plugin_api::param::Value;
 use attune_store::Direction;
+use attune_trainer::data::TaskKind;
 use attune_trainer::metrics::Metric;
 use attune_trainer::trial::{CheckedSettings, ClassWeights, Engine, TrialSettings};
 use attune_trainer::{
@@ -197,8 +198,14 @@ fn channels(first: usize, stages: usize) -> Vec<usize> {
 /// as `valid_accuracy`.
 pub(crate) fn direction_of(recorded: &str) -> Direction {
     let name = recorded.split_once('_').map_or(recorded, |(_, name)| name);
-    let all = Metric::CLASSIFICATION.iter().chain(&Metric::REGRESSION);
-    match all.clone().find(|metric| metric.name() == name) {
+    let kinds = [
+        TaskKind::Classification,
+        TaskKind::Regression,
+        TaskKind::Text,
+    ];
+    let of = |kind| Metric::of(kind).iter().chain(Metric::disparities(kind));
+    let mut all = kinds.into_iter().flat_map(of);
+    match all.find(|metric| metric.name() == name) {
         Some(metric) if !metric.minimized() => Direction::Maximize,
         _ => Direction::Minimize,
     }
@@ -267,6 +274,10 @@ mod tests {
             ("valid_auc", Direction::Maximize),
             ("valid_calibration_error", Direction::Minimize),
             ("valid_error", Direction::Minimize),
+            ("valid_perplexity", Direction::Minimize),
+            ("valid_demographic_parity_ratio", Direction::Maximize),
+            ("test_equalized_odds_difference", Direction::Minimize),
+            ("valid_mae_difference", Direction::Minimize),
             ("train_loss", Direction::Minimize),
             ("test_rmse", Direction::Minimize),
         ] {

@@ -42,10 +42,20 @@ pub(crate) fn known_direction(metric: &str) -> Option<Direction> {
         .trim_start_matches("train_")
         .trim_start_matches("test_");
     match name {
-        "accuracy" | "balanced_accuracy" | "f1" | "auc" | "r2" => Some(Direction::Maximize),
-        "loss" | "error" | "rmse" | "mae" | "calibration_error" | "perplexity" => {
-            Some(Direction::Minimize)
+        "accuracy" | "balanced_accuracy" | "f1" | "auc" | "r2" | "demographic_parity_ratio" => {
+            Some(Direction::Maximize)
         }
+        "loss"
+        | "error"
+        | "rmse"
+        | "mae"
+        | "calibration_error"
+        | "perplexity"
+        | "demographic_parity_difference"
+        | "equal_opportunity_difference"
+        | "equalized_odds_difference"
+        | "mean_prediction_difference"
+        | "mae_difference" => Some(Direction::Minimize),
         _ => None,
     }
 }
@@ -126,10 +136,18 @@ mod tests {
             "mae",
             "calibration_error",
             "perplexity",
+            "equalized_odds_difference",
         ] {
             assert_eq!(known_direction(name), Some(Direction::Minimize), "{name}");
         }
-        for name in ["accuracy", "balanced_accuracy", "f1", "auc", "r2"] {
+        for name in [
+            "accuracy",
+            "balanced_accuracy",
+            "f1",
+            "auc",
+            "r2",
+            "demographic_parity_ratio",
+        ] {
             let valid = format!("valid_{name}");
             assert_eq!(known_direction(&valid), Some(Direction::Maximize), "{name}");
         }

@@ -189,7 +189,7 @@ structs! {
     DataEntry { path, folder, bytes }
     DataTable { rows, columns, pictures }
     DataColumn { name, kind, missing, distinct, examples }
-    Draft { data, target, task, metric, schedulers, models, base, trials, budget, seed }
+    Draft { data, target, task, protected, metric, schedulers, models, base, trials, budget, seed }
     Drafted { spec }
     Preview { scheduler, params, rate, steps, steps_per_epoch }
     Previewed { rates, losses, note }

@@ -82,6 +82,7 @@ impl Drafting {
             data: absolute(document.word("data.path")?, folder),
             target,
             task: word("data.task").filter(|task| task != "auto"),
+            protected: word("data.protected"),
             metric: word("objective.metric"),
             schedulers,
             models: Vec::new(),

@@ -204,7 +204,8 @@ pub(crate) struct RunArgs {
 /// How a study is run. None of it changes the outcome of a reproducible study without a budget.
 #[derive(Debug, Args)]
 pub(crate) struct RunningArgs {
-    /// Where the best model is saved; STUDY.safetensors in this folder where not given.
+    /// Where the best model is saved, STUDY.safetensors in this folder where not given; its
+    /// configuration goes beside it, as STUDY.json.
     #[arg(long, value_name = "MODEL")]
     pub(crate) out: Option<PathBuf>,
     /// Train this many trials at the same time; the machine's cores where not given.

@@ -70,7 +70,23 @@ fn a_messy_table_is_fitted_unattended_and_predicted_in_another_order() {
             finished.err
         );
     }
+    assert!(
+        finished.err.contains("its configuration as m.json"),
+        "{}",
+        finished.err
+    );
     finished.ok();
+    let card = std::fs::read_to_string(home.path().join("m.json")).expect("a configuration");
+    let card: serde_json::Value = serde_json::from_str(&card).expect("plain JSON");
+    assert_eq!(
+        card["task"]["classes"],
+        serde_json::json!(["ja", "nein", "selten"])
+    );
+    for told in ["settings", "preprocessor", "valid", "test", "report"] {
+        assert!(!card[told].is_null(), "{told}: {card}");
+    }
+    // The model alone predicts.
+    std::fs::remove_file(home.path().join("m.json")).expect("it was there");
 
     // Other order, a column more, no target, a colour that was never seen, a missing price.
     home.file(

@@ -235,6 +235,7 @@ fn bad_input_gives_one_error_with_place_and_remedy() {
     home.file("blank.csv", "a,y\n1,\n2,\n3,\n");
     home.file("same.csv", "a,y\n1,x\n2,x\n3,x\n");
     home.file("model.safetensors", "somebody's file");
+    home.file("notes.json", r#"{"task": "mine"}"#);
     let study = |name: &str, text: &str| home.file(name, text).to_string_lossy().into_owned();
     let data = "[data]\npath = \"ok.csv\"\ntarget = \"y\"\n";
     let misspelt = study("misspelt.toml", &format!("trails = 3\n{data}"));
@@ -271,6 +272,10 @@ fn bad_input_gives_one_error_with_place_and_remedy() {
         (
             [fit("ok.csv", "y"), vec!["--out", "model.safetensors"]].concat(),
             &["model.safetensors", "--out"],
+        ),
+        (
+            [fit("ok.csv", "y"), vec!["--out", "notes.safetensors"]].concat(),
+            &["notes.json exists", "configuration", "move it away"],
         ),
         (
             [fit("ok.csv", "y"), vec!["--out", "no/such/folder/m"]].concat(),

@@ -317,11 +317,28 @@ fn model_path(spec: &StudySpec, running: &RunningArgs) -> anyhow::Result<PathBuf
             folder.display()
         );
     }
+    card_path(&path)?;
     Ok(path)
 }
 
-/// Saves the study's best model; whatever is at `out` stays until the new file is whole.
+/// Where the model's configuration goes: likewise.
+fn card_path(model: &Path) -> anyhow::Result<PathBuf> {
+    let path = Artifact::card_path(model);
+    if path.exists() && !Artifact::is_card(&path) {
+        bail!(
+            "{} exists and is not the configuration of a model of Attune's, which would go there; \
+             move it away, or name another place for the model",
+            path.display()
+        );
+    }
+    Ok(path)
+}
+
+/// Saves the study's best model, and its configuration beside it; whatever is at either place stays
+/// until the new files are whole. The configuration comes first, so that it is there once the model
+/// is.
 pub(crate) async fn fetch_model(client: &Client, id: &str, out: &Path) -> anyhow::Result<()> {
+    let card = card_path(out)?;
     let mut model = client.model(id).await?;
     let name = out.file_name().unwrap_or_default().to_string_lossy();
     let aside = out.with_file_name(format!(".{name}.part"));
@@ -337,6 +354,7 @@ pub(crate) async fn fetch_model(client: &Client, id: &str, out: &Path) -> anyhow
             file.write_all(&piece?).await?;
         }
         file.sync_all().await?;
+        Artifact::save_card(&aside, &card)?;
         tokio::fs::rename(&aside, out).await?;
         anyhow::Ok(())
     };
@@ -390,7 +408,11 @@ fn conclude(detail: &StudyDetail, how: &Follow, model: Option<&Path>) -> anyhow:
                 test.join(", ")
             );
         }
-        say!("saved its model as {}", path.display());
+        say!(
+            "saved its model as {}, its configuration as {}",
+            path.display(),
+            Artifact::card_path(path).display()
+        );
         say!(
             "look closer: attune show {best}{}",
             suggested_comparison(detail)

@@ -6,8 +6,10 @@
 //! JSON. Any reader of that format can open it. The card has the CRC-32 of the tensors' bytes in the
 //! order of their names, which is all that follows the file's header, and at its end its own.
 //!
-//! What a task was trained to is a [`Solution`], in a file of the same kind.
+//! What a task was trained to is a [`Solution`], in a file of the same kind. The card of either can be
+//! saved once more, as plain JSON beside it ([`Artifact::save_card`]).
 
+mod beside;
 mod solution;
 
 pub use solution::{Solution, SolutionCard};
@@ -27,13 +29,16 @@ use std::path::Path;
 const FORMAT: u32 = 2;
 /// The metadata key of the card.
 const KEY: &str = "attune";
-/// What stands before the checksum of the card, at the card's end.
-const SEAL: &str = ",\"card_crc32\":";
+/// The checksum of the card, at the card's end.
+const SEAL: &str = "card_crc32";
 
 /// What a model is and how it came about.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelCard {
     format: u32,
+    /// The version of Attune that made it; empty where that was not told yet.
+    #[serde(default)]
+    pub version: String,
     /// The column that it predicts, or `next token`.
     pub target: String,
     /// What it predicts.
@@ -243,6 +248,7 @@ impl Model {
         settings.model = network.architecture().model.clone();
         let card = ModelCard {
             format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
             target: dataset.target().into(),
             task: dataset.task().clone(),
             settings,
@@ -542,11 +548,12 @@ fn finite(scores: &Scores) -> Scores {
 /// and written again may end in other digits.
 fn seal(card: &str) -> String {
     let entries = card.strip_suffix('}').unwrap_or(card);
-    format!("{entries}{SEAL}{}}}", crc32fast::hash(entries.as_bytes()))
+    let crc32 = crc32fast::hash(entries.as_bytes());
+    format!("{entries},\"{SEAL}\":{crc32}}}")
 }
 
 fn is_sealed(card: &str) -> bool {
-    card.rsplit_once(SEAL)
+    card.rsplit_once(&format!(",\"{SEAL}\":"))
         .is_some_and(|(entries, _)| seal(entries) == card)
 }
 

@@ -7,11 +7,12 @@
 
 mod support;
 
-use attune_trainer::artifact::{Answers, Model, ModelError};
+use attune_trainer::artifact::{Answers, Artifact, Model, ModelError};
 use attune_trainer::data::Table;
 use attune_trainer::metrics::Metric;
 use attune_trainer::trial::TrialSettings;
 use attune_trainer::{CnnSettings, ModelSettings};
+use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::AtomicBool;
@@ -58,6 +59,35 @@ fn a_loaded_model_predicts_the_same_bit_for_bit() {
     }
 }
 
+#[test]
+fn a_card_lies_beside_its_model_as_plain_json() {
+    let beside = |model: &str| Artifact::card_path(Path::new(model)).into_os_string();
+    assert_eq!(beside("in/best.safetensors"), "in/best.json");
+    assert_eq!(beside("best.json"), "best.json.json");
+    assert_eq!(beside("v1.2"), "v1.2.json");
+
+    let folder = folder();
+    let file = folder.path().join("best.safetensors");
+    let path = Artifact::card_path(&file);
+    model(&flowers(200), "kind").save(&file).unwrap();
+    for foreign in ["", "[1]", "{\"format\": 1, \"settings\": {}}"] {
+        std::fs::write(&path, foreign).unwrap();
+        assert!(!Artifact::is_card(&path), "{foreign}");
+    }
+    Artifact::save_card(&file, &path).unwrap();
+    assert!(Artifact::is_card(&path));
+    let text = std::fs::read_to_string(&path).unwrap();
+    let card: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(card["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(card["task"]["classes"][1], "versicolor");
+    assert!(card["test"]["accuracy"].is_number() && card["preprocessor"].is_object());
+    assert!(card["card_crc32"].is_null(), "{card}");
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    assert_eq!(files.count(), 2, "nothing is left aside");
+    let error = Artifact::save_card(&path, &path).unwrap_err();
+    assert!(matches!(error, ModelError::NotAModel { .. }), "{error}");
+}
+
 /// Running statistics are part of a model, and the shape of pictures is too.
 #[test]
 fn a_loaded_network_of_pictures_sees_what_the_saved_one_saw() {
@@ -93,67 +123,67 @@ fn a_loaded_network_of_pictures_sees_what_the_saved_one_saw() {
     assert!(probabilities.iter().any(|&p| p > 0.9));
 }
 
-/// What the reader of a model in Python does, with numpy: five lines, of which the second has all
-/// that the model was trained with. The file is read by the safetensors package where it is there,
-/// and by hand where it is not.
-const READER: &str = r#"
-import json, sys
+/// What whoever reads a model in Python does with it, by what the README's five lines left in `card` and
+/// `weights`.
+const FORWARD: &str = r#"
+import sys
 import numpy as np
-try:
-    from safetensors import safe_open
-    def read(path):
-        with safe_open(path, "np") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()
-except ImportError:
-    import struct
-    def read(path):
-        data = open(path, "rb").read()
-        start = 8 + struct.unpack("<Q", data[:8])[0]
-        header = json.loads(data[8:start])
-        metadata = header.pop("__metadata__")
-        def tensor(entry):
-            begin, end = entry["data_offsets"]
-            values = np.frombuffer(data[start + begin:start + end], "<f4")
-            return values.reshape(entry["shape"])
-        return {name: tensor(entry) for name, entry in header.items()}, metadata
-
-x = np.array(eval(sys.argv[2]), dtype=np.float32)
-
-layers, metadata = read(sys.argv[1])
-card = json.loads(metadata["attune"])
+x = np.array(eval(sys.argv[1]), dtype=np.float32)
 for i in range(depth := len(card["settings"]["model"]["hidden"])):
-    x = np.maximum(x @ layers[f"layers.{i}.weight"] + layers[f"layers.{i}.bias"], 0)
-x = x @ layers[f"layers.{depth}.weight"] + layers[f"layers.{depth}.bias"]
-
+    x = np.maximum(x @ weights[f"layers.{i}.weight"] + weights[f"layers.{i}.bias"], 0)
+x = x @ weights[f"layers.{depth}.weight"] + weights[f"layers.{depth}.bias"]
 chances = np.exp(x - x.max(axis=1, keepdims=True))
 chances /= chances.sum(axis=1, keepdims=True)
 print(*card["task"]["classes"])
 print(*chances.ravel())
 "#;
 
+/// A Python with what the README's lines need, where there is one. Who names one wants the test run.
+fn python() -> Option<OsString> {
+    let named = std::env::var_os("ATTUNE_PYTHON");
+    let is_named = named.is_some();
+    let python = named.unwrap_or_else(|| "python3".into());
+    let asked = Command::new(&python)
+        .args(["-c", "import numpy, safetensors"])
+        .output();
+    let has_both = asked.is_ok_and(|output| output.status.success());
+    assert!(
+        has_both || !is_named,
+        "ATTUNE_PYTHON has no numpy or no safetensors"
+    );
+    has_both.then_some(python)
+}
+
 #[test]
 fn a_model_is_read_from_python_in_five_lines() {
-    let has_numpy = Command::new("python3")
-        .args(["-c", "import numpy"])
-        .output();
-    if !has_numpy.is_ok_and(|output| output.status.success()) {
-        eprintln!("SKIPPED: python3 has no numpy, so no model is read from Python");
+    let readme = include_str!("../../../README.md");
+    let (_, lines) = readme.split_once("```python\n").unwrap();
+    let (lines, _) = lines.split_once("```").unwrap();
+    assert_eq!(lines.lines().count(), 5, "{lines}");
+    let Some(python) = python() else {
+        eprintln!(
+            "SKIPPED: python3 lacks numpy or safetensors, so no model is read from Python; install \
+             both, or name a Python that has them by ATTUNE_PYTHON"
+        );
         return;
-    }
+    };
     let table = flowers(60);
     let mut saved = model(&table, "kind");
     let folder = folder();
-    let path = folder.path().join("best.safetensors");
+    let path = folder.path().join("digits.safetensors");
     saved.save(&path).unwrap();
+    Artifact::save_card(&path, &Artifact::card_path(&path)).unwrap();
     let features = saved.features(&table).unwrap();
     let rows: Vec<&[f32]> = features.data().chunks(features.width()).collect();
-    let output = Command::new("python3")
-        .args(["-c", READER, path.to_str().unwrap(), &format!("{rows:?}")])
+    let output = Command::new(python)
+        .current_dir(folder.path())
+        .args(["-c", &format!("{lines}{FORWARD}"), &format!("{rows:?}")])
         .output()
         .unwrap();
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{error}");
     let text = String::from_utf8(output.stdout).unwrap();
+    let (_, text) = text.split_once('\n').unwrap();
     let (names, chances) = text.split_once('\n').unwrap();
     let chances = chances.split_whitespace();
     let found: Vec<f32> = chances.map(|x| x.parse().unwrap()).collect();

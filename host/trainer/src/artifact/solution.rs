@@ -18,6 +18,9 @@ pub(super) const KEY: &str = "attune_solution";
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SolutionCard {
     format: u32,
+    /// The version of Attune that made it; empty where that was not told yet.
+    #[serde(default)]
+    pub version: String,
     /// The task's name.
     pub solves: String,
     /// What the task said it was made of.
@@ -53,6 +56,7 @@ impl Solution {
         let named = |(metric, value): (Metric, f64)| (metric.name().to_owned(), value);
         let card = SolutionCard {
             format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").into(),
             solves: solves.into(),
             fingerprint: fingerprint.into(),
             settings: (**trial.settings()).clone(),

@@ -325,6 +325,95 @@ fn message_of(payload: &dyn Any) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::prelude::*;
+
+    /// Halves its rates, refuses its second step, and panics at the third and when it is dropped.
+    #[derive(Serialize, Deserialize)]
+    struct Moody {
+        steps: u64,
+    }
+
+    #[derive(Deserialize)]
+    struct NoParams {}
+
+    impl Scheduler for Moody {
+        type Params = NoParams;
+
+        fn describe() -> Description {
+            Description::new("moody", "Halves its rates, for a while.")
+        }
+
+        fn configure(_: NoParams, _: &Setup) -> Result<Self, Error> {
+            Ok(Moody { steps: 0 })
+        }
+
+        fn step(&mut self, _: &Now<'_>, rates: &mut Rates<'_>) -> Result<(), Error> {
+            self.steps += 1;
+            match self.steps {
+                1 => rates.set_each(|_, rate| rate / 2.0),
+                2 => return Err(Error::new("not today")),
+                _ => panic!("never again"),
+            }
+            Ok(())
+        }
+    }
+
+    impl Drop for Moody {
+        fn drop(&mut self) {
+            assert!(self.steps < 3, "it was too much");
+        }
+    }
+
+    fn created() -> BoxedController {
+        let setup = serde_json::to_string(&Setup::of_rates(&[0.5, 0.25])).unwrap();
+        let entries: [Entry; 1] = [(Moody::describe, plugin::<Moody>)];
+        let created = create("moody".into(), "{}".into(), setup.as_str().into(), &entries);
+        created.into_result().unwrap().controller
+    }
+
+    /// As the host calls it, but within one program, so that Miri can watch.
+    #[test]
+    fn calls_refusals_and_panics_cross_the_boundary() {
+        let mut moody = created();
+        let clock = ClockV1 {
+            step: 0,
+            epoch: 0.0,
+            samples: 0,
+        };
+        let mut rates = [0.5, 0.25];
+        let mut state = RVec::new();
+        let mut told = Vec::new();
+        for _ in 0..4 {
+            let (signals, none) = (RSlice::EMPTY, &mut [][..]);
+            let answer = moody.step(clock, signals, rates.as_mut_slice().into(), none.into());
+            told.push((answer, moody.take_error().into_string()));
+            if answer == v1::OK {
+                assert_eq!(moody.save(&mut state), v1::OK);
+            }
+        }
+        assert_eq!(rates, [0.25, 0.125]);
+        let starts = [
+            (v1::OK, ""),
+            (v1::REFUSED, "not today"),
+            (v1::PANICKED, "never again at "),
+            (v1::PANICKED, "it panicked before"),
+        ];
+        for ((answer, error), (expected, start)) in told.iter().zip(starts) {
+            assert_eq!(*answer, expected, "{error}");
+            assert!(error.starts_with(start), "{error}");
+        }
+        // Its destructor panics too, behind the boundary.
+        drop(moody);
+
+        let mut other = created();
+        assert_eq!(other.load(state.as_slice().into()), v1::OK);
+        let mut again = RVec::new();
+        assert_eq!(other.save(&mut again), v1::OK);
+        assert_eq!(again, state);
+        assert_eq!(other.load(RSlice::from_slice(&[1, 2])), v1::REFUSED);
+    }
+
     #[test]
     fn the_exported_name_is_the_one_abi_stable_looks_for() {
         assert_eq!(

@@ -76,10 +76,10 @@ mod tensor_file;
 mod threads;
 pub mod trial;
 
-pub use kernel::Activation;
+pub use kernel::{Activation, Loss};
 pub use layer::Pooling;
 pub use model::{
-    AdapterSettings, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind,
-    TabularResnetSettings, TransformerSettings,
+    AdapterSettings, CnnSettings, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
+    TransformerSettings,
 };
 pub use threads::{ThreadsError, use_one_thread, use_threads};

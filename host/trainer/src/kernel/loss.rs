@@ -2,7 +2,21 @@
 
 use super::row::folded;
 use super::{exp, wide};
-use crate::model::Loss;
+use serde::{Deserialize, Serialize};
+
+/// What is minimised where a number is predicted, of the difference in standard deviations of the
+/// training target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// Its square.
+    #[default]
+    Squared,
+    /// Half its square up to 1, and from there on straight (Huber 1964): far-off rows pull less.
+    Huber,
+    /// Its magnitude.
+    Absolute,
+}
 
 /// The mean over rows of the cross entropy in nats between softmax(logits) and the labels, with a
 /// share of `smoothing` of each label spread evenly over all classes (Szegedy et al. 2016, §7). Its

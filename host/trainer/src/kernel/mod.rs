@@ -4,6 +4,9 @@
 //! makes vector instructions of it, once for each [`Level`] of processor, chosen at run time. Except
 //! for products a result is the same bit for bit on every level: sums have a fixed order, and no
 //! multiplication is fused with an addition.
+//!
+//! It and [`threads`](crate::threads) know nothing else of this crate, so that Miri can run them without
+//! dfdx, which no nightly compiler takes (`host/trainer/miri`).
 
 mod function;
 mod lanes;
@@ -19,6 +22,7 @@ pub(crate) use lanes::{put, taken};
 pub(crate) use level::wide;
 #[cfg(test)]
 pub(crate) use level::{Level, at_level};
+pub use loss::Loss;
 pub(crate) use loss::{cross_entropy, difference_loss, of_difference, soft};
 pub(crate) use product::{Matrix, MatrixMut, Onto, WORTH_SHARING, multiply, multiply_here};
 pub(crate) use reduce::{Three, abs_max, dot, norm_sq, of_three};

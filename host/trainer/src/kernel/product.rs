@@ -319,6 +319,33 @@ mod tests {
         }
     }
 
+    /// So few that Miri can watch several threads write them.
+    #[test]
+    fn parts_write_each_number_once() {
+        for (m, n) in [(2, 3 * LEAST_PART), (3 * LEAST_PART, 2)] {
+            let a: Vec<f32> = (0..m * 2).map(|at| number(1, at)).collect();
+            let b: Vec<f32> = (0..2 * n).map(|at| number(2, at)).collect();
+            let mut out = vec![1.0; m * n];
+            let (left, right) = (Matrix::of(&a, 2), Matrix::of(&b, n));
+            multiply_in(
+                3,
+                MatrixMut::of(&mut out, n),
+                Onto::Itself,
+                1.0,
+                left,
+                right,
+            );
+            for (at, found) in out.into_iter().enumerate() {
+                let (a, b) = (&a[at / n * 2..][..2], [b[at % n], b[n + at % n]]);
+                let expected = 1.0 + a[0] * b[0] + a[1] * b[1];
+                assert!(
+                    (found - expected).abs() < 1e-5,
+                    "{m}×{n}, {at}: {found} {expected}"
+                );
+            }
+        }
+    }
+
     #[test]
     #[should_panic(expected = "does not lie in 5 numbers")]
     fn a_matrix_lies_in_its_slice() {

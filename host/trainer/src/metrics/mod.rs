@@ -5,8 +5,7 @@ mod classes;
 mod disparity;
 
 use crate::data::{Samples, Targets, Task, TaskKind};
-use crate::kernel::of_difference;
-use crate::model::Loss;
+use crate::kernel::{Loss, of_difference};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,6 +1,6 @@
 use super::{Metric, Scores, classes, disparity, score_numbers};
 use crate::data::TaskKind;
-use crate::model::Loss;
+use crate::kernel::Loss;
 use proptest::prelude::*;
 use serde::Deserialize;
 

@@ -12,12 +12,12 @@ pub(crate) use adapter::{Adapter, by_name};
 pub use parameters::Kind;
 pub(crate) use parameters::{Buffers, Group, MAX_PARAMETERS, NamedTensor, Plan, Start};
 pub use settings::{
-    AdapterSettings, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind,
-    TabularResnetSettings, TransformerSettings,
+    AdapterSettings, CnnSettings, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
+    TransformerSettings,
 };
 
 use crate::data::{Features, Shape, Targets};
-use crate::kernel::{WORTH_SHARING, cross_entropy, difference_loss, scale};
+use crate::kernel::{Loss, WORTH_SHARING, cross_entropy, difference_loss, scale};
 use crate::layer::{Backward, Forward, Layer, Sequence, Values};
 use crate::plain;
 use crate::random::{Purpose, stream};

@@ -13,20 +13,6 @@ const MAX_LAYERS: usize = 32;
 const MAX_WIDTH: usize = 16_384;
 /// The largest side of a convolution's kernel.
 const MAX_KERNEL: usize = 15;
-
-/// What is minimised where a number is predicted, of the difference in standard deviations of the
-/// training target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Loss {
-    /// Its square.
-    #[default]
-    Squared,
-    /// Half its square up to 1, and from there on straight (Huber 1964): far-off rows pull less.
-    Huber,
-    /// Its magnitude.
-    Absolute,
-}
 /// The largest factor of a transformer's dense pair.
 const MAX_FACTOR: usize = 16;
 /// The largest rank of an adapter's factors.

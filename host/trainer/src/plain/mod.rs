@@ -13,12 +13,12 @@ mod operations;
 #[cfg(feature = "cuda")]
 pub(crate) use cuda::on_cuda;
 
-use crate::kernel::{Activation, scale};
+use crate::kernel::{Activation, Loss, scale};
 use crate::layer::{
     self, Attention, BatchNorm, Conv, Dense, Dropout, Embedding, Layer, LayerNorm, Picture,
     Pooling, Residual, Slot, Values, Weight,
 };
-use crate::model::{Aim, Loss, Task, Truth};
+use crate::model::{Aim, Task, Truth};
 use dfdx::prelude::*;
 use rand::rngs::ChaCha8Rng;
 

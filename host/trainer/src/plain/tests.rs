@@ -1,10 +1,10 @@
 use super::{Net, learn, predict};
 use crate::data::Shape;
-use crate::kernel::Activation;
+use crate::kernel::{Activation, Loss};
 use crate::layer::Pooling;
 use crate::model::{
-    Adapter, Aim, Architecture, CnnSettings, Loss, MlpSettings, ModelSettings, Network, NormKind,
-    Share, TabularResnetSettings, Task, TransformerSettings, Truth,
+    Adapter, Aim, Architecture, CnnSettings, MlpSettings, ModelSettings, Network, NormKind, Share,
+    TabularResnetSettings, Task, TransformerSettings, Truth,
 };
 use dfdx::prelude::{Cpu, Device};
 use proptest::prelude::*;

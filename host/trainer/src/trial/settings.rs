@@ -1,7 +1,8 @@
 //! A trial's settings: what users and searchers choose, and the checks before anything runs.
 
+use crate::kernel::Loss;
 use crate::metrics::Metric;
-use crate::model::{Kind, Loss, ModelSettings};
+use crate::model::{Kind, ModelSettings};
 use crate::optimizer;
 use attune_plugin_api::OptimizerKind;
 use serde::{Deserialize, Serialize};

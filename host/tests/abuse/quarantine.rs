@@ -5,6 +5,7 @@ use crate::ground::{
 };
 use crate::support::{Home, one_line, says, signal, unwrapped, wait_until};
 use rustix::process::Signal;
+use serde_json::Value;
 
 /// The command that a message names: what stands in its last backticks.
 #[track_caller]
@@ -142,12 +143,17 @@ fn it_has_its_name_in_every_daemon() {
         &Wish {
             seed: TWO_OF_FOUR,
             action: "segfault",
-            at_step: 30_000,
+            at_step: 100_000,
             epochs: 100_000,
             ..Wish::default()
         },
     );
     home.run(&["run", &file, "--detach"]).ok();
+    let has_begun = |trial: &Value| trial["id"] == "s1.1" && trial["steps"] != 0;
+    wait_until(
+        || trials(&home, "s1").iter().any(has_begun),
+        "the trial trains that is to have a checkpoint",
+    );
     home.run(&["pause", "s1"]).ok();
     home.run(&["daemon", "stop"]).ok();
     home.run(&["resume", "s1"]).ok();

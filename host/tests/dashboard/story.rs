@@ -28,7 +28,11 @@ fn go_to(terminal: &mut Terminal, field: &str) {
             return;
         }
         terminal.press("<down>");
-        terminal.wait(|screen| chosen(screen) != here, "the next field is chosen");
+        // For a moment of its being drawn, none may be.
+        terminal.wait(
+            |screen| chosen(screen).is_some_and(|now| Some(now) != here),
+            "the next field is chosen",
+        );
     }
 }
 

@@ -8,7 +8,9 @@ use crate::places::Places;
 use crate::study::spec::StudySpec;
 use anyhow::{Context, bail};
 use attune_protocol::client::{Client, ClientError, Notice, Scope};
-use attune_protocol::{Event, NewStudy, StudyDetail, StudyState, StudySummary, TrialState};
+use attune_protocol::{
+    Event, NewStudy, ProblemCode, StudyDetail, StudyState, StudySummary, TrialState,
+};
 use attune_trainer::artifact::Artifact;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -220,7 +222,8 @@ async fn watch(
     let mut terminate = signal(SignalKind::terminate()).context("cannot hear SIGTERM")?;
     // The daemon may die between its answer and this.
     let scope = || Scope::Study(id.to_owned());
-    let mut events = surely(places, || client.events_after(scope(), after)).await?;
+    let events = surely(places, || client.events_after(scope(), after)).await;
+    let mut events = events.map_err(|error| unless_removed(error, id))?;
     let mut ticks = time::interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_asked = false;
@@ -263,8 +266,8 @@ async fn watch(
                     {
                         return Ok(Ending::Paused(Box::new(study)));
                     }
-                    Event::StudyRemoved { id: removed } if removed == id => {
-                        bail!("study {id} was removed while it ran");
+                    Event::StudyRemoved { id: gone } if gone == id => {
+                        return Err(removed(id));
                     }
                     _ => {}
                 }
@@ -278,12 +281,24 @@ async fn watch(
                 }
             }
             Some(Ok(Notice::Reconnected)) => revival = JoinSet::new(),
-            Some(Err(error)) => return Err(error.into()),
+            Some(Err(error)) => return Err(unless_removed(error.into(), id)),
             None => bail!(
                 "the daemon has closed the stream of events; `attune ls {id}` shows how the study does"
             ),
         }
     }
+}
+
+/// A study that is not there any more was there when it was followed.
+fn unless_removed(error: anyhow::Error, id: &str) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(ClientError::Problem(problem)) if problem.code == ProblemCode::NotFound => removed(id),
+        _ => error,
+    }
+}
+
+fn removed(id: &str) -> anyhow::Error {
+    anyhow::anyhow!("study {id} was removed while it ran")
 }
 
 async fn either(one: &mut Signal, other: &mut Signal) {

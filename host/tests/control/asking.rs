@@ -2,6 +2,7 @@
 
 use crate::support::{Home, wait_until};
 use attune_protocol::client::{Address, Client, ClientError};
+use attune_protocol::{Checked, NewStudy};
 use std::future::Future;
 use tokio::runtime::{Builder, Runtime};
 
@@ -47,6 +48,18 @@ impl Asking {
         ask: impl FnOnce(Client) -> F,
     ) -> T {
         self.try_to(ask).expect("an answer")
+    }
+
+    /// What the daemon says of a study whose text would be the home's `study.toml`.
+    #[track_caller]
+    pub fn check(&self, home: &Home, text: &str) -> Checked {
+        let study = NewStudy {
+            spec: text.to_owned(),
+            file: home.path().join("study.toml").to_string_lossy().into(),
+            plugins: Vec::new(),
+            parallel: None,
+        };
+        self.to(|client| async move { client.check(&study).await })
     }
 
     /// Why it is refused: the code, and the sentence.

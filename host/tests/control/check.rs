@@ -8,16 +8,6 @@ use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
-fn check(asking: &Asking, home: &Home, text: &str) -> Checked {
-    let study = NewStudy {
-        spec: text.to_owned(),
-        file: home.path().join("study.toml").to_string_lossy().into(),
-        plugins: Vec::new(),
-        parallel: None,
-    };
-    asking.to(|client| async move { client.check(&study).await })
-}
-
 /// Line and key of each problem, and all that they say.
 fn problems(checked: &Checked) -> (Vec<(Option<u32>, &str)>, String) {
     let places = checked.problems.iter();
@@ -35,7 +25,7 @@ fn a_study_that_is_well_is_told_in_words_and_nothing_is_made() {
     let home = Home::new();
     let text = std::fs::read_to_string(small_study(&home, "trials = 6\nname = 'grapes'")).unwrap();
     let asking = Asking::of(&home);
-    let checked = check(&asking, &home, &text);
+    let checked = asking.check(&home, &text);
     assert_eq!(checked.problems, []);
     assert_eq!((checked.name.as_str(), checked.trials), ("grapes", Some(6)));
     assert_eq!(
@@ -67,7 +57,7 @@ fn a_study_that_is_well_is_told_in_words_and_nothing_is_made() {
     let own = home.path().join("study.toml").canonicalize();
     assert_eq!((detail.spec, file.unwrap()), (text.clone(), own.unwrap()));
     let estimate = wait_for(
-        || check(&again, &home, &text).estimate,
+        || again.check(&home, &text).estimate,
         "there is an estimate",
     );
     assert_eq!(
@@ -90,7 +80,7 @@ fn everything_that_is_wrong_is_placed() {
     let placed = |from: &str, to: &str| {
         assert!(good.contains(from), "{from} is not in\n{good}");
         let text = good.replace(from, to);
-        let checked = check(&asking, &home, &text);
+        let checked = asking.check(&home, &text);
         let line = text.lines().position(|line| line.contains(to)).unwrap() + 1;
         let (places, told) = problems(&checked);
         assert_eq!(places.len(), 1, "{told}");
@@ -149,7 +139,7 @@ fn everything_that_is_wrong_is_placed() {
         says(&told, &[says_so]);
     }
     let metric = good.replace("[fidelity]", "[objective]\nmetric = \"mae\"\n[fidelity]");
-    let (places, told) = (check(&asking, &home, &metric), "objective.metric");
+    let (places, told) = (asking.check(&home, &metric), "objective.metric");
     let (places, said) = problems(&places);
     assert_eq!(places, [(Some(7), told)], "{said}");
 
@@ -158,7 +148,7 @@ fn everything_that_is_wrong_is_placed() {
         .replace("trials = 6", "trials = 0")
         .replace("width = [8, 16]", "widht = 3")
         .replace("lr = \"search\"", "lr = 1e9");
-    let checked = check(&asking, &home, &text);
+    let checked = asking.check(&home, &text);
     let (places, told) = problems(&checked);
     let keys: Vec<&str> = places.iter().map(|(_, key)| *key).collect();
     assert_eq!(keys, ["trials", "space.lr", "space.widht"], "{told}");
@@ -176,23 +166,23 @@ fn data_are_read_again_only_where_they_changed() {
     let home = Home::new();
     let text = std::fs::read_to_string(small_study(&home, "trials = 6")).unwrap();
     let asking = Asking::of(&home);
-    assert_eq!(check(&asking, &home, &text).problems, []);
+    assert_eq!(asking.check(&home, &text).problems, []);
     let table = Watched::of(&home.path().join("wine.csv"));
     for number in 0..20 {
         let dropout = text.replace("dropout = 0.2", &format!("dropout = 0.{number}"));
-        assert_eq!(check(&asking, &home, &dropout).problems, []);
+        assert_eq!(asking.check(&home, &dropout).problems, []);
         let target = text.replace("cultivar", &format!("cultiv{number}"));
-        let checked = check(&asking, &home, &target);
+        let checked = asking.check(&home, &target);
         assert_eq!(checked.problems[0].key.as_deref(), Some("data.target"));
     }
     assert!(!table.was_opened());
     // Other rows are tested on, and the table is another one.
     let other = text.replace("[fidelity]", "test = 0.3\n[fidelity]");
-    assert_eq!(check(&asking, &home, &other).problems, []);
+    assert_eq!(asking.check(&home, &other).problems, []);
     assert!(table.was_opened());
     let data = std::fs::read_to_string(home.path().join("wine.csv")).unwrap();
     home.file("wine.csv", data.replacen("cultivar", "grape", 1));
-    let changed = check(&asking, &home, &text);
+    let changed = asking.check(&home, &text);
     assert_eq!(changed.problems[0].key.as_deref(), Some("data.target"));
 }
 

@@ -159,6 +159,17 @@ fn a_study_that_is_submitted_twice_at_once_is_two_studies_with_one_outcome() {
     }
 }
 
+/// Kills the daemon once the client has been told of an epoch; the client starts another one.
+pub fn kill_daemon_under(home: &Home, client: &mut Followed) {
+    client.wait_for_epochs(1);
+    let daemon = home.daemon_pid().expect("a daemon");
+    signal(daemon, Signal::KILL);
+    wait_until(
+        || home.daemon_pid().is_some_and(|pid| pid != daemon),
+        "the client starts another daemon",
+    );
+}
+
 #[test]
 fn a_daemon_that_is_killed_under_its_client_is_started_again_and_nothing_differs() {
     let home = Home::new();
@@ -173,13 +184,7 @@ fn a_daemon_that_is_killed_under_its_client_is_started_again_and_nothing_differs
 
     let mut client = home.follow(&["run", &file, "--json"]);
     for _ in 0..2 {
-        client.wait_for_epochs(1);
-        let daemon = home.daemon_pid().expect("a daemon");
-        signal(daemon, Signal::KILL);
-        wait_until(
-            || home.daemon_pid().is_some_and(|pid| pid != daemon),
-            "the client starts another daemon",
-        );
+        kill_daemon_under(&home, &mut client);
     }
     client.finish().ok();
     assert_eq!(outcome(&home, "s1"), outcome(&home, "s2"));

@@ -2,7 +2,7 @@
 
 use crate::asking::Asking;
 use crate::support::{Home, says};
-use attune_protocol::{Checked, NewStudy, Scalar};
+use attune_protocol::{Checked, Scalar};
 use image::GrayImage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -20,14 +20,10 @@ fn study(home: &Home, data: &str, more: &str) -> String {
     path.to_string_lossy().into_owned()
 }
 
+/// What the daemon says of the study file that was written last.
 pub(crate) fn check(asking: &Asking, home: &Home) -> Checked {
-    let study = NewStudy {
-        spec: fs::read_to_string(home.path().join("study.toml")).unwrap(),
-        file: home.path().join("study.toml").to_string_lossy().into(),
-        plugins: Vec::new(),
-        parallel: None,
-    };
-    asking.to(|client| async move { client.check(&study).await })
+    let text = fs::read_to_string(home.path().join("study.toml")).unwrap();
+    asking.check(home, &text)
 }
 
 /// Each trial's settings by name, as `attune show` tells them, once none of them has failed.

@@ -1,10 +1,9 @@
 //! Studies of what is no network on data: test functions and factorisations.
 
 use crate::asking::Asking;
+use crate::daemon::kill_daemon_under;
 use crate::fork::paused_at;
-use crate::support::{Home, outcome, says, signal, wait_until};
-use attune_protocol::{Checked, NewStudy};
-use rustix::process::Signal;
+use crate::support::{Home, outcome, says};
 use serde_json::Value;
 use std::path::Path;
 
@@ -12,16 +11,6 @@ const SCHEDULERS: &str = "scheduler = ['greedy', 'cosine', 'hypergradient']";
 
 /// A matrix of rank 2 with a column of words.
 const MATRIX: &str = "who,a,b,c\nx,1,2,3\ny,2,4,6\nz,0,1,1\nu,3,0,3\n";
-
-fn check(asking: &Asking, home: &Home, text: &str) -> Checked {
-    let study = NewStudy {
-        spec: text.to_owned(),
-        file: home.path().join("study.toml").to_string_lossy().into(),
-        plugins: Vec::new(),
-        parallel: None,
-    };
-    asking.to(|client| async move { client.check(&study).await })
-}
 
 fn best(home: &Home, study: &str) -> Value {
     home.json(&["show", study, "--json"])["trials"][0].take()
@@ -117,13 +106,7 @@ fn a_study_of_a_task_that_is_killed_goes_on_as_if_it_had_not_been() {
         let undisturbed = home.start_detached(&file);
         home.wait_for_state(&undisturbed, "done");
         let mut client = home.follow(&["run", &file, "--json"]);
-        client.wait_for_epochs(1);
-        let daemon = home.daemon_pid().expect("a daemon");
-        signal(daemon, Signal::KILL);
-        wait_until(
-            || home.daemon_pid().is_some_and(|pid| pid != daemon),
-            "the client starts another daemon",
-        );
+        kill_daemon_under(&home, &mut client);
         client.finish().ok();
         let studies = home.json(&["ls", "--json"]);
         let killed = studies.as_array().and_then(|all| all.last()).unwrap();
@@ -254,7 +237,7 @@ fn what_is_wrong_with_a_task_is_told_with_its_key() {
         ),
     ];
     for (text, line, key, expected) in table {
-        let checked = check(&asking, &home, text);
+        let checked = asking.check(&home, text);
         if expected.is_empty() {
             assert_eq!(checked.problems, [], "{text}");
             continue;

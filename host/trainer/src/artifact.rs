@@ -20,9 +20,11 @@ use crate::metrics::{Scores, most_likely};
 use crate::model::{AdapterSettings, Architecture, ModelSettings, NamedTensor, Network, by_name};
 use crate::tensor_file::{TensorFile, encode, entries, read_file, write_aside};
 use crate::trial::{Trial, TrialSettings};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The version of the card that this code writes, and the only one that it reads: kinds of models and
 /// their settings came with the second.
@@ -76,6 +78,8 @@ pub struct Adapted {
 pub struct Model {
     card: ModelCard,
     network: Network,
+    /// Made when it is first asked for: every checkpoint of an adapter has it.
+    hash: OnceLock<String>,
 }
 
 /// What a trial leaves.
@@ -240,7 +244,7 @@ impl Model {
         let mut settings = TrialSettings::clone(trial.settings());
         let adapted = match (&settings.model, trial.subject().base()) {
             (ModelSettings::Adapter(adapter), Some(base)) => Some(Adapted {
-                base: base.hash(),
+                base: base.hash().into(),
                 adapter: adapter.clone(),
             }),
             _ => None,
@@ -261,7 +265,15 @@ impl Model {
             preprocessor: dataset.preprocessor().clone(),
             weights_crc32: tensors_crc32(network.tensors()),
         };
-        Model { card, network }
+        Model::of(card, network)
+    }
+
+    fn of(card: ModelCard, network: Network) -> Model {
+        Model {
+            card,
+            network,
+            hash: OnceLock::new(),
+        }
     }
 
     /// What it is and how it came about.
@@ -282,7 +294,11 @@ impl Model {
 
     /// What its network is recognised by: the BLAKE3 hash of its shape and all its numbers, in
     /// hexadecimal.
-    pub fn hash(&self) -> String {
+    pub fn hash(&self) -> &str {
+        self.hash.get_or_init(|| self.hashed())
+    }
+
+    fn hashed(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         hasher.update(format!("{:?}", self.network.architecture()).as_bytes());
         for (name, values) in self.network.by_name() {
@@ -403,7 +419,7 @@ impl Model {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        write(path, || self.to_bytes())
+        write(path, || sealed(KEY, &self.card, self.network.tensors()))
     }
 
     /// Reads a model.
@@ -425,18 +441,6 @@ impl Model {
         Ok((model, blake3::hash(&bytes).to_hex().to_string()))
     }
 
-    fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        let card = seal(&serde_json::to_string(&self.card).map_err(|error| error.to_string())?);
-        let tensors = self.network.tensors();
-        encode(
-            KEY,
-            card,
-            tensors
-                .flat_map(|(tensors, values)| entries("", tensors, values))
-                .collect(),
-        )
-    }
-
     /// Takes the content of a model's file apart; the path is for the errors.
     ///
     /// # Errors
@@ -448,18 +452,12 @@ impl Model {
                 path: path.display().to_string(),
             });
         }
-        let file = TensorFile::decode(KEY, bytes).map_err(not_a_model)?;
-        Format::check(&file.card, KEY, path)?;
-        if !is_sealed(&file.card) {
-            return Err(not_a_model("its card is damaged".into()));
-        }
-        let card: ModelCard =
-            serde_json::from_str(&file.card).map_err(|error| unreadable_card(path, KEY, &error))?;
+        let (file, card): (_, ModelCard) = opened(KEY, bytes, path)?;
         if crc32fast::hash(file.data) != card.weights_crc32 {
             return Err(not_a_model("its weights are damaged".into()));
         }
         let network = network(&card, &file, bytes.len()).map_err(not_a_model)?;
-        Ok(Model { card, network })
+        Ok(Model::of(card, network))
     }
 
     /// A note on the table's columns that the model does not know.
@@ -542,6 +540,34 @@ fn write(path: &Path, make: impl FnOnce() -> Result<Vec<u8>, String>) -> Result<
 fn finite(scores: &Scores) -> Scores {
     let finite = scores.iter().filter(|(_, value)| value.is_finite());
     finite.map(|(&metric, &value)| (metric, value)).collect()
+}
+
+/// A whole file of a card and tensors.
+fn sealed<'t>(
+    key: &str,
+    card: &impl Serialize,
+    tensors: impl Iterator<Item = (&'t [NamedTensor], &'t [f32])>,
+) -> Result<Vec<u8>, String> {
+    let card = serde_json::to_string(card).map_err(|error| error.to_string())?;
+    let entries = tensors.flat_map(|(tensors, values)| entries("", tensors, values));
+    encode(key, seal(&card), entries.collect())
+}
+
+/// Such a file taken apart. Whether its tensors are whole is still to be seen, by what the card says
+/// of them.
+fn opened<'b, C: DeserializeOwned>(
+    key: &str,
+    bytes: &'b [u8],
+    path: &Path,
+) -> Result<(TensorFile<'b>, C), ModelError> {
+    let file = TensorFile::decode(key, bytes).map_err(|reason| not_a_model(path, reason))?;
+    Format::check(&file.card, key, path)?;
+    if !is_sealed(&file.card) {
+        return Err(not_a_model(path, "its card is damaged".into()));
+    }
+    let card = serde_json::from_str(&file.card);
+    let card = card.map_err(|error| unreadable_card(path, key, &error))?;
+    Ok((file, card))
 }
 
 /// A card with its checksum as the last entry. What is checked is the text: numbers that are read

@@ -109,7 +109,7 @@ fn what_was_learned_is_merged_into_an_ordinary_model() {
             assert_eq!(
                 card.adapted,
                 Some(Adapted {
-                    base: base.hash(),
+                    base: base.hash().into(),
                     adapter: AdapterSettings::default(),
                 })
             );
@@ -206,7 +206,7 @@ fn a_checkpoint_has_what_was_learned_and_knows_its_base() {
     let bytes = trial.checkpoint().unwrap();
     let text = String::from_utf8_lossy(&bytes);
     assert!(text.contains("parameters.blocks.0.first.factor_a"));
-    assert!(text.contains(&base.hash()));
+    assert!(text.contains(base.hash()));
     for name in ["first.weight", "first.bias", "norm.weight", "running_mean"] {
         assert!(!text.contains(name), "{name}");
     }

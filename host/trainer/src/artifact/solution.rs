@@ -1,11 +1,8 @@
 //! The numbers that a task was trained to, as a file.
 
-use super::{
-    FORMAT, Format, ModelError, finite, is_sealed, not_a_model, seal, tensors_crc32, write,
-};
+use super::{FORMAT, ModelError, finite, not_a_model, opened, sealed, tensors_crc32, write};
 use crate::metrics::Metric;
 use crate::model::NamedTensor;
-use crate::tensor_file::{TensorFile, encode, entries};
 use crate::trial::{Trial, TrialSettings};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -80,24 +77,15 @@ impl Solution {
     /// # Errors
     /// The file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), ModelError> {
-        write(path, || {
-            let card = serde_json::to_string(&self.card).map_err(|error| error.to_string())?;
-            let tensors = stored(&self.groups);
-            let entries = tensors.flat_map(|(tensors, values)| entries("", tensors, values));
-            encode(KEY, seal(&card), entries.collect())
-        })
+        write(path, || sealed(KEY, &self.card, stored(&self.groups)))
     }
 
     /// Whether these bytes are a whole solution; the path is for the errors.
     pub(super) fn check(bytes: &[u8], path: &Path) -> Result<(), ModelError> {
-        let wrong = |reason: String| not_a_model(path, reason);
-        let file = TensorFile::decode(KEY, bytes).map_err(wrong)?;
-        Format::check(&file.card, KEY, path)?;
-        let card: Result<SolutionCard, _> = serde_json::from_str(&file.card);
-        let is_whole = card.is_ok_and(|card| crc32fast::hash(file.data) == card.tensors_crc32);
-        match is_whole && is_sealed(&file.card) {
+        let (file, card): (_, SolutionCard) = opened(KEY, bytes, path)?;
+        match crc32fast::hash(file.data) == card.tensors_crc32 {
             true => Ok(()),
-            false => Err(wrong("its card or its numbers are damaged".into())),
+            false => Err(not_a_model(path, "its numbers are damaged".into())),
         }
     }
 }

@@ -88,7 +88,7 @@ impl DataMark {
             test_rows: rows(Part::Test),
             fingerprint: dataset.map_or(0, |dataset| dataset.fingerprint()),
             task: subject.named_task().map(|(_, made_of)| made_of.to_owned()),
-            base: subject.base().map(|base| base.hash()),
+            base: subject.base().map(|base| base.hash().to_owned()),
         }
     }
 }

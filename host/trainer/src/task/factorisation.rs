@@ -136,6 +136,8 @@ pub struct Factorisation {
     rank: usize,
     v: Arc<[f32]>,
     norm_sq: f64,
+    /// The [checksum] of its numbers, which every trial of it has in its fingerprint.
+    checksum: u32,
 }
 
 impl Factorisation {
@@ -172,6 +174,7 @@ impl Factorisation {
             columns,
             rank,
             norm_sq,
+            checksum: checksum(&v),
             v,
         })
     }
@@ -239,7 +242,7 @@ impl Task for Factorisation {
 
     fn fingerprint(&self) -> String {
         let ((rows, columns), rank) = (self.sides(), self.rank);
-        let numbers = checksum(&self.v);
+        let numbers = self.checksum;
         format!("factorisation of {rows} x {columns} numbers {numbers:08x} at rank {rank}")
     }
 

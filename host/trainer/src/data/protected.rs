@@ -75,9 +75,7 @@ impl Groups {
     pub(crate) fn check(&self, split: &Split, file: &str) -> Result<(), DataError> {
         let Protected { column, groups } = &self.protected;
         for (part, rows) in [("validation", &split.valid), ("test", &split.test)] {
-            let mut counts = vec![0_u64; groups.len()];
-            rows.iter()
-                .for_each(|&row| counts[self.of[row] as usize] += 1);
+            let counts = self.counts(&self.of_part(rows));
             let absent = counts.iter().position(|&rows| rows == 0);
             if let Some(absent) = absent.filter(|_| !rows.is_empty()) {
                 return Err(DataError::AbsentGroup {
@@ -96,14 +94,17 @@ impl Groups {
         places.iter().map(|&place| self.of[place]).collect()
     }
 
+    /// How many of these rows are in each group.
+    fn counts(&self, of: &[u32]) -> Vec<u64> {
+        let mut counts = vec![0; self.protected.groups.len()];
+        of.iter().for_each(|&group| counts[group as usize] += 1);
+        counts
+    }
+
     /// What the user should know.
     pub(crate) fn note(&self) -> String {
         let Protected { column, groups } = &self.protected;
-        let mut counts = vec![0_u64; groups.len()];
-        self.of
-            .iter()
-            .for_each(|&group| counts[group as usize] += 1);
-        let told = groups.iter().zip(counts);
+        let told = groups.iter().zip(self.counts(&self.of));
         let told: Vec<String> = told
             .map(|(name, rows)| format!("{name} ({rows} rows)"))
             .collect();

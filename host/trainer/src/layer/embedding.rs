@@ -48,9 +48,7 @@ impl Embedding {
     pub(crate) fn parameters(&self) -> [&Slot; 2] {
         [&self.tokens, &self.places]
     }
-}
 
-impl Embedding {
     /// The slopes by the vectors.
     fn learn(&self, x: &[f32], dy: &[f32], pass: &mut Backward<'_>) {
         let width = self.width;

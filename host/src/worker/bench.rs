@@ -14,7 +14,7 @@ use attune_plugin_api::param::Value;
 use attune_plugin_api::{Controller, Setup};
 use attune_protocol::work::{Brief, Intervention, Lease, LibraryFile, Start};
 use attune_protocol::{Scalar, Steer};
-use attune_trainer::trial::{CheckedSettings, Checkpoint, CheckpointError, StartRate, Trial};
+use attune_trainer::trial::{self, CheckedSettings, Checkpoint, CheckpointError, StartRate, Trial};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,6 +41,14 @@ pub(crate) struct Bench {
     pub(crate) saved_at: Option<u64>,
     /// The step before which somebody last took the wheel.
     steered_at: Option<u64>,
+}
+
+/// What a trial is made of, but for its scheduler.
+#[derive(Debug, Clone)]
+struct Ingredients {
+    config: FullConfig,
+    settings: CheckedSettings,
+    subject: trial::Subject,
 }
 
 /// Makes trials and schedulers.
@@ -144,34 +152,31 @@ impl Maker {
     ) -> anyhow::Result<Bench> {
         let lease = &job.lease;
         let config = config(lease);
-        let settings = material.common.settings(&config, lease.seed)?;
+        let of = Ingredients {
+            settings: material.common.settings(&config, lease.seed)?,
+            subject: material.subject(&config)?,
+            config,
+        };
         if let Some(most) = process::most_memory() {
-            Trial::check_memory(&settings, material.subject(&config)?, most)?;
+            Trial::check_memory(&of.settings, &of.subject, most)?;
         }
         match &lease.from {
-            None => self.anew(job, &config, settings, material),
+            None => self.anew(job, of),
             Some(start) if start.fork => {
                 let bytes = Checkpoint::read(start.path.as_ref())?;
-                self.fork(job, &config, settings, material, interventions, &bytes)
+                self.fork(job, of, interventions, &bytes)
                     .with_context(|| format!("the checkpoint {}", start.path))
             }
             Some(start) => {
                 let restored = whole(start).and_then(|(bytes, checkpoint)| {
                     let made_with = (&bytes[..], &checkpoint);
-                    self.restore(
-                        job,
-                        &config,
-                        settings.clone(),
-                        material,
-                        interventions,
-                        made_with,
-                    )
+                    self.restore(job, of.clone(), interventions, made_with)
                 });
                 match restored {
                     // A trial is a function of its configuration: what is lost with a checkpoint is
                     // time alone.
                     Err(error) if is_unreadable(&error) => {
-                        let mut bench = self.anew(job, &config, settings, material)?;
+                        let mut bench = self.anew(job, of)?;
                         bench.warnings.push(format!(
                             "it began again, since its checkpoint {} cannot be used: {error:#}",
                             start.path
@@ -234,15 +239,13 @@ impl Maker {
         }
     }
 
-    fn anew(
-        &mut self,
-        job: &Job,
-        config: &FullConfig,
-        settings: CheckedSettings,
-        material: &Material,
-    ) -> anyhow::Result<Bench> {
-        let steering = Steering::of(config)?;
-        let subject = material.subject(config)?;
+    fn anew(&mut self, job: &Job, of: Ingredients) -> anyhow::Result<Bench> {
+        let Ingredients {
+            config,
+            settings,
+            subject,
+        } = of;
+        let steering = Steering::of(&config)?;
         let setup = Trial::setup(&settings, &subject);
         let made = self.controller(job, &job.brief, &steering, &setup, 0)?;
         let trial = Trial::new(settings, subject, made.controller)?;
@@ -255,9 +258,7 @@ impl Maker {
     fn restore(
         &mut self,
         job: &Job,
-        config: &FullConfig,
-        settings: CheckedSettings,
-        material: &Material,
+        of: Ingredients,
         interventions: &[Intervention],
         (bytes, checkpoint): (&[u8], &Checkpoint),
     ) -> anyhow::Result<Bench> {
@@ -270,10 +271,9 @@ impl Maker {
             }),
             Steer::SetRate(_) => None,
         });
-        let steering = swaps.last().map_or_else(|| Steering::of(config), Ok)?;
+        let steering = swaps.last().map_or_else(|| Steering::of(&of.config), Ok)?;
         let made = self.controller(job, &job.brief, &steering, checkpoint.setup(), step)?;
-        let subject = material.subject(config)?;
-        let trial = Trial::restore(settings, subject, made.controller, bytes)?;
+        let trial = Trial::restore(of.settings, of.subject, made.controller, bytes)?;
         let mut bench = Bench::of(job, trial, made.hash, made.warnings);
         bench.applied = applied.cloned().collect();
         bench.saved_at = Some(step);
@@ -283,20 +283,22 @@ impl Maker {
     fn fork(
         &mut self,
         job: &Job,
-        config: &FullConfig,
-        settings: CheckedSettings,
-        material: &Material,
+        of: Ingredients,
         interventions: &[Intervention],
         bytes: &[u8],
     ) -> anyhow::Result<Bench> {
+        let Ingredients {
+            config,
+            settings,
+            subject,
+        } = of;
         let checkpoint = Checkpoint::peek(bytes)?;
-        let steering = Steering::of(config)?;
+        let steering = Steering::of(&config)?;
         // Who forks with another rate means that one; who does not goes on at the rate in force.
         let start = match checkpoint.settings().lr == settings.lr {
             true => StartRate::InForce,
             false => StartRate::OfSettings,
         };
-        let subject = material.subject(config)?;
         let setup = checkpoint.fork_setup(&settings, &subject, start)?;
         let step = checkpoint.step();
         let made = self.controller(job, &job.brief, &steering, &setup, step)?;

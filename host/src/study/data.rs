@@ -1,6 +1,6 @@
 //! The section `[data]` of a study file.
 
-use super::reader::{Entry, Reading, Section, SpecError};
+use super::reader::{Entry, Reading, Section};
 use attune_trainer::data::{Fold, Size, TaskKind, TextLevel};
 use std::path::{Path, PathBuf};
 
@@ -101,7 +101,7 @@ impl DataSpec {
                     false => "only a text has that; add task = \"text\", or leave it out",
                 };
                 let message = format!("`{key}` is given, but {only}");
-                found.take(Err::<(), SpecError>(entry.error(message)));
+                found.refuse_entry(&entry, message);
             }
         }
         let valid = found

@@ -35,16 +35,6 @@ impl ModelKind {
         ModelKind::Factorisation,
     ];
 
-    /// Those that are trained on `[data]`.
-    pub(crate) const NETWORKS: [ModelKind; 6] = [
-        ModelKind::Linear,
-        ModelKind::Mlp,
-        ModelKind::TabularResnet,
-        ModelKind::Cnn,
-        ModelKind::Transformer,
-        ModelKind::Adapter,
-    ];
-
     pub(crate) const fn name(self) -> &'static str {
         match self {
             ModelKind::Linear => "linear",
@@ -56,6 +46,11 @@ impl ModelKind {
             ModelKind::Function => "function",
             ModelKind::Factorisation => "factorisation",
         }
+    }
+
+    /// Whether it is trained on `[data]`.
+    pub(crate) fn is_network(self) -> bool {
+        !matches!(self, ModelKind::Function | ModelKind::Factorisation)
     }
 
     pub(crate) fn of(name: &str) -> Option<Self> {
@@ -90,7 +85,7 @@ impl ModelKind {
         use ModelKind::{
             Adapter, Cnn, Factorisation, Function, Linear, Mlp, TabularResnet, Transformer,
         };
-        let is_network = !matches!(self, Function | Factorisation);
+        let is_network = self.is_network();
         let has = match param.name.as_str() {
             name::BIAS_DECAY | name::LABEL_SMOOTHING | name::CLASS_WEIGHTS | name::LOSS => {
                 is_network

@@ -448,6 +448,11 @@ impl<'d> Reading<'d> {
         self.problems.push(self.source.error_about(key, message));
     }
 
+    /// Something is wrong with this entry.
+    pub(super) fn refuse_entry(&mut self, entry: &Entry<'d>, message: impl Into<String>) {
+        self.problems.push(entry.error(message));
+    }
+
     /// An entry's value, if there is one and it is right.
     pub(super) fn read<T>(
         &mut self,

@@ -4,7 +4,7 @@
 use super::data::DataSpec;
 use super::dataset;
 use super::kinds::ModelKind;
-use super::reader::{Entry, Reading, Section, SpecError};
+use super::reader::{Entry, Reading, Section};
 use attune_trainer::data::DataError;
 use attune_trainer::task::{FactorisationSettings, FunctionSettings, Shape};
 use std::path::{Path, PathBuf};
@@ -49,7 +49,7 @@ impl TaskSpec {
                 "[{}] and [{other}] both say what is trained; leave one of them out",
                 read.section()
             );
-            found.take(Err::<(), SpecError>(entry.error(message)));
+            found.refuse_entry(entry, message);
         }
         read
     }
@@ -131,12 +131,12 @@ impl TaskSpec {
     }
 
     /// The kinds of models that can be trained so.
-    pub(super) fn kinds(&self) -> &'static [ModelKind] {
-        match self {
-            TaskSpec::Data(_) => &ModelKind::NETWORKS,
-            TaskSpec::Function(_) => &[ModelKind::Function],
-            TaskSpec::Factorisation(_) => &[ModelKind::Factorisation],
-        }
+    pub(super) fn kinds(&self) -> Vec<ModelKind> {
+        let fits = |kind: &ModelKind| match self {
+            TaskSpec::Data(_) => kind.is_network(),
+            TaskSpec::Function(_) | TaskSpec::Factorisation(_) => *kind == self.usual_kind(),
+        };
+        ModelKind::ALL.into_iter().filter(fits).collect()
     }
 }
 

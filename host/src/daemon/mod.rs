@@ -64,7 +64,6 @@ pub(crate) struct Daemon {
     servers: Vec<tokio::task::JoinHandle<usize>>,
     /// Says to all doors that they close.
     close: watch::Sender<bool>,
-    socket: PathBuf,
 }
 
 /// How a daemon is started.
@@ -217,7 +216,6 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
         ended,
         servers,
         close,
-        socket,
     })
 }
 
@@ -266,8 +264,6 @@ impl Daemon {
         for server in self.servers {
             let _ = server.await;
         }
-        // The next daemon makes its own.
-        let _ = std::fs::remove_file(&self.socket);
         tracing::info!("the daemon has ended");
         // `attune daemon stop` waits for the lock, and who runs it may delete the folder next. The
         // process of an embedded one is its client's.

@@ -201,6 +201,20 @@ fn a_daemon_ends_when_its_state_folder_is_deleted() {
     assert_eq!(home.json(&["ls", "--json"]), Value::Array(Vec::new()));
 }
 
+/// Whoever deletes the folder may be quicker with another daemon than the first one is with its end.
+#[test]
+fn a_daemon_whose_folder_is_gone_leaves_the_next_ones_socket_alone() {
+    let home = Home::new();
+    home.run(&["daemon", "start"]).ok();
+    let first = home.daemon_pid().expect("a daemon");
+    std::fs::remove_dir_all(home.attune_home()).expect("the folder goes");
+    home.run(&["daemon", "start"]).ok();
+    let second = home.daemon_pid().expect("another daemon");
+    assert_ne!(first, second);
+    wait_until(|| !home.processes().contains(&first), "the first one ends");
+    assert_eq!(home.json(&["status", "--json"])["pid"], second);
+}
+
 #[test]
 fn a_mistake_in_the_configuration_is_told_by_every_command_that_starts_a_daemon() {
     let home = Home::new();

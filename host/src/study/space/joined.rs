@@ -1,10 +1,11 @@
 //! Settings and parameters, joined one by one: what varies, and what has one value.
 
 use super::StudySpace;
+use crate::study::choice::{Choice, SpaceEntry};
 use crate::study::kinds::{ModelKind, Shared};
 use crate::study::reader::SpecError;
 use crate::study::settings::name;
-use crate::study::spec::{Choice, SpaceEntry, StudySpec};
+use crate::study::spec::StudySpec;
 use attune_plugin_api::Param;
 use attune_plugin_api::param::{Kind, Search, Value};
 use attune_search::{Condition, Domain, Parameter, UncheckedSpace};

@@ -8,10 +8,11 @@ mod names;
 
 pub(super) use joined::param_value;
 
+use super::choice::Choice;
 use super::kinds::{ModelKind, Shared};
 use super::reader::SpecError;
 use super::settings::name;
-use super::spec::{Choice, StudySpec};
+use super::spec::StudySpec;
 use attune_plugin_api::Description;
 use attune_plugin_api::param::Value;
 use attune_search::{Condition, Config, Domain, Space};

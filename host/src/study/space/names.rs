@@ -1,10 +1,11 @@
 //! What a study file names: schedulers, kinds of models, settings and parameters; and what it names
 //! that is not there.
 
+use crate::study::choice::{Choice, SpaceEntry};
 use crate::study::kinds::ModelKind;
 use crate::study::reader::{SpecError, nearest};
 use crate::study::settings::{self, name};
-use crate::study::spec::{Choice, SpaceEntry, StudySpec};
+use crate::study::spec::StudySpec;
 use attune_plugin_api::Description;
 use attune_plugin_api::param::Value;
 use std::collections::BTreeSet;

@@ -6,7 +6,8 @@
 //! of what it was made from.
 
 use super::column::ColumnReport;
-use super::preprocess::{Features, Preprocessor};
+use super::features::Features;
+use super::preprocess::Preprocessor;
 use super::protected::Protected;
 use super::target::Task;
 use super::{DataOptions, Dataset, Samples, Targets};

@@ -5,8 +5,10 @@ mod idx;
 
 use super::column::{ColumnAction, ColumnKind, ColumnReport};
 use super::error::DataError;
+use super::features::Features;
 use super::look::ColumnLook;
-use super::preprocess::{Features, MAX_NUMBERS, Points, Preprocessor, point_name};
+use super::points::{Points, point_name};
+use super::preprocess::{MAX_NUMBERS, Preprocessor};
 use super::split::{self, Rule};
 use super::table::Table;
 use super::target::{Task, TaskKind};

@@ -1,14 +1,14 @@
 //! From text cells to finite numbers: fitted on training rows, applied to any table.
 
 use super::alike::{Alike, Spread};
-use super::cache::Mapped;
 use super::cell::{is_missing, number, truth};
 use super::column::{ColumnAction, ColumnKind, ColumnReport, Encoding, infer, mean_and_scale};
 use super::error::DataError;
+use super::features::Features;
 use super::images::{Size, Wanted};
+use super::points::Points;
 use super::shape::Shape;
 use super::table::{Table, cap};
-use crate::random::{Purpose, below, shuffle, stream};
 use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 use std::fmt;
@@ -18,125 +18,13 @@ const FARTHEST: f64 = 3.0;
 /// The most numbers that a part of the data may have: four GiB of them.
 pub(crate) const MAX_NUMBERS: u64 = 1 << 30;
 
-/// Rows of finite numbers.
-#[derive(Debug, Clone, Default)]
-pub struct Features {
-    width: usize,
-    rows: usize,
-    /// How far apart neighbours begin: as far as a row is wide, or, in a text, 1: any token can
-    /// begin a row.
-    step: usize,
-    data: Numbers,
-}
-
-impl Features {
-    /// Rows that are already numbers; a row has one at least.
-    pub(crate) fn of_rows(width: usize, data: Vec<f32>) -> Self {
-        Features {
-            width,
-            rows: data.len() / width,
-            step: width,
-            data: Numbers::Own(data),
-        }
-    }
-
-    /// Rows that lie in a file, which other workers share.
-    pub(crate) fn of_mapped(width: usize, rows: usize, data: Mapped) -> Self {
-        Features {
-            width,
-            rows,
-            step: width,
-            data: Numbers::Shared(data),
-        }
-    }
-
-    /// Windows of a text, of which so many do not overlap.
-    pub(crate) fn of_text(context: usize, rows: usize, tokens: Vec<f32>) -> Self {
-        Features {
-            width: context,
-            rows,
-            step: 1,
-            data: Numbers::Own(tokens),
-        }
-    }
-
-    /// How many numbers a row has.
-    pub fn width(&self) -> usize {
-        self.width
-    }
-
-    /// How many rows there are; of a text, how many windows that do not overlap.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Rows of `width` numbers, one after another; of a text, all its tokens, whose last may belong
-    /// to no row.
-    pub fn data(&self) -> &[f32] {
-        match &self.data {
-            Numbers::Own(data) => data,
-            Numbers::Shared(data) => data.numbers(),
-        }
-    }
-
-    /// One row; of a text, the window that begins at this token.
-    pub(crate) fn row(&self, row: usize) -> &[f32] {
-        &self.data()[row * self.step..][..self.width]
-    }
-
-    /// The tokens that follow those of a text's row.
-    pub(crate) fn following(&self, row: usize) -> &[f32] {
-        self.row(row + 1)
-    }
-
-    /// The rows of an epoch in their order. Of a text they are windows that begin at another place
-    /// in each epoch and meet without overlap, so that an epoch sees everything once.
-    pub(crate) fn order(&self, seed: u64, epoch: u32) -> Vec<u32> {
-        let mut stream = stream(seed, Purpose::Shuffle, epoch.into());
-        let apart = self.width / self.step.max(1);
-        let first = match apart {
-            0 | 1 => 0,
-            apart => below(apart as u64, &mut stream) as u32,
-        };
-        let rows = 0..self.rows as u32;
-        let mut order: Vec<u32> = rows.map(|row| first + row * apart as u32).collect();
-        shuffle(&mut order, &mut stream);
-        order
-    }
-}
-
-/// Where the numbers of rows lie.
-#[derive(Debug, Clone)]
-enum Numbers {
-    Own(Vec<f32>),
-    Shared(Mapped),
-}
-
-impl Default for Numbers {
-    fn default() -> Self {
-        Numbers::Own(Vec::new())
-    }
-}
-
-impl PartialEq for Features {
-    fn eq(&self, other: &Self) -> bool {
-        let shape = |of: &Self| (of.width, of.rows, of.step);
-        shape(self) == shape(other) && self.data() == other.data()
-    }
-}
-
-/// The column of a point of pictures, counted from 1.
-pub(crate) fn point_name(point: usize) -> String {
-    format!("point_{point}")
-}
-
 /// Turns a table's columns into features, always the same way. Numbers are standardised with their
 /// training mean and deviation and bent smoothly into ±3, missing ones filled with the training
 /// median and marked in a column of their own where training rows had such. Where at least eight
 /// columns reach from the same lowest to the same highest number, as the points of pictures do, they
 /// and those within that range are taken for measured on one scale, and have one mean and deviation.
-/// Categories become one column each. A category that training rows did not have counts as "other" where there is such a
-/// column, and as none of the known ones otherwise.
+/// Categories become one column each. A category that training rows did not have counts as "other"
+/// where there is such a column, and as none of the known ones otherwise.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Preprocessor {
     columns: Vec<Column>,
@@ -146,60 +34,6 @@ pub struct Preprocessor {
     /// Of pictures, which have no other columns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     points: Option<Points>,
-}
-
-/// How the points of pictures become features: all alike, and not bent. In a table, they are the
-/// columns `point_1`, `point_2` and so on, line after line.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Points {
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) channels: usize,
-    pub(crate) mean: f64,
-    pub(crate) scale: f64,
-}
-
-impl Points {
-    pub(crate) fn shape(&self) -> Shape {
-        let &Points {
-            height,
-            width,
-            channels,
-            ..
-        } = self;
-        Shape::Image {
-            height,
-            width,
-            channels,
-        }
-    }
-
-    pub(crate) fn scaled(&self, value: f64) -> f32 {
-        ((value - self.mean) / self.scale) as f32
-    }
-
-    /// Fills the rows from the columns of a table.
-    fn apply(&self, table: &Table, rows: &[usize], data: &mut [f32]) -> Result<(), DataError> {
-        let numbers = self.shape().numbers();
-        for point in 0..numbers {
-            let name = point_name(point + 1);
-            let place = table.find(&name).ok_or_else(|| DataError::MissingColumn {
-                file: table.name().into(),
-                column: name.clone(),
-            })?;
-            for (index, &row) in rows.iter().enumerate() {
-                let cell = table.cell(row, place);
-                let value = number(cell).ok_or_else(|| DataError::NoPoint {
-                    file: table.name().into(),
-                    line: table.line(row),
-                    column: name.clone(),
-                    cell: cell.trim().into(),
-                })?;
-                data[index * numbers + point] = self.scaled(value);
-            }
-        }
-        Ok(())
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -421,13 +255,7 @@ impl Preprocessor {
             }
             offset += column.width();
         }
-        let features = Features {
-            width,
-            rows: rows.len(),
-            step: width,
-            data: Numbers::Own(data),
-        };
-        Ok((features, unread))
+        Ok((Features::of_table(width, rows.len(), data), unread))
     }
 }
 

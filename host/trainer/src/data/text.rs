@@ -1,7 +1,7 @@
 //! From a plain text file to tokens in a row.
 
 use super::error::DataError;
-use super::preprocess::Features;
+use super::features::Features;
 use super::split::Shares;
 use super::table::read_file;
 use serde::{Deserialize, Serialize};

@@ -52,6 +52,16 @@ pub fn plugins_dir() -> PathBuf {
         .clone()
 }
 
+/// What copies of the shipped plugins take, in bytes.
+pub fn weight_of_plugins() -> u64 {
+    let folder = plugins_dir();
+    let weight = |plugin: &&str| {
+        let library = folder.join(library_name(plugin));
+        library.metadata().unwrap().len()
+    };
+    PLUGINS.iter().map(weight).sum()
+}
+
 /// Libraries made for tests alone, built and fresh.
 pub fn test_library(package: &str) -> PathBuf {
     build(&[package]);

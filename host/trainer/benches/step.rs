@@ -7,7 +7,9 @@ mod common;
 use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
 use attune_trainer::data::Dataset;
-use attune_trainer::trial::{Checkpoint, Trial, TrialSettings};
+use attune_trainer::metrics::{Metric, Scores};
+use attune_trainer::task::{self, Batch, Kind, Parameters, Random, Task};
+use attune_trainer::trial::{Checkpoint, Subject, Trial, TrialSettings};
 use attune_trainer::{Activation, MlpSettings, ModelSettings, use_one_thread};
 use common::{Constant, Failure, Stopwatch, new_trial, rows};
 use std::collections::BTreeMap;
@@ -32,6 +34,8 @@ impl Scheduler for Watching {
     }
 }
 
+const BATCH: usize = 128;
+
 /// Pairs of trials with and without signals.
 const PAIRS: usize = 20;
 
@@ -41,7 +45,7 @@ fn main() -> Result<(), Failure> {
     let base = TrialSettings {
         model: ModelSettings::mlp([256, 256]),
         optimizer: OptimizerKind::Sgd,
-        batch_size: 128,
+        batch_size: BATCH,
         max_epochs: 30,
         lr: 0.01,
         ..TrialSettings::default()
@@ -76,6 +80,7 @@ fn main() -> Result<(), Failure> {
         report(name, measure::<Constant>(&settings, &data)?);
     }
     signals(&base, &data)?;
+    around(&base, &data)?;
     let beside = std::thread::scope(|scope| {
         let other = scope.spawn(|| measure::<Constant>(&base, &data));
         (measure::<Constant>(&base, &data), other.join())
@@ -109,6 +114,72 @@ fn signals(settings: &TrialSettings, data: &Arc<Dataset>) -> Result<(), Failure>
         more[PAIRS / 2],
         more[PAIRS / 4],
         more[3 * PAIRS / 4]
+    );
+    Ok(())
+}
+
+/// A task with as many groups as the network, and nothing to do.
+struct Idle {
+    groups: usize,
+}
+
+impl Task for Idle {
+    fn name(&self) -> String {
+        "idle".into()
+    }
+
+    fn fingerprint(&self) -> String {
+        format!("idle, {} groups", self.groups)
+    }
+
+    fn parameters(&self) -> Vec<Parameters> {
+        let group = |index| Parameters::new(format!("g{index}"), Kind::Weight, [1]);
+        (0..self.groups).map(group).collect()
+    }
+
+    fn start(&self, _: &mut Random) -> Vec<Vec<f32>> {
+        vec![vec![1.0]; self.groups]
+    }
+
+    fn rows(&self) -> usize {
+        BATCH * 10_000
+    }
+
+    fn learn(
+        &self,
+        _: &Batch<'_>,
+        _: &[&[f32]],
+        _: &mut [&mut [f32]],
+    ) -> Result<f32, task::Failure> {
+        Ok(1.0)
+    }
+
+    fn validate(&self, _: &[&[f32]]) -> Result<Scores, task::Failure> {
+        Ok([(Metric::Loss, 1.0)].into_iter().collect())
+    }
+}
+
+/// What a step costs beside training where no signal is declared: the scheduler's call, the checks
+/// of what it says, the report. Too little to be seen in the time of a whole step, it is what a step
+/// of a task takes that does nothing, its updates of single numbers included.
+fn around(settings: &TrialSettings, data: &Arc<Dataset>) -> Result<(), Failure> {
+    let step = measure::<Constant>(settings, data)?;
+    let groups = Trial::setup(&settings.clone().check()?, data).groups.len();
+    let idle = Subject::task(Idle { groups })?;
+    let settings = TrialSettings {
+        model: TrialSettings::default().model,
+        max_epochs: 1,
+        ..settings.clone()
+    };
+    let mut trial = new_trial::<Constant>(&settings.check()?, &idle)?;
+    let started = Instant::now();
+    trial.run_until(1, &mut (), &AtomicBool::new(false))?;
+    let each = started.elapsed().as_secs_f64() * 1e3 / trial.steps() as f64;
+    println!(
+        "{:<28} {:.0} ns a step, {:.3}%",
+        "beside training, no signal",
+        each * 1e6,
+        100.0 * each / step
     );
     Ok(())
 }

@@ -3,10 +3,9 @@
 use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
 use attune_trainer::data::{DataOptions, Dataset, Table};
-use attune_trainer::trial::{CheckedSettings, EpochRecord, StepRecord, Telemetry, Trial};
+use attune_trainer::trial::{CheckedSettings, EpochRecord, StepRecord, Subject, Telemetry, Trial};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -55,15 +54,12 @@ impl Telemetry for Stopwatch {
 
 pub(crate) fn new_trial<S: Scheduler>(
     settings: &CheckedSettings,
-    data: &Arc<Dataset>,
+    subject: impl Into<Subject>,
 ) -> Result<Trial, Failure> {
-    let setup = Trial::setup(settings, data);
+    let subject = subject.into();
+    let setup = Trial::setup(settings, &subject);
     let controller = InProcess::<S>::configure(&BTreeMap::new(), &setup)?;
-    Ok(Trial::new(
-        settings.clone(),
-        data.clone(),
-        Box::new(controller),
-    )?)
+    Ok(Trial::new(settings.clone(), subject, Box::new(controller))?)
 }
 
 /// So many rows of so many numbers, and ten classes; pictures where they have a size.

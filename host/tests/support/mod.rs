@@ -57,7 +57,7 @@ pub fn weight_of_plugins() -> u64 {
     let folder = plugins_dir();
     let weight = |plugin: &&str| {
         let library = folder.join(library_name(plugin));
-        library.metadata().unwrap().len()
+        library.metadata().expect("a library").len()
     };
     PLUGINS.iter().map(weight).sum()
 }

@@ -2,7 +2,8 @@
 //! care for weights. Nothing here reads it back to predict: where the two differ, the card inside
 //! counts.
 
-use super::{Artifact, KEY, ModelError, SEAL, not_a_model, solution, write};
+use super::file::{SEAL, not_a_model, write};
+use super::{Artifact, KEY, ModelError, solution};
 use crate::tensor_file::{TensorFile, read_file};
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! The numbers that a task was trained to, as a file.
 
-use super::{FORMAT, ModelError, finite, not_a_model, opened, sealed, tensors_crc32, write};
+use super::file::{FORMAT, not_a_model, opened, sealed, tensors_crc32, write};
+use super::{ModelError, finite};
 use crate::metrics::Metric;
 use crate::model::NamedTensor;
 use crate::trial::{Trial, TrialSettings};

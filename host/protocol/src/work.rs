@@ -67,6 +67,9 @@ pub struct Answer {
     pub orders: Vec<Order>,
     /// Leases that are the worker's no longer: it drops them and says nothing more of them.
     pub void: Vec<LeaseId>,
+    /// How many threads its trial may share large products out to from now on; as many as before
+    /// where it is 0.
+    pub threads: u16,
 }
 
 /// A segment of a trial to train.

@@ -3,6 +3,7 @@
 use super::reach;
 use crate::daemon::config::{Config, Layer};
 use crate::daemon::lock::Lock;
+use crate::daemon::machine::cores;
 use crate::places::Places;
 use attune_protocol::client::Client;
 use attune_tui::bytes;
@@ -38,10 +39,10 @@ pub(crate) async fn run(places: &Places) -> anyhow::Result<ExitCode> {
         out: std::io::stdout(),
         problems: 0,
     };
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
     findings.fine(&format!(
-        "attune {}, {cores} cores",
-        env!("CARGO_PKG_VERSION")
+        "attune {}, {} cores",
+        env!("CARGO_PKG_VERSION"),
+        cores()
     ))?;
     let is_set_up = configuration(places, &mut findings)?;
     let is_there = state(&places.state, &mut findings)?;

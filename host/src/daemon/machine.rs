@@ -22,6 +22,12 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// How long it may take.
 const DEADLINE: Duration = Duration::from_secs(2);
 
+/// How many cores this process may use; one where that is not known.
+pub(crate) fn cores() -> u16 {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    u16::try_from(cores).unwrap_or(u16::MAX)
+}
+
 /// Looks at the machine.
 pub(super) struct Lookout {
     /// Whose disk is looked at.
@@ -59,13 +65,12 @@ impl Lookout {
         let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
         let load = load.split(' ').next().and_then(|mean| mean.parse().ok());
         let disk = rustix::fs::statvfs(&self.folder).ok();
-        let cores = std::thread::available_parallelism().map_or(0, usize::from);
         Machine {
             host: rustix::system::uname()
                 .nodename()
                 .to_string_lossy()
                 .into_owned(),
-            cores: u32::try_from(cores).unwrap_or(u32::MAX),
+            cores: cores().into(),
             load: Number(load.unwrap_or(0.0)),
             memory_bytes: memory(&meminfo, "MemTotal"),
             memory_free_bytes: memory(&meminfo, "MemAvailable"),

@@ -16,7 +16,7 @@ mod import;
 mod listen;
 pub(crate) mod lock;
 pub(crate) mod log;
-mod machine;
+pub(crate) mod machine;
 mod metrics;
 mod outbox;
 mod probe;
@@ -164,6 +164,8 @@ pub(crate) async fn boot(places: &Places, config: &Config, life: Life) -> anyhow
         checkpoints: places.checkpoints(),
         limits: Limits {
             workers: config.workers.map(usize::from),
+            cores: machine::cores(),
+            threads: config.threads,
             checkpoint_every: config.checkpoint_every,
             checkpoint_budget: config.checkpoint_budget,
             lease_timeout: config.lease_timeout,

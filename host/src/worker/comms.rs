@@ -192,6 +192,9 @@ impl Comms {
     }
 
     async fn take(&mut self, answer: Answer) -> Result<(), Farewell> {
+        if answer.threads > 0 {
+            attune_trainer::use_threads(answer.threads.into());
+        }
         for lease in &answer.void {
             self.let_go(lease);
         }

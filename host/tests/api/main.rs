@@ -15,6 +15,7 @@
 mod support;
 
 mod draw;
+mod hand;
 mod wire;
 
 mod care;
@@ -24,3 +25,4 @@ mod events;
 mod fuzz;
 mod insight;
 mod table;
+mod threads;

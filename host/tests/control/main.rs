@@ -36,3 +36,4 @@ mod retry;
 mod signals;
 mod status;
 mod tasks;
+mod threads;

@@ -211,6 +211,15 @@ pub fn daemon_of(attune_home: &Path) -> Option<u32> {
     is_of(pid, attune_home).then_some(pid)
 }
 
+/// How many threads a worker has that its trials share large products out to.
+pub fn product_threads(worker: u32) -> usize {
+    let threads = fs::read_dir(format!("/proc/{worker}/task")).expect("a process");
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("comm")).ok())
+        .filter(|name| name.starts_with("attune-product"))
+        .count()
+}
+
 /// Every process that was started with this folder as its `ATTUNE_HOME`.
 pub fn processes_of(attune_home: &Path) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("/proc");

@@ -15,7 +15,8 @@ mod words;
 
 pub use followed::Followed;
 pub use home::{
-    DEADLINE, Home, daemon_of, processes_of, signal, try_for, try_within, wait_for, wait_until,
+    DEADLINE, Home, daemon_of, processes_of, product_threads, signal, try_for, try_within,
+    wait_for, wait_until,
 };
 pub use study::{RUNGS, SPACE, outcome, small_study, study_of, without_test_rows};
 pub use words::{one_line, says, unwrapped};

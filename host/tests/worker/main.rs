@@ -25,3 +25,4 @@ mod leases;
 mod probe;
 mod resume;
 mod steering;
+mod threads;

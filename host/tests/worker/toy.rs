@@ -1,7 +1,7 @@
 //! A toy daemon: it answers one worker what a test has written down, and remembers what it heard.
 
 use crate::flight::{self, Flight};
-use crate::support::{Home, library_name, plugins_dir, test_library};
+use crate::support::{Home, library_name, plugins_dir, product_threads, test_library};
 use attune_protocol::endpoint::{JSON, POSTCARD};
 use attune_protocol::work::*;
 use attune_protocol::{Number, Scalar, Steer};
@@ -205,6 +205,11 @@ impl Toy {
         worker.child.try_wait().unwrap().is_none()
     }
 
+    /// How many threads the worker has that trials share products out to.
+    pub fn product_threads(&self) -> usize {
+        product_threads(self.worker.as_ref().unwrap().child.id())
+    }
+
     /// Answers this now.
     pub fn give(&self, answer: Answer) {
         self.when(|_| true, answer);
@@ -364,6 +369,7 @@ impl Heard {
                 answer.leases.extend(more.leases.iter().cloned());
                 answer.orders.extend(more.orders.iter().cloned());
                 answer.void.extend(more.void.iter().cloned());
+                answer.threads = more.threads;
             }
             !holds
         });

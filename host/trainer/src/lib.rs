@@ -47,13 +47,13 @@
 //! - [`metrics`]: how good predictions are.
 //! - [`artifact`]: trained models as files.
 //! - [`task`]: what a trial can train that is no network on a dataset, and how to bring one's own.
-//! - Inside: the network and its operations on dfdx's tape, the update rules, and the signals that
-//!   schedulers ask for.
+//! - Inside: layers and the networks made of them, dfdx's plain operations that train the same
+//!   networks, the update rules, and the signals that schedulers ask for.
 //!
 //! # What must not live here
-//! Queues, stores, searches, sockets, or threads: a trial trains on the thread that calls it (see
-//! [`use_one_thread`]) and hears of nothing else. No other room names dfdx. Nothing here knows
-//! whether a shared library stands behind a scheduler.
+//! Queues, stores, searches, or sockets: a trial trains on the thread that calls it, shares its large
+//! products out to others where [`use_threads`] says so, and hears of nothing else. No other room
+//! names dfdx. Nothing here knows whether a shared library stands behind a scheduler.
 //!
 //! # The same every time
 //! All chance comes from ChaCha8 streams keyed by (seed, purpose, epoch or step), and every sum has

@@ -4,40 +4,42 @@
 //! trial on the second core is nearly free. Larger products can be shared out; the numbers are the
 //! same bit for bit.
 
+use rayon::ThreadPool;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::available_parallelism;
 
 static THREADS: AtomicUsize = AtomicUsize::new(1);
 
-/// Lets every trial of this process share its large products out to so many threads; with one, a
-/// trial trains on the thread that calls it, and on that thread alone.
-///
-/// Builds rayon's global pool with as many threads. Call it once at the start of the program, before
-/// anything else uses rayon. Calling it again with the same number is harmless.
-///
-/// # Errors
-/// Somebody has already built the global pool with another number of threads. Training then gives
-/// the same numbers on one thread.
-pub fn use_threads(threads: usize) -> Result<(), ThreadsError> {
-    // An error here only says that the pool exists, which the count below judges better.
-    let _ = rayon::ThreadPoolBuilder::new()
-        .num_threads(threads)
-        .thread_name(|number| format!("attune-product-{number}"))
-        .build_global();
-    match rayon::current_num_threads() {
-        there if there == threads => {
-            THREADS.store(threads, Ordering::Relaxed);
-            Ok(())
-        }
-        there => Err(ThreadsError { threads, there }),
-    }
+/// Who products are shared out to: made when first needed, by a thread that trains, whose priority
+/// they have. None where the system does not give any.
+static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
+
+/// Lets every trial of this process share its large products and updates out to so many threads from
+/// now on, of as many as there are cores. With one, as at first, a trial trains on the thread that
+/// calls it, and on that thread alone. It may be called at any time, also while trials train.
+pub fn use_threads(threads: usize) {
+    THREADS.store(threads.max(1), Ordering::Relaxed);
 }
 
-/// As [`use_threads`] of one: what trials that run side by side want.
+/// Sees to it that trials train on the thread that calls them until [`use_threads`] says otherwise:
+/// rayon's global pool, whose size dfdx's own products go by, gets one thread. Call it at the start of
+/// the program, before anything else uses rayon. Calling it again is harmless.
 ///
 /// # Errors
-/// As [`use_threads`].
+/// Somebody has already built the global pool with more threads. The engine `dfdx` then uses them.
 pub fn use_one_thread() -> Result<(), ThreadsError> {
-    use_threads(1)
+    // An error here only says that the pool exists, which the count below judges better.
+    let _ = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .build_global();
+    match rayon::current_num_threads() {
+        1 => {
+            use_threads(1);
+            Ok(())
+        }
+        there => Err(ThreadsError { there }),
+    }
 }
 
 /// How many threads a product may be shared out to.
@@ -50,7 +52,21 @@ pub(crate) fn count() -> usize {
 pub(crate) fn together<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     match count() {
         1 => work(),
-        _ => rayon::scope(|_| work()),
+        _ => in_pool(work),
+    }
+}
+
+fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+    let pool = POOL.get_or_init(|| {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(available_parallelism().map_or(1, usize::from))
+            .thread_name(|number| format!("attune-product-{number}"))
+            .build()
+            .ok()
+    });
+    match pool {
+        Some(pool) => pool.install(work),
+        None => work(),
     }
 }
 
@@ -67,21 +83,22 @@ pub(crate) fn share<T: Send>(
     }
     let half = parts / 2;
     let (first, second) = cut(whole, half, parts);
-    rayon::join(
-        || share(first, half, cut, work),
-        || share(second, parts - half, cut, work),
-    );
+    // At the threads themselves it costs nothing to be sent to them.
+    in_pool(|| {
+        rayon::join(
+            || share(first, half, cut, work),
+            || share(second, parts - half, cut, work),
+        )
+    });
 }
 
-/// Rayon's pool was there first.
+/// Rayon's global pool was there first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the global thread pool already has {there} threads instead of {threads}; call use_threads \
-     before anything else uses rayon"
+    "rayon's global pool already has {there} threads; call use_one_thread before anything else uses \
+     rayon"
 )]
 pub struct ThreadsError {
-    /// How many threads were asked for.
-    pub threads: usize,
-    /// How many it has.
+    /// How many threads it has.
     pub there: usize,
 }

@@ -220,7 +220,7 @@ structs! {
     Hired { id, heartbeat_ms }
     LeaseId { trial, attempt }
     Exchange { reports, holds, want, patience_ms }
-    Answer { leases, orders, void }
+    Answer { leases, orders, void, threads }
     Lease { id, config, seed, until_epoch, from, interventions, beat }
     Start { path, step, fork }
     Intervention { step, steer }

@@ -7,13 +7,13 @@
 #[cfg(test)]
 mod tests;
 
+use crate::daemon::machine::cores;
 use crate::study::reader::{Entry, Section, Source, SpecError, nearest};
 use crate::study::spec::parse_duration;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
@@ -31,6 +31,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) struct Config {
     /// The most worker processes; as many as the studies ask for where not given.
     pub(crate) workers: Option<u16>,
+    /// The most threads that a trial may share large products out to.
+    pub(crate) threads: u16,
     /// The most memory of one worker, in bytes.
     pub(crate) worker_memory: u64,
     /// How often a trial in training is checkpointed.
@@ -130,6 +132,18 @@ const KEYS: &[Key] = &[
             Ok(())
         },
         show: |config| shown_or(config.workers, "auto"),
+    },
+    Key {
+        name: "threads",
+        doc: "The most threads that one trial computes on, from 1 to 1024, or \"auto\": as many as \
+              there are cores. Trials that train at the same time share the cores out, and small \
+              models stay on one. Default: auto.",
+        set: |config, given| {
+            let threads = given.unless("auto", |text| whole(text, 1..=1024))?;
+            config.threads = threads.unwrap_or_else(cores);
+            Ok(())
+        },
+        show: |config| config.threads.to_string(),
     },
     Key {
         name: "worker_memory",
@@ -276,6 +290,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             workers: None,
+            threads: cores(),
             worker_memory: usual_worker_memory(),
             checkpoint_every: 10 * SECOND,
             checkpoint_budget: 10 * GIB,
@@ -577,8 +592,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 /// What is left for one worker where every core has one.
 fn usual_worker_memory() -> u64 {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get) as u64;
-    let share = machine_memory() / 4 * 3 / cores;
+    let share = machine_memory() / 4 * 3 / u64::from(cores());
     // In whole mebibytes, so that it can be shown and given in the same words.
     (share / MIB * MIB).max(GIB)
 }

@@ -87,6 +87,7 @@ fn the_later_layer_wins_and_each_is_told() {
 fn every_setting_can_be_given_in_the_file_the_environment_and_as_a_flag() {
     let table: &[(&str, &str, &str)] = &[
         ("workers", "3", "3"),
+        ("threads", "7", "7"),
         ("worker_memory", "1.5GiB", "1536MiB"),
         ("checkpoint_every", "90s", "90s"),
         ("checkpoint_budget", "2000MiB", "2000MiB"),
@@ -144,6 +145,7 @@ fn every_setting_can_be_given_in_the_file_the_environment_and_as_a_flag() {
 fn a_word_takes_a_setting_back_to_its_default() {
     for (key, set, word) in [
         ("workers", "3", "auto"),
+        ("threads", "7", "auto"),
         ("worker_memory", "64MiB", "auto"),
         ("retention", "3", "all"),
     ] {

@@ -93,10 +93,12 @@ impl State {
             want -= 1;
         }
         self.orders(id, &mut answer);
+        let threads = self.threads_of_a_trial();
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
         if !worker.leases.is_empty() {
+            answer.threads = threads;
             worker.idle_since = Instant::now();
         }
         let is_silent =
@@ -112,6 +114,14 @@ impl State {
                 drop(reply.send(Ok(answer)));
             });
         }
+    }
+
+    /// The cores are shared out to the workers that train.
+    fn threads_of_a_trial(&self) -> u16 {
+        let trains = |worker: &&Worker| !worker.leases.is_empty();
+        let training = self.workers.values().filter(trains).count().max(1);
+        let share = self.means.limits.cores / u16::try_from(training).unwrap_or(u16::MAX);
+        share.clamp(1, self.means.limits.threads)
     }
 
     /// Brings what the worker says it holds and what is counted to it together.

@@ -57,6 +57,10 @@ pub(super) struct Means {
 pub(super) struct Limits {
     /// The most workers; as many as the studies ask for where not given.
     pub(super) workers: Option<usize>,
+    /// What trials that train at the same time share out.
+    pub(super) cores: u16,
+    /// The most threads of a trial.
+    pub(super) threads: u16,
     pub(super) checkpoint_every: Duration,
     pub(super) checkpoint_budget: u64,
     /// After so much silence a worker is given up.

@@ -1,7 +1,8 @@
 //! How long a study will take, judged by what trials on the same data took before.
 
-use super::{Reception, cores};
+use super::Reception;
 use crate::daemon::internal;
+use crate::daemon::machine::cores;
 use crate::study::settings::name;
 use crate::study::space::StudySpace;
 use crate::study::spec::StudySpec;
@@ -69,7 +70,7 @@ impl Reception {
             &pace,
             &batches,
             data.train_rows,
-            parallel.min(cores()),
+            parallel.min(cores().into()),
         ))
     }
 }

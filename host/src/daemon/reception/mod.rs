@@ -24,6 +24,7 @@ pub(super) use space::last_spec;
 use super::catalogue::Catalogue;
 use super::engine::{Ask, Engine};
 use super::hub::Hub;
+use super::machine::cores;
 use super::study::{Schedulers, resolve};
 use super::{conflict, invalid, not_found};
 use crate::places::Places;
@@ -205,11 +206,7 @@ fn placed(spec: &StudySpec, complaint: &Complaint) -> String {
 /// How many trials of a new study may be in training at a time.
 fn parallel(new: &NewStudy, spec: &StudySpec) -> usize {
     let asked = new.parallel.map(usize::from).or(spec.parallel);
-    asked.unwrap_or_else(cores)
-}
-
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
+    asked.unwrap_or_else(|| cores().into())
 }
 
 /// Every one of them is a process.

@@ -10,7 +10,9 @@ use crate::common::{Constant, Failure, Stopwatch, new_trial, rows};
 use attune_plugin_api::prelude::*;
 use attune_trainer::data::{Dataset, Text, TextOptions};
 use attune_trainer::trial::{Goal, Trial, TrialSettings};
-use attune_trainer::{CnnSettings, ModelSettings, TransformerSettings, use_threads};
+use attune_trainer::{
+    CnnSettings, ModelSettings, TransformerSettings, use_one_thread, use_threads,
+};
 use std::collections::HashMap;
 use std::io::{BufRead, stdin};
 use std::sync::Arc;
@@ -28,7 +30,8 @@ struct Question {
 
 /// Answers questions until there are no more.
 pub(crate) fn answer(threads: usize) -> Result<(), Failure> {
-    use_threads(threads)?;
+    use_one_thread()?;
+    use_threads(threads);
     let mut trials: HashMap<String, Trial> = HashMap::new();
     println!("{{}}");
     for line in stdin().lock().lines() {

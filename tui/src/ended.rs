@@ -113,7 +113,7 @@ fn trial_ended(
         Span::raw(pad(&clean(&trial.scheduler), scheduler_columns + 1)),
         Span::styled(format!("{} ", clean(&study.metric)), style.ink(Ink::Dim)),
         Span::styled(
-            format!("{value:<8}"),
+            format!("{value:<7} "),
             style.ink(if best { Ink::Best } else { Ink::Plain }),
         ),
         Span::styled(format!("{epochs:<11} {time:>6}"), style.ink(Ink::Dim)),

@@ -92,6 +92,15 @@ pub struct Progress {
     pub rate: Number,
 }
 
+impl Progress {
+    /// The study's objective in this epoch, which is the metric of that name on the validation rows.
+    pub fn objective(&self, metric: &str) -> Option<f64> {
+        let on_valid = self.metrics.get(&format!("valid_{metric}"));
+        let value = on_valid.or_else(|| self.metrics.get(metric))?;
+        Some(value.0)
+    }
+}
+
 impl Event {
     /// Every event's tag.
     pub const TAGS: [&str; 9] = [

@@ -1,5 +1,6 @@
 //! Studies.
 
+use crate::event::Progress;
 use crate::number::Number;
 use crate::trial::TrialSummary;
 use serde::{Deserialize, Serialize};
@@ -133,6 +134,19 @@ pub struct TrialCounts {
     pub diverged: u32,
     /// Ended by an error.
     pub failed: u32,
+}
+
+impl StudySummary {
+    /// Counts an epoch of one of the study's trials, which may make that trial the best.
+    pub fn count_epoch(&mut self, progress: &Progress) {
+        let best = self.best_value.map_or(f64::NAN, |best| best.0);
+        if let Some(value) = progress.objective(&self.metric)
+            && self.direction.better(value, best)
+        {
+            self.best_value = Some(Number(value));
+            self.best_trial = Some(progress.trial.clone());
+        }
+    }
 }
 
 impl TrialCounts {

@@ -18,6 +18,7 @@ mod draw;
 mod hand;
 mod wire;
 
+mod best;
 mod care;
 mod clients;
 mod doctor;

@@ -1,7 +1,7 @@
 //! What is known of a running study.
 
 use crate::text::{clean, width};
-use attune_protocol::{Event, Metrics, StudySummary, TrialSummary};
+use attune_protocol::{Event, StudySummary, TrialSummary};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -75,10 +75,10 @@ impl LiveState {
                 known.moved = moved;
             }
             Event::Epoch(progress) => {
-                let value = self
-                    .study
-                    .as_ref()
-                    .and_then(|study| objective(&progress.metrics, &study.metric));
+                let value = self.study.as_mut().and_then(|study| {
+                    study.count_epoch(progress);
+                    progress.objective(&study.metric)
+                });
                 self.tick += 1;
                 let moved = self.tick;
                 let trial = self.running_trial(&progress.trial);
@@ -203,13 +203,4 @@ impl RunningTrial {
             most => (f64::from(self.epoch) / f64::from(most)).min(1.0),
         }
     }
-}
-
-/// The objective among a trial's metrics: by its own name, or with `valid_` before it, since an
-/// objective is always measured on the validation rows.
-fn objective(metrics: &Metrics, name: &str) -> Option<f64> {
-    let found = metrics.get(name);
-    found
-        .or_else(|| metrics.get(&format!("valid_{name}")))
-        .map(|value| value.0)
 }

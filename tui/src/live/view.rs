@@ -81,6 +81,8 @@ fn best(state: &LiveState, style: Style) -> Line<'static> {
         if let Some(epoch) = best.best_epoch {
             place += &format!(", epoch {epoch}");
         }
+    } else if let Some(trial) = state.running().iter().find(|trial| trial.id == id) {
+        place += &format!(" {}", clean(&trial.scheduler));
     }
     Line::from(vec![
         Span::styled(

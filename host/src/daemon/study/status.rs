@@ -2,6 +2,8 @@
 
 use super::Study;
 use super::halt::Halt;
+use super::method::searched_direction;
+use super::verdicts::{best_value, better};
 use crate::convert;
 use crate::daemon::trial::Trial;
 use attune_protocol::{StudySummary, TrialCounts, TrialSummary};
@@ -120,12 +122,28 @@ impl Study {
             failed,
         };
         let best = self
-            .best
+            .best_so_far()
             .map(|(number, value)| (self.trial_id(number), value));
         let mut summary = convert::study_summary(self.id, &self.record, counts, best);
         summary.seconds.0 += self.counted.elapsed().as_secs_f64();
         summary.note = convert::note(self.note.as_ref());
         summary
+    }
+
+    /// The best trial of those that have ended and those that go on, as [`convert::Census`] counts
+    /// them. While one that goes on is the best, others end without the model that makes them count.
+    fn best_so_far(&self) -> Option<(TrialNumber, f64)> {
+        let direction = searched_direction(self.record.direction);
+        let open = self.trials.iter().filter_map(|(number, trial)| {
+            let value = best_value(&trial.record, &self.record.metric)?;
+            Some((*number, value)).filter(|_| !value.is_nan())
+        });
+        self.best.into_iter().chain(open).reduce(|best, other| {
+            match better(direction, other, best) {
+                true => other,
+                false => best,
+            }
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use crate::daemon::trial::file;
 use crate::{clock, convert};
 use anyhow::Context;
 use attune_protocol::Event;
-use attune_search::TrialNumber;
 use attune_search::conductor::{Outcome, Ruling, Verdict};
+use attune_search::{Direction, TrialNumber};
 use attune_store as disk;
 use attune_store::{TrialRecord, TrialState};
 
@@ -144,17 +144,15 @@ impl Study {
         outbox.tell(self.id, Event::TrialEnded { trial: told, study });
     }
 
-    /// Whether this is the best trial so far. Of equals the lower number counts, whichever ended
-    /// first.
+    /// Whether this is the best of the trials that have ended.
     pub(super) fn consider(&mut self, number: TrialNumber, value: Option<f64>) -> bool {
         let Some(value) = value.filter(|value| !value.is_nan()) else {
             return false;
         };
         let direction = searched_direction(self.record.direction);
-        let is_best = match self.best {
-            None => true,
-            Some((held, best)) => direction.better(value, best) || (value == best && number < held),
-        };
+        let is_best = self
+            .best
+            .is_none_or(|best| better(direction, (number, value), best));
         if is_best {
             self.best = Some((number, value));
         }
@@ -182,6 +180,16 @@ impl Study {
         };
         self.end_trial(number, state, reason, outbox);
     }
+}
+
+/// Whether the first of two trials is better. Of equals the lower number counts, whichever ended
+/// first.
+pub(super) fn better(
+    direction: Direction,
+    (number, value): (TrialNumber, f64),
+    (other, than): (TrialNumber, f64),
+) -> bool {
+    direction.better(value, than) || (value == than && number < other)
 }
 
 pub(super) fn best_value(record: &TrialRecord, metric: &str) -> Option<f64> {

@@ -335,6 +335,9 @@ impl Data {
                         .take_epoch(number, progress, (metric, *direction), now);
                 }
                 self.curves.take_epoch(study, progress);
+                if let Some(study) = self.known_study(study) {
+                    study.count_epoch(progress);
+                }
             }
             Event::StudyRemoved { id } => {
                 if let Some(studies) = &mut self.studies {
@@ -372,11 +375,20 @@ impl Data {
 
     pub(crate) fn take_study(&mut self, study: &StudySummary) {
         self.note_trend(study);
-        let studies = self.studies.get_or_insert_default();
-        match studies.iter_mut().find(|known| known.id == study.id) {
+        match self.known_study(&study.id) {
             Some(known) => *known = study.clone(),
-            None => studies.insert(0, study.clone()),
+            None => self
+                .studies
+                .get_or_insert_default()
+                .insert(0, study.clone()),
         }
+    }
+
+    fn known_study(&mut self, id: &str) -> Option<&mut StudySummary> {
+        self.studies
+            .as_mut()?
+            .iter_mut()
+            .find(|study| study.id == id)
     }
 
     pub(crate) fn take_trial(&mut self, trial: &attune_protocol::TrialSummary, now: u64) {

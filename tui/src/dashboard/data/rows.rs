@@ -3,7 +3,7 @@
 
 use super::column::Column;
 use attune_protocol::{
-    Direction, Number, Progress, Scalar, TrialRow, TrialState, TrialSummary, TrialTable,
+    Direction, Progress, Scalar, TrialRow, TrialState, TrialSummary, TrialTable,
 };
 use std::collections::{BTreeSet, HashMap};
 
@@ -281,11 +281,10 @@ impl Rows {
         row.steps = row.steps.max(progress.step);
         row.rate = progress.rate.0;
         row.heard_ms = Some(now);
-        let found = progress.metrics.get(&format!("valid_{metric}"));
-        if let Some(Number(value)) = found.or_else(|| progress.metrics.get(metric))
-            && direction.better(*value, row.value)
+        if let Some(value) = progress.objective(metric)
+            && direction.better(value, row.value)
         {
-            row.value = *value;
+            row.value = value;
             row.best_epoch = Some(progress.epoch);
         }
         self.revision += 1;

@@ -54,6 +54,7 @@ fn a_study_is_launched_from_nothing_with_the_text_that_is_shown() {
     desk.sees_not("wine.csv");
     desk.press("<tab><wait>");
     desk.sees("1797 rows, 3 columns");
+    desk.sees("next: choose the target among the columns");
     desk.press("<enter>");
     desk.sees("categories, 10 different: 0, 1, 2");
     desk.press("<left>");

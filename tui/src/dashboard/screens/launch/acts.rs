@@ -174,9 +174,9 @@ impl Launch {
 
     /// Launches as soon as the daemon has found nothing wrong; says what is missing or no value.
     pub(super) fn ask_launch(&mut self, cx: &mut Cx<'_>) {
-        if let (false, Some(lacks)) = (self.has_data(), self.lacks()) {
-            cx.complain("choose a data file and its target first");
-            self.choose(lacks, cx);
+        if let Some((key, what)) = self.lacks() {
+            cx.complain(&format!("{what} first"));
+            self.choose(key, cx);
             return;
         }
         let bad = self.form.bad.keys().next().cloned();

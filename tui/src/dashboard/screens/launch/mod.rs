@@ -123,13 +123,16 @@ impl Launch {
 
     /// Whether there is enough of a study to have it checked.
     fn has_data(&self) -> bool {
-        let is_written = self.is_text && !self.document.text().trim().is_empty();
-        is_written || self.document.fault().is_some() || self.lacks().is_none()
+        self.lacks().is_none()
     }
 
-    /// What has to be filled in first.
-    fn lacks(&self) -> Option<&'static str> {
-        Trained::of(&self.document).lacks(&self.document)
+    /// The key that has to be filled in first, and how that is said.
+    fn lacks(&self) -> Option<(&'static str, &'static str)> {
+        let is_written = self.is_text && !self.document.text().trim().is_empty();
+        match is_written || self.document.fault().is_some() {
+            true => None,
+            false => Trained::of(&self.document).lacks(&self.document),
+        }
     }
 
     fn problems(&self, cx: &Cx<'_>) -> Vec<Problem> {

@@ -9,8 +9,8 @@ use ratatui::text::{Line, Span};
 
 /// Everything that is told.
 pub(super) struct Summary<'a> {
-    /// Whether there is anything that can be checked.
-    pub(super) has_data: bool,
+    /// What to do before there is anything that can be checked.
+    pub(super) lacks: Option<&'static str>,
     pub(super) state: State<'a>,
     pub(super) checked: Option<&'a Checked>,
     pub(super) problems: &'a [Problem],
@@ -26,7 +26,7 @@ impl Summary<'_> {
             lines.extend(told);
         };
         self.readiness(&mut say);
-        let Some(checked) = self.checked.filter(|_| self.has_data) else {
+        let Some(checked) = self.checked.filter(|_| self.lacks.is_none()) else {
             return lines;
         };
         if !checked.metric.is_empty() {
@@ -70,8 +70,8 @@ impl Summary<'_> {
     }
 
     fn readiness(&self, say: &mut impl FnMut(&'static str, &str, Ink)) {
-        if !self.has_data {
-            say("next:", "choose a data file and its target", Ink::Accent);
+        if let Some(next) = self.lacks {
+            say("next:", next, Ink::Accent);
             return;
         }
         match self.state {

@@ -150,15 +150,18 @@ impl Trained {
         }
     }
 
-    /// The first key without which there is nothing to be checked.
-    pub(super) fn lacks(self, document: &Document) -> Option<&'static str> {
-        let needed: &[&'static str] = match self {
-            Trained::Rows => &["data.path", "data.target"],
-            Trained::Text => &["data.path"],
+    /// The first key without which there is nothing to be checked, and what to do about it.
+    pub(super) fn lacks(self, document: &Document) -> Option<(&'static str, &'static str)> {
+        let needed: &[(&str, &str)] = match self {
+            Trained::Rows => &[
+                ("data.path", "choose a data file and its target"),
+                ("data.target", "choose the target among the columns"),
+            ],
+            Trained::Text => &[("data.path", "choose a text file")],
             Trained::Function | Trained::Factorisation => &[],
         };
         let mut needed = needed.iter().copied();
-        needed.find(|key| document.word(key).is_none())
+        needed.find(|(key, _)| document.word(key).is_none())
     }
 
     /// Its fields, with that of the metric.

@@ -133,7 +133,7 @@ impl Launch {
     fn draw_side(&mut self, pen: &mut Pen<'_>, area: Rect, problems: &[Problem], both: bool) {
         let shows_schedule = both || fields::scheduler_of(&self.form.chosen).is_some();
         let told = Summary {
-            has_data: self.has_data(),
+            lacks: self.lacks().map(|(_, what)| what),
             state: self.knowledge.check.state(self.document.text()),
             checked: self.knowledge.check.checked(),
             problems,

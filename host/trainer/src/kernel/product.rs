@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 /// A product of fewer multiplications than this is made by one thread: sharing it out costs more
 /// than it brings.
-pub(crate) const WORTH_SHARING: usize = 1 << 23;
+pub(crate) const WORTH_SHARING: usize = 1 << 24;
 /// The least rows or columns of a thread's part, and of a shared product the other way: gemm makes
 /// smaller products in other ways, whose bits are others.
 const LEAST_PART: usize = 128;

@@ -32,6 +32,9 @@ pub(crate) struct RunningTrial {
     pub(crate) values: VecDeque<f64>,
     /// When it last moved, in the state's own count.
     pub(crate) moved: u64,
+    /// The first epoch that was heard of, and when that was; and when the latest was.
+    since: Option<(u32, Duration)>,
+    heard: Duration,
 }
 
 /// As many values as the widest spark line can show.
@@ -80,9 +83,11 @@ impl LiveState {
                     progress.objective(&study.metric)
                 });
                 self.tick += 1;
-                let moved = self.tick;
+                let (moved, now) = (self.tick, self.elapsed);
                 let trial = self.running_trial(&progress.trial);
                 trial.epoch = progress.epoch;
+                trial.since.get_or_insert((progress.epoch, now));
+                trial.heard = now;
                 trial.rate = Some(progress.rate.0);
                 trial.moved = moved;
                 if let Some(value) = value {
@@ -163,8 +168,16 @@ impl LiveState {
         if self.ended || self.elapsed < Duration::from_secs(2) || fraction < 0.02 {
             return None;
         }
-        let left = self.elapsed.as_secs_f64() * (1.0 - fraction) / fraction;
-        let left = Duration::try_from_secs_f64(left).ok()?;
+        let by_share = self.elapsed.as_secs_f64() * (1.0 - fraction) / fraction;
+        // Where most trials are stopped early, those that are left take longer than their share: one
+        // of them trains to its end.
+        let to_an_end = self.running.iter().filter_map(RunningTrial::left);
+        let to_an_end = to_an_end.reduce(f64::min).unwrap_or(0.0);
+        let left = Duration::try_from_secs_f64(by_share.max(to_an_end)).ok()?;
+        let left = match self.budget {
+            Some(budget) => left.min(budget.saturating_sub(self.elapsed)),
+            None => left,
+        };
         (left >= Duration::from_secs(1)).then_some(left)
     }
 
@@ -181,6 +194,8 @@ impl LiveState {
                     rate: None,
                     values: VecDeque::new(),
                     moved: 0,
+                    since: None,
+                    heard: Duration::ZERO,
                 });
                 self.running.len() - 1
             }
@@ -196,6 +211,15 @@ impl LiveState {
 }
 
 impl RunningTrial {
+    /// Seconds until its last epoch, at the pace so far.
+    fn left(&self) -> Option<f64> {
+        let (first, since) = self.since?;
+        let trained = f64::from(self.epoch.checked_sub(first)?);
+        let pace = self.heard.saturating_sub(since).as_secs_f64() / trained;
+        let left = pace * f64::from(self.max_epochs.saturating_sub(self.epoch));
+        left.is_finite().then_some(left)
+    }
+
     /// The part of its epochs that it has trained, 0 to 1.
     pub(crate) fn fraction(&self) -> f64 {
         match self.max_epochs {

@@ -11,6 +11,10 @@ use std::thread::available_parallelism;
 
 static THREADS: AtomicUsize = AtomicUsize::new(1);
 
+/// What a thread may need on its stack to make a part of a product. There may be many threads, and
+/// their stacks count to what a process may have of memory.
+const STACK: usize = 512 << 10;
+
 /// Who products are shared out to: made when first needed, by a thread that trains, whose priority
 /// they have. None where the system does not give any.
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
@@ -60,6 +64,7 @@ fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let pool = POOL.get_or_init(|| {
         rayon::ThreadPoolBuilder::new()
             .num_threads(available_parallelism().map_or(1, usize::from))
+            .stack_size(STACK)
             .thread_name(|number| format!("attune-product-{number}"))
             .build()
             .ok()

@@ -22,7 +22,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 /// Another form of the file has another number; and so has a machine with another order of bytes.
-const MAGIC: u64 = u64::from_le_bytes(*b"attunD02");
+const MAGIC: u64 = u64::from_le_bytes(*b"attunD03");
 /// A dataset of fewer numbers is held by each worker: a file would cost more than it spares.
 const WORTH_SHARING: usize = 1 << 18;
 /// The most that a folder of datasets may weigh, in bytes; those that were longest not used go.

@@ -28,6 +28,15 @@ pub(crate) fn number(cell: &str) -> Option<f64> {
     (value.abs() <= LARGEST).then_some(value)
 }
 
+/// Where the comma of a number stands that is written with a decimal comma, as `-1,5`.
+pub(crate) fn decimal_comma(cell: &str) -> Option<usize> {
+    let (whole, part) = cell.split_once(',')?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = whole.trim_start();
+    let unsigned = unsigned.strip_prefix(['-', '+']).unwrap_or(unsigned);
+    (digits(unsigned) && digits(part.trim_end())).then_some(whole.len())
+}
+
 /// Whether so many numbers among the cells that are present make a column of numbers, whose other
 /// cells are mistakes or gaps that somebody put into words.
 pub(crate) fn mostly_numbers(numbers: usize, present: usize) -> bool {
@@ -49,7 +58,7 @@ pub(crate) fn truth(cell: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_missing, number, truth};
+    use super::{decimal_comma, is_missing, number, truth};
 
     #[test]
     fn missing_markers_are_known_in_any_case() {
@@ -66,6 +75,17 @@ mod tests {
         assert_eq!(number(" -1.5e3 "), Some(-1500.0));
         for cell in ["inf", "-infinity", "nan", "1e101", "1,5", "12 kg", ""] {
             assert_eq!(number(cell), None, "{cell:?}");
+        }
+    }
+
+    #[test]
+    fn a_decimal_comma_stands_between_digits() {
+        assert_eq!(decimal_comma("1,5"), Some(1));
+        assert_eq!(decimal_comma(" -12,25 "), Some(4));
+        for cell in [
+            "1.5", "15", ",5", "1,", "1,2,3", "1.234,5", "a,b", "1, 5", "--1,5",
+        ] {
+            assert_eq!(decimal_comma(cell), None, "{cell:?}");
         }
     }
 

@@ -1,10 +1,12 @@
 //! A file as it stands: headers and cells of text, nothing interpreted yet.
 
+use super::cell;
 use super::error::DataError;
 use super::images::Wanted;
 use super::source::Source;
 use std::fmt::Write;
 use std::io::Read;
+use std::ops::Range;
 use std::path::Path;
 
 /// The largest file that is read, in bytes, and the most text of a table.
@@ -49,7 +51,7 @@ impl Table {
     /// Reads CSV text with a header line; `name` is what messages call it. Where it ends in `.tsv` or
     /// `.tab`, tabs part the cells; otherwise the delimiter (comma, semicolon or tab) is recognised by
     /// itself. Cells may be quoted; blank lines are skipped; rows must all have as many cells as the
-    /// header.
+    /// header. Where no comma parts the cells, columns of numbers may have decimal commas.
     ///
     /// # Errors
     /// Text that is empty, without rows, not UTF-8, or that has a row with too few or too many cells.
@@ -58,8 +60,9 @@ impl Table {
         if text.trim().is_empty() {
             return Err(DataError::Empty { file: name.into() });
         }
+        let delimiter = delimiter(name, text);
         let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter(name, text))
+            .delimiter(delimiter)
             .has_headers(false)
             .flexible(true)
             .from_reader(text.as_bytes());
@@ -90,7 +93,55 @@ impl Table {
         if table.rows() == 0 {
             return Err(DataError::NoRows { file: name.into() });
         }
+        if delimiter != b',' {
+            table.read_decimal_commas();
+        }
         Ok(table)
+    }
+
+    /// Turns `1,5` into `1.5` in columns of such numbers, and says so.
+    fn read_decimal_commas(&mut self) {
+        if !self.text.contains(',') {
+            return;
+        }
+        let has_them = |column: &usize| {
+            let (mut commas, mut numbers, mut present) = (0, 0, 0);
+            for cell in (0..self.rows()).map(|row| self.cell(row, *column)) {
+                let is_decimal = cell::decimal_comma(cell).is_some();
+                commas += usize::from(is_decimal);
+                numbers += usize::from(is_decimal || cell::number(cell).is_some());
+                present += usize::from(!cell::is_missing(cell));
+            }
+            commas > 0 && cell::mostly_numbers(numbers, present)
+        };
+        let columns: Vec<usize> = (0..self.headers.len()).filter(has_them).collect();
+        let note = match &columns[..] {
+            [] => return,
+            &[one] => format!(
+                "column `{}`: decimal commas are read as points",
+                self.headers[one]
+            ),
+            &[first, ..] => format!(
+                "decimal commas of {} columns are read as points, of which `{}` is the first",
+                columns.len(),
+                self.headers[first]
+            ),
+        };
+        // A point takes as many bytes as a comma, so every cell stays where it is.
+        let mut text = String::with_capacity(self.text.len());
+        for row in 0..self.rows() {
+            for &column in &columns {
+                let cell = self.place(row, column);
+                if let Some(comma) = cell::decimal_comma(&self.text[cell.clone()]) {
+                    let comma = cell.start + comma;
+                    text.push_str(&self.text[text.len()..comma]);
+                    text.push('.');
+                }
+            }
+        }
+        text.push_str(&self.text[text.len()..]);
+        self.text = text;
+        self.notes.push(note);
     }
 
     /// A table of so many rows that something else than text is turned into, with its first row still
@@ -185,12 +236,17 @@ impl Table {
 
     /// A cell's text. Both places must exist.
     pub(crate) fn cell(&self, row: usize, column: usize) -> &str {
+        &self.text[self.place(row, column)]
+    }
+
+    /// Where a cell's text is.
+    fn place(&self, row: usize, column: usize) -> Range<usize> {
         let index = row * self.headers.len() + column;
         let start = match index {
             0 => 0,
             _ => self.ends[index - 1] as usize,
         };
-        &self.text[start..self.ends[index] as usize]
+        start..self.ends[index] as usize
     }
 
     /// The line on which a row begins, for messages.
@@ -411,6 +467,23 @@ mod tests {
         assert_eq!(table.cell(0, 1), "a \"b\"");
         assert_eq!(table.cell(1, 1), "x\ny");
         assert_eq!(table.rows(), 2);
+    }
+
+    #[test]
+    fn decimal_commas_are_read_where_no_comma_parts_the_cells() {
+        let table = parse("a;b;c;d\n1,5;x,1;1,5,2;3\n-2,25;y;1,7;NA\n3.5;7,1;2;4,0\n");
+        let column = |column| (0..3).map(move |row| (row, column));
+        let cells = |number| column(number).map(|(row, column)| table.cell(row, column).to_owned());
+        assert!(cells(0).eq(["1.5", "-2.25", "3.5"]));
+        assert!(cells(1).eq(["x,1", "y", "7,1"]), "mostly text");
+        assert!(cells(2).eq(["1,5,2", "1.7", "2"]));
+        assert!(cells(3).eq(["3", "NA", "4.0"]));
+        assert_eq!(
+            table.notes(),
+            ["decimal commas of 3 columns are read as points, of which `a` is the first"]
+        );
+        let table = parse("a,b\n\"1,234\",2\n");
+        assert_eq!(table.cell(0, 0), "1,234", "it may be a thousand");
     }
 
     #[test]

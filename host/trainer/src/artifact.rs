@@ -15,7 +15,9 @@ mod solution;
 
 pub use solution::{Solution, SolutionCard};
 
-use crate::data::{ColumnReport, DataError, Dataset, Features, Fitted, Preprocessor, Table, Task};
+use crate::data::{
+    ColumnReport, DataError, Dataset, Features, Fitted, MAX_CONTEXT, Preprocessor, Table, Task,
+};
 use crate::kernel::softmax;
 use crate::metrics::{Scores, most_likely};
 use crate::model::{AdapterSettings, Architecture, ModelSettings, Network};
@@ -506,7 +508,9 @@ fn network(card: &ModelCard, file: &TensorFile<'_>, file_size: usize) -> Result<
         .plan(None)
         .parameters()
         .is_some_and(|count| count <= file_size / size_of::<f32>());
-    if architecture.inputs.numbers() == 0 || architecture.outputs == 0 || !fits {
+    // A pass takes memory by the square of it.
+    let is_long = architecture.inputs.places() > MAX_CONTEXT;
+    if architecture.inputs.numbers() == 0 || architecture.outputs == 0 || !fits || is_long {
         return Err("its card describes a network that its tensors cannot hold".into());
     }
     let mut network = Network::new(architecture, 0.0, 0);

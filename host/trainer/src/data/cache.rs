@@ -96,7 +96,11 @@ impl Dataset {
             Err(_) => {}
         }
         let dataset = prepare()?;
-        let numbers = |part: &Samples| part.features.data().len();
+        // A text is small beside what is made of tables, and has no place in such a file.
+        let numbers = |part: &Samples| match part.targets {
+            Targets::Following => 0,
+            Targets::Classes(_) | Targets::Numbers(_) => part.features.data().len(),
+        };
         let parts = [&dataset.train, &dataset.valid, &dataset.test];
         if parts.map(numbers).iter().sum::<usize>() < WORTH_SHARING {
             return Ok(dataset);
@@ -182,7 +186,6 @@ fn write_whole(path: &PathBuf, key: &str, dataset: &Dataset) -> io::Result<()> {
         match &part.targets {
             Targets::Classes(labels) => put(bytemuck::cast_slice(labels))?,
             Targets::Numbers(numbers) => put(bytemuck::cast_slice(numbers))?,
-            // A text is small beside what is made of tables.
             Targets::Following => return Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -215,7 +218,7 @@ fn open(path: &Path, key: &str) -> io::Result<Dataset> {
 #[expect(unsafe_code, reason = "a mapping is only as safe as its file")]
 fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: what is mapped must not change, nor be cut short, while it is. A file of this cache is
-    // written once under another name, made read-only, synced and then renamed into its place;
+    // written once under another name, made read-only, synced and then linked to its place;
     // nothing in this program opens it for writing after that, and replacing or removing it leaves
     // the mapped one as it was. What was damaged before is found by its hash before use.
     unsafe { Mmap::map(file) }

@@ -37,6 +37,14 @@ pub(crate) fn decimal_comma(cell: &str) -> Option<usize> {
     (digits(unsigned) && digits(part.trim_end())).then_some(whole.len())
 }
 
+/// Whether a number with a comma may as well be one of thousands, as `12,345`.
+pub(crate) fn may_be_thousands(cell: &str) -> bool {
+    cell.trim().split_once(',').is_some_and(|(whole, part)| {
+        let whole = whole.trim_start_matches(['-', '+']);
+        part.len() == 3 && whole.len() <= 3 && !whole.starts_with('0')
+    })
+}
+
 /// Whether so many numbers among the cells that are present make a column of numbers, whose other
 /// cells are mistakes or gaps that somebody put into words.
 pub(crate) fn mostly_numbers(numbers: usize, present: usize) -> bool {
@@ -58,7 +66,7 @@ pub(crate) fn truth(cell: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::{decimal_comma, is_missing, number, truth};
+    use super::{decimal_comma, is_missing, may_be_thousands, number, truth};
 
     #[test]
     fn missing_markers_are_known_in_any_case() {
@@ -86,6 +94,15 @@ mod tests {
             "1.5", "15", ",5", "1,", "1,2,3", "1.234,5", "a,b", "1, 5", "--1,5",
         ] {
             assert_eq!(decimal_comma(cell), None, "{cell:?}");
+        }
+        for (cell, may) in [
+            ("12,345", true),
+            ("-1,000 ", true),
+            ("0,125", false),
+            ("1234,567", false),
+            ("1,25", false),
+        ] {
+            assert_eq!(may_be_thousands(cell), may, "{cell:?}");
         }
     }
 

@@ -43,6 +43,7 @@ pub use source::Source;
 pub use split::{Fold, Shares};
 pub use table::Table;
 pub use target::{Task, TaskKind};
+pub(crate) use text::MAX_CONTEXT;
 pub use text::{Text, TextLevel, TextOptions, Vocabulary};
 
 use crate::metrics::Metric;

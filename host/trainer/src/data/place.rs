@@ -106,14 +106,21 @@ fn other_column(
 }
 
 fn groups(table: &Table, column: usize, rows: &[usize]) -> Result<Vec<usize>, DataError> {
-    let mut known: BTreeMap<&str, usize> = BTreeMap::new();
+    let cell = |row: usize| table.cell(row, column).trim();
+    // Where all are numbers, equal ones are one group however they are written, as among classes.
+    let are_numbers = rows.iter().all(|&row| number(cell(row)).is_some());
+    let mut known: BTreeMap<String, usize> = BTreeMap::new();
     let mut group = |&row: &usize| {
-        let cell = table.cell(row, column).trim();
-        if is_missing(cell) {
+        let name = match number(cell(row)) {
+            // There is one zero.
+            Some(number) if are_numbers => (number + 0.0).to_string(),
+            _ => cell(row).to_owned(),
+        };
+        if is_missing(&name) {
             return Err(no_place(table, column, row, "the name of a group"));
         }
         let next = known.len();
-        Ok(*known.entry(cell).or_insert(next))
+        Ok(*known.entry(name).or_insert(next))
     };
     rows.iter().map(&mut group).collect()
 }
@@ -155,5 +162,27 @@ fn no_place(table: &Table, column: usize, row: usize, expected: &'static str) ->
         column: table.headers()[column].clone(),
         cell: table.cell(row, column).trim().into(),
         expected,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::groups;
+    use crate::data::table::Table;
+
+    fn of(cells: &[&str]) -> Vec<usize> {
+        let text = format!("g\n{}\n", cells.join("\n"));
+        let table = Table::parse("data.csv", text.as_bytes()).unwrap();
+        let rows: Vec<usize> = (0..table.rows()).collect();
+        groups(&table, 0, &rows).unwrap()
+    }
+
+    #[test]
+    fn equal_numbers_are_one_group_however_they_are_written() {
+        assert_eq!(
+            of(&["17", "0", "17.0", "-0", "1.7e1", "18"]),
+            [0, 1, 0, 1, 0, 2]
+        );
+        assert_eq!(of(&["17", "a", "17.0", " a "]), [0, 1, 2, 1]);
     }
 }

@@ -6,6 +6,8 @@ use super::look::ColumnLook;
 use super::table::{MAX_BYTES, Table, cap, read_file};
 use super::text::{Text, TextOptions};
 use super::{DataOptions, Dataset, npy, parquet};
+use flate2::read::MultiGzDecoder;
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -19,6 +21,9 @@ pub enum Source {
     /// One long text.
     Text(Text),
 }
+
+/// How what gzip made begins.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// What a file holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +119,7 @@ impl Source {
         }
         let name = path.display().to_string();
         let name = name.strip_suffix(".gz").unwrap_or(&name);
-        let labels = match Kind::of(name, &[]) {
+        let labels = match Kind::of(name, &beginning(path)) {
             Kind::Idx => Some(labels_of(path)?),
             _ => None,
         };
@@ -286,16 +291,33 @@ fn labels_of(path: &Path) -> Result<PathBuf, DataError> {
 fn content(path: &Path, hasher: &mut blake3::Hasher) -> Result<(Vec<u8>, bool), DataError> {
     let bytes = read_file(path)?;
     hasher.update(&bytes);
-    match bytes.starts_with(&[0x1f, 0x8b]) {
+    match bytes.starts_with(&GZIP) {
         true => Ok((unpacked(&path.display().to_string(), &bytes)?, true)),
         false => Ok((bytes, false)),
+    }
+}
+
+/// The first bytes of a file's content, from which its kind is told; none where they cannot be read,
+/// which is told by whoever reads on.
+fn beginning(path: &Path) -> Vec<u8> {
+    let first = |from: &mut dyn Read| {
+        let mut bytes = Vec::new();
+        let read = from.take(8).read_to_end(&mut bytes);
+        read.map_or_else(|_| Vec::new(), |_| bytes)
+    };
+    // To open a pipe would be to wait for it.
+    let open = || path.is_file().then(|| File::open(path).ok()).flatten();
+    let bytes = open().map_or_else(Vec::new, |mut file| first(&mut file));
+    match bytes.starts_with(&GZIP) {
+        true => open().map_or_else(Vec::new, |file| first(&mut MultiGzDecoder::new(file))),
+        false => bytes,
     }
 }
 
 /// What was compressed with gzip, if it is not too much.
 fn unpacked(name: &str, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
     let mut content = Vec::new();
-    flate2::read::MultiGzDecoder::new(bytes)
+    MultiGzDecoder::new(bytes)
         .take(MAX_BYTES + 1)
         .read_to_end(&mut content)
         .map_err(|error| DataError::Unfit {
@@ -305,4 +327,57 @@ fn unpacked(name: &str, bytes: &[u8]) -> Result<Vec<u8>, DataError> {
         })?;
     cap(name, content.len() as u64, "bytes when unpacked", MAX_BYTES)?;
     Ok(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Source;
+    use flate2::{Compression, write::GzEncoder};
+    use std::fs;
+    use std::io::Write;
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::fast());
+        packer.write_all(bytes).unwrap();
+        packer.finish().unwrap()
+    }
+
+    /// Who only compares reads the files that make the hash of who understands them.
+    #[test]
+    fn data_have_one_hash_whatever_their_files_are_called() {
+        let folder = tempfile::tempdir().unwrap();
+        let pictures = [
+            &[0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 1][..],
+            &[1, 2, 3, 4],
+        ]
+        .concat();
+        let labels = [&[0, 0, 8, 1, 0, 0, 0, 2][..], &[0, 1]].concat();
+        let files = [
+            ("a-images-idx3-ubyte", pictures.clone()),
+            ("a-labels-idx1-ubyte", labels.clone()),
+            ("b-images.idx", pictures.clone()),
+            ("b-labels.idx", labels.clone()),
+            ("c-images.gz", packed(&pictures)),
+            ("c-labels.gz", packed(&labels)),
+            ("d.csv", b"a,b\n1,2\n".to_vec()),
+            ("e.csv.gz", packed(b"a,b\n1,2\n")),
+        ];
+        for (name, bytes) in &files {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        for (name, _) in files.iter().filter(|(name, _)| !name.contains("labels")) {
+            let path = folder.path().join(name);
+            let read = Source::files(&path).unwrap();
+            assert_eq!(
+                read.len(),
+                if name.contains("images") { 2 } else { 1 },
+                "{name}"
+            );
+            assert_eq!(
+                Source::read(&path).unwrap().1,
+                Source::hash(&path).unwrap(),
+                "{name}"
+            );
+        }
+    }
 }

@@ -99,20 +99,21 @@ impl Table {
         Ok(table)
     }
 
-    /// Turns `1,5` into `1.5` in columns of such numbers, and says so.
+    /// Turns `1,5` into `1.5` in columns of such numbers, and says so. Where every comma may be one of
+    /// thousands, the column is left as it is.
     fn read_decimal_commas(&mut self) {
         if !self.text.contains(',') {
             return;
         }
         let has_them = |column: &usize| {
-            let (mut commas, mut numbers, mut present) = (0, 0, 0);
+            let (mut is_clear, mut numbers, mut present) = (false, 0, 0);
             for cell in (0..self.rows()).map(|row| self.cell(row, *column)) {
                 let is_decimal = cell::decimal_comma(cell).is_some();
-                commas += usize::from(is_decimal);
+                is_clear |= is_decimal && !cell::may_be_thousands(cell);
                 numbers += usize::from(is_decimal || cell::number(cell).is_some());
                 present += usize::from(!cell::is_missing(cell));
             }
-            commas > 0 && cell::mostly_numbers(numbers, present)
+            is_clear && cell::mostly_numbers(numbers, present)
         };
         let columns: Vec<usize> = (0..self.headers.len()).filter(has_them).collect();
         let note = match &columns[..] {
@@ -482,8 +483,9 @@ mod tests {
             table.notes(),
             ["decimal commas of 3 columns are read as points, of which `a` is the first"]
         );
-        let table = parse("a,b\n\"1,234\",2\n");
-        assert_eq!(table.cell(0, 0), "1,234", "it may be a thousand");
+        for text in ["a,b\n\"1,234\",2\n", "a;b\n1,234;2\n"] {
+            assert_eq!(parse(text).cell(0, 0), "1,234", "it may be a thousand");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The most tokens that are seen at once.
-const MAX_CONTEXT: usize = 1024;
+pub(crate) const MAX_CONTEXT: usize = 1024;
 
 /// What a token is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

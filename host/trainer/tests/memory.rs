@@ -147,7 +147,9 @@ fn a_trial_takes_about_what_it_said() {
     let mut trial = trial::<Constant>(settings.clone(), &data);
     let done = trial.run_until(1, &mut History::default(), &GO);
     assert_eq!(done, Ok(Progress::Reached));
+    let checkpoint = trial.checkpoint().unwrap();
     let taken = resident() - before;
+    drop(checkpoint);
     let room = 8 * MIB;
     assert!(
         taken < told + told / 4 + room && told < taken + taken / 4 + room,

@@ -1,6 +1,11 @@
 //! Products and updates that are shared out are the same bit for bit. Alone in its binary, because
 //! the number of threads is one for the whole process.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy does not know that helpers belong to tests"
+)]
+
 mod support;
 
 use attune_plugin_api::OptimizerKind;

@@ -4,7 +4,7 @@ use super::picture::Picture;
 use crate::kernel::{Matrix, MatrixMut, Onto, add, multiply_here, put, taken, wide};
 
 /// Numbers of shares that are made at once: they stay in the nearer caches until they are added.
-const AT_ONCE: usize = 1 << 18;
+pub(super) const AT_ONCE: usize = 1 << 18;
 
 /// From the slopes by a convolution's outputs to those by its inputs: one product makes what each
 /// output gives to the square that it was made of, and each input adds up its shares.

@@ -1,6 +1,6 @@
 //! f(x ∗ W + b) over pictures.
 
-use super::back::Back;
+use super::back::{self, Back};
 use super::bend::Bend;
 use super::direct::Direct;
 use super::picture::{Patches, Picture};
@@ -118,9 +118,13 @@ impl Layer for Conv {
         inputs / self.picture.channels * self.outputs
     }
 
-    /// Squares are made for a few pictures at once.
+    /// Squares are made for a few pictures at once, or for one that is large, on the way there and on
+    /// the way back.
     fn remembers(&self, inputs: usize) -> usize {
-        self.bend.remembers(self.width(inputs))
+        let square = self.picture.points() * self.patches.width();
+        let all = inputs / self.picture.numbers().max(1) * square;
+        let at_once = |most: usize| all.min(square.max(most));
+        self.bend.remembers(self.width(inputs)) + at_once(AT_ONCE) + at_once(back::AT_ONCE)
     }
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {

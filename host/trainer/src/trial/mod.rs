@@ -208,6 +208,19 @@ impl Trial {
         self.learner.rest();
     }
 
+    /// Bytes that it keeps at [rest](Self::rest), beside its data.
+    pub fn weight(&self) -> u64 {
+        let base = self.subject.base().map(AsRef::as_ref);
+        match self.subject.dataset() {
+            Some(dataset) => plan::kept(&self.settings, dataset, base),
+            None => {
+                let groups = self.learner.groups().iter();
+                let numbers: usize = groups.map(|group| group.values.len()).sum();
+                (numbers * plan::copies_kept(&self.settings) * size_of::<f32>()) as u64
+            }
+        }
+    }
+
     /// Its settings.
     pub fn settings(&self) -> &CheckedSettings {
         &self.settings

@@ -272,6 +272,18 @@ pub(super) fn checked_blueprint<'a>(
     })
 }
 
+/// How often a trial has what it learns: as it is, as it was in the best epoch, and what the optimizer
+/// and the average remember.
+pub(super) fn copies_kept(settings: &TrialSettings) -> usize {
+    2 + Optimizer::remembers(settings.optimizer) + usize::from(settings.ema.is_some())
+}
+
+/// Bytes that a trial of a network keeps while it does not train, beside its data.
+pub(super) fn kept(settings: &TrialSettings, dataset: &Dataset, base: Option<&Model>) -> u64 {
+    let numbers = blueprint(settings, dataset, base).held(copies_kept(settings), 0, 0.0);
+    numbers.saturating_mul(size_of::<f32>() as u64)
+}
+
 /// Refuses a trial of a network that would take more bytes than these while it trains, beside its
 /// data. What is small is left out: this tells what cannot be from what can, and not to the byte.
 pub(super) fn check_memory(
@@ -282,10 +294,11 @@ pub(super) fn check_memory(
 ) -> Result<(), TrialError> {
     let blueprint = checked_blueprint(settings, dataset, base)?;
     let rows = settings.batch_size.min(dataset.part(Part::Train).rows());
-    // Values, gradients, and those of the best epoch.
-    let copies = 3 + Optimizer::remembers(settings.optimizer) + usize::from(settings.ema.is_some());
-    let validated = dataset.part(Part::Valid).rows() * blueprint.architecture.predicted();
-    let numbers = blueprint.held(copies, rows, settings.dropout) + validated as u64;
+    // Beside what it keeps there are gradients, and a checkpoint of what it keeps is made.
+    let copies = 2 * copies_kept(settings) + 1;
+    let evaluated = [Part::Valid, Part::Test].map(|part| dataset.part(part).rows());
+    let evaluated = evaluated[0].max(evaluated[1]) * blueprint.architecture.predicted();
+    let numbers = blueprint.held(copies, rows, settings.dropout) + evaluated as u64;
     let needed = numbers.saturating_mul(size_of::<f32>() as u64);
     if needed <= most {
         return Ok(());

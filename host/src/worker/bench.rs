@@ -126,13 +126,6 @@ impl Bench {
         self.warned.clone_from(&all);
         Some(all)
     }
-
-    /// Bytes of its parameters.
-    pub(crate) fn weight(&self) -> u64 {
-        let setup = Trial::setup(self.trial.settings(), self.trial.subject());
-        let parameters: u64 = setup.groups.iter().map(|group| group.size).sum();
-        parameters.saturating_mul(size_of::<f32>() as u64)
-    }
 }
 
 impl Maker {

@@ -23,8 +23,7 @@ use tokio::sync::mpsc;
 /// Studies whose data are kept in memory.
 const STUDIES: usize = 8;
 
-/// Trials that are kept for their next segment, and how many bytes of parameters they may have
-/// together.
+/// Trials that are kept for their next segment, and how many bytes they may have together.
 const TRIALS: usize = 32;
 const TRIAL_BYTES: u64 = 256 << 20;
 
@@ -188,9 +187,11 @@ impl Workshop {
         if matches!(paper.end, Some(End::Reached { .. })) {
             self.last_steers(&mut segment, &mut bench);
         }
-        if matches!(paper.end, Some(End::Reached { .. } | End::LaidDown { .. })) {
+        // One that was trained to its end has no next segment.
+        let goes_on = bench.trial.epochs() < bench.trial.settings().max_epochs;
+        if goes_on && matches!(paper.end, Some(End::Reached { .. } | End::LaidDown { .. })) {
             bench.trial.rest();
-            let weight = bench.weight();
+            let weight = bench.trial.weight();
             self.benches.put(trial.clone(), weight, bench);
         }
         Some(paper)
@@ -203,11 +204,18 @@ impl Workshop {
         let (desk, recorder) = (Arc::clone(&self.desk), Arc::clone(&self.recorder));
         let mut log = Log::new(segment.reporter, &recorder, desk.interrupt());
         loop {
-            for wish in desk.wishes() {
+            let wishes = desk.wishes();
+            if !wishes.is_empty() {
                 // What was made before this step is reported before what is done now.
                 log.flush();
+            }
+            // Whatever else was wanted, it is somebody else's trial now, or nobody's.
+            if wishes.iter().any(|wish| matches!(wish, Wish::Drop)) {
+                return Outcome::Dropped;
+            }
+            for wish in wishes {
                 match wish {
-                    Wish::Drop => return Outcome::Dropped,
+                    Wish::Drop => {}
                     Wish::LayDown => return self.lay_down(segment, bench, &mut log, until),
                     Wish::Steer(steer, brief) => self.steer(segment, bench, &steer, &brief),
                 }

@@ -175,7 +175,7 @@ impl Launch {
     /// Launches as soon as the daemon has found nothing wrong; says what is missing or no value.
     pub(super) fn ask_launch(&mut self, cx: &mut Cx<'_>) {
         if let Some((key, what)) = self.lacks() {
-            cx.complain(&format!("{what} first"));
+            cx.complain(format!("{what} first"));
             self.choose(key, cx);
             return;
         }

@@ -89,8 +89,15 @@ impl Matter {
         };
         let known = any.metrics();
         let names = || known.iter().map(|metric| metric.name());
-        let found = known.iter().find(|metric| metric.name() == name);
-        found.copied().ok_or_else(|| {
+        let found = known.iter().find(|metric| metric.name() == name).copied();
+        let lacks = found.and_then(|metric| any.dataset()?.unmeasurable(metric));
+        if let Some(why) = lacks {
+            return Err(format!(
+                "the metric `{name}` has no value on the validation rows, since {why}; choose another \
+                 metric, or other rows by `valid`, `seed`, or how [data] splits"
+            ));
+        }
+        found.ok_or_else(|| {
             let kind = any.dataset().map(|dataset| dataset.task().kind());
             let mut disparities = kind.into_iter().flat_map(Metric::disparities);
             if disparities.any(|metric| metric.name() == name) {

@@ -20,6 +20,41 @@ fn problems(checked: &Checked) -> (Vec<(Option<u32>, &str)>, String) {
     (places.collect(), told.join("\n"))
 }
 
+/// Else every trial would be trained in vain.
+#[test]
+fn a_metric_that_cannot_be_measured_is_refused() {
+    let home = Home::new();
+    let rows = |row: usize| format!("{row},{},{}\n", row % 7, if row < 60 { row % 2 } else { 1 });
+    let rows: String = (0..100).map(rows).collect();
+    home.file("late.csv", format!("day,x,y\n{rows}"));
+    let text = |task: &str, metric: &str| {
+        format!(
+            "[data]\npath = 'late.csv'\ntarget = 'y'\ntime = 'day'\ntask = '{task}'\n\
+             [objective]\nmetric = '{metric}'\n[space]\nscheduler = 'cosine'\n"
+        )
+    };
+    let asking = Asking::of(&home);
+    for (task, metric, why) in [
+        ("classification", "auc", "all of one class"),
+        ("regression", "r2", "all the same"),
+    ] {
+        let checked = asking.check(&home, &text(task, metric));
+        let (places, told) = problems(&checked);
+        assert_eq!(places, [(Some(7), "objective.metric")], "{told}");
+        says(
+            &told,
+            &[
+                &format!("`{metric}` has no value"),
+                why,
+                "choose another metric",
+            ],
+        );
+    }
+    for (task, metric) in [("classification", "accuracy"), ("regression", "rmse")] {
+        assert_eq!(asking.check(&home, &text(task, metric)).problems, []);
+    }
+}
+
 #[test]
 fn a_study_that_is_well_is_told_in_words_and_nothing_is_made() {
     let home = Home::new();

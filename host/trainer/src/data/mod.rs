@@ -49,7 +49,7 @@ pub use text::{Text, TextLevel, TextOptions, Vocabulary};
 use crate::metrics::Metric;
 use column::mean_and_scale;
 use place::Places;
-use preprocess::Unread;
+use preprocess::{Unread, deviations};
 use protected::Groups;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -388,6 +388,22 @@ impl Dataset {
             Part::Test => &self.test,
         }
     }
+
+    /// Why a metric has no value on the validation rows, whatever is predicted there.
+    pub fn unmeasurable(&self, metric: Metric) -> Option<&'static str> {
+        fn are_one<T: PartialEq>(targets: &[T]) -> bool {
+            targets.windows(2).all(|two| two[0] == two[1])
+        }
+        match (metric, &self.valid.targets) {
+            (Metric::Auc, Targets::Classes(labels)) if are_one(labels) => {
+                Some("they are all of one class")
+            }
+            (Metric::R2, Targets::Numbers(numbers)) if are_one(numbers) => {
+                Some("their targets are all the same")
+            }
+            _ => None,
+        }
+    }
 }
 
 fn fingerprint(shape: Shape, parts: [&Samples; 3]) -> u32 {
@@ -438,7 +454,7 @@ fn targets_of(target: &Target, task: &Task, places: &[usize]) -> Targets {
         (Values::Numbers(numbers), Task::Regression { mean, scale }) => Targets::Numbers(
             places
                 .iter()
-                .map(|&place| ((numbers[place] - mean) / scale) as f32)
+                .map(|&place| deviations(numbers[place], *mean, *scale) as f32)
                 .collect(),
         ),
         (Values::Classes { ids, .. }, _) => {

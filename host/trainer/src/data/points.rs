@@ -2,6 +2,7 @@
 
 use super::cell::number;
 use super::error::DataError;
+use super::preprocess::deviations;
 use super::shape::Shape;
 use super::table::Table;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ impl Points {
     }
 
     pub(crate) fn scaled(&self, value: f64) -> f32 {
-        ((value - self.mean) / self.scale) as f32
+        deviations(value, self.mean, self.scale) as f32
     }
 
     /// Fills the rows from the columns of a table.

@@ -376,7 +376,7 @@ fn standardised(value: f64, mean: f64, scale: f64) -> f32 {
     (z / (1.0 + (z / FARTHEST).powi(2)).sqrt()) as f32
 }
 
-fn deviations(value: f64, mean: f64, scale: f64) -> f64 {
+pub(super) fn deviations(value: f64, mean: f64, scale: f64) -> f64 {
     // The square of anything beyond would overflow.
     ((value - mean) / scale).clamp(-1e6, 1e6)
 }

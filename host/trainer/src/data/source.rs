@@ -119,7 +119,9 @@ impl Source {
         }
         let name = path.display().to_string();
         let name = name.strip_suffix(".gz").unwrap_or(&name);
-        let labels = match Kind::of(name, &beginning(path)) {
+        // Without labels that could be named after it, no other file is read, whatever it holds.
+        let begins = labels_name(path).map(|_| beginning(path));
+        let labels = match Kind::of(name, &begins.unwrap_or_default()) {
             Kind::Idx => Some(labels_of(path)?),
             _ => None,
         };
@@ -257,21 +259,26 @@ impl Source {
     }
 }
 
+/// What the labels of such pictures are called, where their name says so.
+fn labels_name(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_string_lossy();
+    let labels = name.replace("images", "labels").replace("idx3", "idx1");
+    (labels != name).then_some(labels)
+}
+
 /// The file of labels that lies beside one of pictures.
 fn labels_of(path: &Path) -> Result<PathBuf, DataError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let labels = name.replace("images", "labels").replace("idx3", "idx1");
     let unfit = |fault: String, remedy: String| DataError::Unfit {
         file: path.display().to_string(),
         fault,
         remedy,
     };
-    if labels == name {
-        return Err(unfit(
+    let labels = labels_name(path).ok_or_else(|| {
+        unfit(
             "an IDX file of pictures has `images` or `idx3` in its name".into(),
             "call it like train-images-idx3-ubyte, and its labels train-labels-idx1-ubyte".into(),
-        ));
-    }
+        )
+    })?;
     let plain = labels.strip_suffix(".gz").unwrap_or(&labels);
     let beside = [
         path.with_file_name(plain),

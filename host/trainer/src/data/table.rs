@@ -99,23 +99,30 @@ impl Table {
         Ok(table)
     }
 
-    /// Turns `1,5` into `1.5` in columns of such numbers, and says so. Where every comma may be one of
-    /// thousands, the column is left as it is.
+    /// Turns `1,5` into `1.5` in columns of such numbers, and says so. Where every comma of the file may
+    /// be one of thousands, all is left as it is.
     fn read_decimal_commas(&mut self) {
         if !self.text.contains(',') {
             return;
         }
-        let has_them = |column: &usize| {
-            let (mut is_clear, mut numbers, mut present) = (false, 0, 0);
+        let mut is_clear = false;
+        let mut has_them = |column: &usize| {
+            let (mut clear, mut commas, mut numbers, mut present) = (0, 0, 0, 0);
             for cell in (0..self.rows()).map(|row| self.cell(row, *column)) {
                 let is_decimal = cell::decimal_comma(cell).is_some();
-                is_clear |= is_decimal && !cell::may_be_thousands(cell);
+                clear += usize::from(is_decimal && !cell::may_be_thousands(cell));
+                commas += usize::from(is_decimal);
                 numbers += usize::from(is_decimal || cell::number(cell).is_some());
                 present += usize::from(!cell::is_missing(cell));
             }
-            is_clear && cell::mostly_numbers(numbers, present)
+            let are_numbers = cell::mostly_numbers(numbers, present);
+            is_clear |= are_numbers && clear > 0;
+            are_numbers && commas > 0
         };
-        let columns: Vec<usize> = (0..self.headers.len()).filter(has_them).collect();
+        let columns: Vec<usize> = (0..self.headers.len()).filter(&mut has_them).collect();
+        if !is_clear {
+            return;
+        }
         let note = match &columns[..] {
             [] => return,
             &[one] => format!(
@@ -483,9 +490,11 @@ mod tests {
             table.notes(),
             ["decimal commas of 3 columns are read as points, of which `a` is the first"]
         );
-        for text in ["a,b\n\"1,234\",2\n", "a;b\n1,234;2\n"] {
+        for text in ["a,b\n\"1,234\",2\n", "a;b\n1,234;2\n", "a;b\n1,234;x 2,5\n"] {
             assert_eq!(parse(text).cell(0, 0), "1,234", "it may be a thousand");
         }
+        let table = parse("a;b\n1,234;2,5\n");
+        assert_eq!(table.cell(0, 0), "1.234", "the file has decimal commas");
     }
 
     #[test]

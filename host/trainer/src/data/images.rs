@@ -203,7 +203,7 @@ impl Pictures {
         let numbers = size.height as usize * size.width as usize * channels;
         let mut headers: Vec<String> = (1..=numbers).map(point_name).collect();
         headers.push(TARGET.into());
-        let mut table = Table::of_columns(&self.name, &headers, self.rows() as u64)?;
+        let mut table = Table::of_cells(&self.name, &headers, self.rows() as u64)?;
         for (picture, &label) in points.chunks_exact(numbers).zip(&self.labels) {
             for point in picture {
                 table.push_cell(format_args!("{point}"))?;

@@ -6,6 +6,7 @@ use super::preprocess::deviations;
 use super::shape::Shape;
 use super::table::Table;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// The column of a point of pictures, counted from 1.
 pub(crate) fn point_name(point: usize) -> String {
@@ -50,12 +51,17 @@ impl Points {
         data: &mut [f32],
     ) -> Result<(), DataError> {
         let numbers = self.shape().numbers();
+        // There may be very many.
+        let headers = table.headers().iter().zip(0..);
+        let places: HashMap<&str, usize> = headers.map(|(name, at)| (name.as_str(), at)).collect();
         for point in 0..numbers {
             let name = point_name(point + 1);
-            let place = table.find(&name).ok_or_else(|| DataError::MissingColumn {
-                file: table.name().into(),
-                column: name.clone(),
-            })?;
+            let &place = places
+                .get(name.as_str())
+                .ok_or_else(|| DataError::MissingColumn {
+                    file: table.name().into(),
+                    column: name.clone(),
+                })?;
             for (index, &row) in rows.iter().enumerate() {
                 let cell = table.cell(row, place);
                 let value = number(cell).ok_or_else(|| DataError::NoPoint {

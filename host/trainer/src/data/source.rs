@@ -162,7 +162,7 @@ impl Source {
     /// `point_1`, `point_2` and so on, with their class in `label`.
     ///
     /// # Errors
-    /// A text, which has no rows; pictures of more than 10,000 numbers.
+    /// A text, which has no rows; more pictures, or larger ones, than a table has cells.
     pub fn into_table(self) -> Result<Table, DataError> {
         self.into_table_as(Wanted::default())
     }

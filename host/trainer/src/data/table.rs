@@ -160,6 +160,11 @@ impl Table {
         rows: u64,
     ) -> Result<Table, DataError> {
         cap(name, columns.len() as u64, "columns", MAX_COLUMNS as u64)?;
+        Table::of_cells(name, columns, rows)
+    }
+
+    /// The same, but with any number of columns, as the points of pictures are.
+    pub(crate) fn of_cells(name: &str, columns: &[String], rows: u64) -> Result<Table, DataError> {
         cap(name, rows, "rows", MAX_ROWS as u64)?;
         let cells = rows.saturating_mul(columns.len() as u64);
         cap(name, cells, "cells", MAX_CELLS)?;

@@ -89,6 +89,25 @@ fn idx_pictures_are_scaled_by_the_training_ones() {
     assert!(all.contains(&features.data()));
 }
 
+/// They have more numbers than tables may have columns.
+#[test]
+fn large_coloured_pictures_are_predicted_as_they_were_trained_on() {
+    let numbers = 64 * 64 * 3;
+    let dir = folder(|at, class| {
+        let picture = image::DynamicImage::ImageLuma8(grey(at, 64, 64)).to_rgb8();
+        picture.save(class.join(format!("{at}.jpg"))).unwrap();
+    });
+    let pictures = read(dir.path()).unwrap();
+    let data = Dataset::of_images(&pictures, &options()).unwrap();
+    assert_eq!(data.shape().numbers(), numbers);
+    let table = pictures.to_table(data.preprocessor().wanted()).unwrap();
+    let rows: Vec<usize> = (0..table.rows()).collect();
+    let (features, _) = data.preprocessor().apply(&table, &rows).unwrap();
+    let again: Vec<&[f32]> = features.data().chunks(numbers).collect();
+    let train = data.part(Part::Train).features().data();
+    assert!(train.chunks(numbers).all(|row| again.contains(&row)));
+}
+
 #[test]
 fn a_folder_of_grey_and_coloured_files_becomes_one_shape() {
     let dir = folder(|at, class| {

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Dash(DashArgs),
     /// Tell how a study goes, a line an event, until it ends; Ctrl-C leaves it running.
     Watch(WatchArgs),
-    /// Find and train a good model for a CSV file.
+    /// Find and train a good model for a table, pictures or a text.
     Fit(FitArgs),
     /// Predict with a model that `fit` or `run` saved; prints CSV.
     Predict(PredictArgs),
@@ -169,8 +169,8 @@ pub(crate) struct FitArgs {
     #[arg(long, value_name = "COLUMN")]
     pub(crate) protected: Option<String>,
     /// The metric to optimise: accuracy, balanced_accuracy, f1, auc, calibration_error, error or
-    /// loss; for regression rmse, mae, r2 or loss; with --protected a disparity too. accuracy or rmse
-    /// where not given.
+    /// loss; for regression rmse, mae, r2 or loss; of a text loss, perplexity, accuracy or error; with
+    /// --protected a disparity too. accuracy, rmse or a text's loss where not given.
     #[arg(long)]
     pub(crate) metric: Option<String>,
     /// The schedulers to try, separated by commas.
@@ -387,7 +387,7 @@ pub(crate) enum DaemonCommand {
 pub(crate) struct PredictArgs {
     /// A model that `fit` or `run` saved.
     pub(crate) model: PathBuf,
-    /// The rows to predict: CSV with a header row; the target column may be missing.
+    /// The rows to predict: a table, whose target column may be missing, or pictures.
     pub(crate) data: PathBuf,
 }
 
@@ -477,7 +477,7 @@ pub(crate) struct TraceArgs {
 pub(crate) enum TaskArg {
     Classification,
     Regression,
-    /// Predict the next character of a text.
+    /// Predict what follows in a text.
     Text,
 }
 

@@ -140,7 +140,7 @@ pub struct Group {
     pub momentum: Option<f64>,
     /// How many numbers it holds; 0 where unknown.
     pub size: u64,
-    /// What it holds: `weight`, `bias`, `norm`, `embedding`.
+    /// What it holds: `weight`, `bias`, `norm`, `embedding`, `factor`.
     pub tags: Vec<String>,
 }
 

@@ -1,5 +1,5 @@
 //! The settings of a trial itself, described like a scheduler's parameters: from one table come
-//! checking, help and the search space.
+//! checking and the search space.
 
 use super::kinds::ModelKind;
 use attune_plugin_api::Param;

@@ -41,7 +41,8 @@
 //! ```
 //!
 //! # What lives here
-//! - [`data`]: from a CSV file to rows of finite numbers, fitted on training rows only.
+//! - [`data`]: from tables, arrays, pictures and texts to rows of finite numbers, fitted on training
+//!   rows only.
 //! - [`trial`]: one training run, advanced in pieces, steered through
 //!   [`Controller`](attune_plugin_api::Controller).
 //! - [`metrics`]: how good predictions are.
@@ -56,7 +57,7 @@
 //! names dfdx. Nothing here knows whether a shared library stands behind a scheduler.
 //!
 //! # The same every time
-//! All chance comes from ChaCha8 streams keyed by (seed, purpose, epoch or step), and every sum has
+//! All chance comes from ChaCha8 streams keyed by (seed, purpose, index), and every sum has
 //! a fixed order. On one machine a trial is a function of settings, data and scheduler, bit for bit;
 //! also where it was put aside as a [`Checkpoint`](trial::Checkpoint) at any step and restored in
 //! another process, and where a person steered it, at the same steps in the same way.

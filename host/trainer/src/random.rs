@@ -1,7 +1,7 @@
 //! Random streams that do not depend on the order in which they are drawn from.
 //!
 //! Every use of chance in a trial has a stream of its own, named by (seed, purpose, index), the
-//! index being an epoch, a step or a class. The name is the key of a ChaCha8 generator. So a trial
+//! index being an epoch, a batch, a class or a tensor. The name is the key of a ChaCha8 generator. So a trial
 //! is the same bit for bit whatever runs beside it and in whatever pieces it is advanced.
 
 use rand::rngs::ChaCha8Rng;
@@ -12,11 +12,11 @@ use rand::{Rng, SeedableRng};
 pub(crate) enum Purpose {
     /// Which rows train, validate and test; the index is the class.
     Split,
-    /// Initial weights; the index is the layer.
+    /// Initial weights; the index is that of the tensor among those that are drawn.
     Init,
     /// The order of the training rows; the index is the epoch.
     Shuffle,
-    /// Dropout masks; the index is the step.
+    /// Dropout masks; the index is the batch.
     Dropout,
     /// What a task draws for a batch; the index is the batch.
     Noise,

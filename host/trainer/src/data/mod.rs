@@ -1,8 +1,9 @@
 //! From a file to rows of numbers, ready to train on.
 //!
-//! [`Source`] reads whatever kind of file it is; a [`Table`] of it interprets nothing; the target decides the task; rows are split by
-//! seed; and [`Preprocessor`] is fitted on the training rows only. What was done to each column is
-//! told in [`ColumnReport`]s.
+//! [`Source`] reads whatever kind of file it is. A [`Table`] interprets nothing; the target decides the
+//! task; rows are split by seed; and [`Preprocessor`] is fitted on the training rows only. What was
+//! done to each column is told in [`ColumnReport`]s. Pictures are brought to one shape, and of a
+//! [`Text`] windows are cut.
 
 mod alike;
 mod cache;
@@ -345,7 +346,8 @@ impl Dataset {
     }
 
     /// What else the user should know, a sentence each: the table's own notes first, then a sentence
-    /// for each column with cells that could not be read, then one on the groups of the protected one.
+    /// for each column with cells that could not be read, then one on the base that it is prepared
+    /// like, then one on the groups of the protected one.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

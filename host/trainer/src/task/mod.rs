@@ -167,7 +167,8 @@ impl Parameters {
 pub struct Batch<'a> {
     /// The rows, at least one, each below [`Task::rows`].
     pub rows: &'a [u32],
-    /// Its number in the run, from 0.
+    /// Its number in the run, from 0. Where several make a step and an epoch's last step has fewer,
+    /// those that it lacks are counted too.
     pub number: u64,
     /// The trial's seed.
     pub seed: u64,

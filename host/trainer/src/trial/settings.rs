@@ -56,7 +56,8 @@ pub struct TrialSettings {
     pub loss: Loss,
     /// The seed of initial weights, order and dropout.
     pub seed: u64,
-    /// What is optimised on the validation rows; accuracy or RMSE where nothing is said.
+    /// What is optimised on the validation rows. Where nothing is said: accuracy, RMSE, the loss of a
+    /// text, or the first metric of a task.
     pub objective: Option<Metric>,
     /// Metrics that take long, to be measured at every epoch's end even so. The objective always
     /// is, and at the end of a trial all are.

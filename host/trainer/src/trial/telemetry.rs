@@ -58,7 +58,7 @@ pub struct StepRecord<'a> {
     pub loss: f32,
     /// The learning rate of each group.
     pub rates: &'a [f64],
-    /// SGD's momentum or Adam's first decay rate of each group.
+    /// The momentum of each group, which Adam and Lion call their first decay rate.
     pub momenta: &'a [f64],
     /// The scheduler at the wheel.
     pub scheduler: &'a Description,

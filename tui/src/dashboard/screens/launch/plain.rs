@@ -179,7 +179,7 @@ pub(super) static SETTINGS: [(&str, &[&str], &str); 12] = [
         &[],
         "The gradient's norm is cut to this; 0 does not clip.",
     ),
-    ("batch_size", &[], "Rows a step."),
+    ("batch_size", &[], "Rows of a batch."),
     (
         "model",
         &["linear", "mlp", "tabular-resnet", "cnn", "transformer"],

@@ -25,7 +25,7 @@ const CLASSES: [&str; 7] = [
     "loss",
 ];
 const NUMBERS: [&str; 4] = ["rmse", "mae", "r2", "loss"];
-const TOKENS: [&str; 3] = ["loss", "perplexity", "accuracy"];
+const TOKENS: [&str; 4] = ["loss", "perplexity", "accuracy", "error"];
 const DISTANCES: [&str; 2] = ["loss", "distance"];
 const ERRORS: [&str; 2] = ["loss", "relative_error"];
 

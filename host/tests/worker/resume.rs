@@ -75,7 +75,10 @@ fn every_shipped_scheduler_goes_on_in_another_process_as_if_nothing_had_happened
 #[test]
 fn every_optimizer_goes_on_in_another_process() {
     let mut toy = Toy::with_study();
-    for (number, optimizer) in ["sgd", "nesterov", "adam", "adamw"].into_iter().enumerate() {
+    let optimizers = [
+        "sgd", "nesterov", "adam", "adamw", "rmsprop", "adagrad", "lion",
+    ];
+    for (number, optimizer) in optimizers.into_iter().enumerate() {
         let whole = format!("s1.{}", 2 * number);
         let cut = format!("s1.{}", 2 * number + 1);
         let changes = [

@@ -9,13 +9,14 @@ mod support;
 
 use attune_plugin_api::controller::{CallError, Clock, Controller};
 use attune_plugin_api::prelude::*;
-use attune_trainer::data::{Dataset, Part, Table};
+use attune_trainer::data::{Dataset, Part, Table, Text, TextOptions};
 use attune_trainer::trial::{
     Cadence, CheckedSettings, Checkpoint, CheckpointError, ClassWeights, Every, Goal, MetricSource,
     NanPolicy, Progress, Subject, Trial, TrialError, TrialSettings,
 };
 use attune_trainer::{
-    AdapterSettings, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind, TabularResnetSettings,
+    AdapterSettings, CnnSettings, Loss, MlpSettings, ModelSettings, NormKind,
+    TabularResnetSettings, TransformerSettings,
 };
 use proptest::prelude::*;
 use std::path::Path;
@@ -28,6 +29,15 @@ use support::{
 
 static GO: AtomicBool = AtomicBool::new(false);
 const EPOCHS: u32 = 5;
+const OPTIMIZERS: [OptimizerKind; 7] = [
+    OptimizerKind::Sgd,
+    OptimizerKind::Nesterov,
+    OptimizerKind::Adam,
+    OptimizerKind::AdamW,
+    OptimizerKind::RmsProp,
+    OptimizerKind::Adagrad,
+    OptimizerKind::Lion,
+];
 
 /// Decides by everything that it ever saw, so that no bit of its past may be lost.
 #[derive(Serialize, Deserialize)]
@@ -124,15 +134,6 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
         (dataset(&flowers(120), "kind"), NanPolicy::Drop),
         (dataset(&hills(120), "height"), NanPolicy::Substitute),
     ];
-    let optimizers = [
-        OptimizerKind::Sgd,
-        OptimizerKind::Nesterov,
-        OptimizerKind::Adam,
-        OptimizerKind::AdamW,
-        OptimizerKind::RmsProp,
-        OptimizerKind::Adagrad,
-        OptimizerKind::Lion,
-    ];
     let cadences = [
         (MetricSource::TrainLoss, Every::Steps(3)),
         (MetricSource::ValidLoss, Every::Steps(4)),
@@ -153,7 +154,7 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
     let mut seed = 0;
     for (data, nan_policy) in &tables {
         let cadences = cadences.into_iter().cycle();
-        for (optimizer, (source, every)) in optimizers.into_iter().zip(cadences) {
+        for (optimizer, (source, every)) in OPTIMIZERS.into_iter().zip(cadences) {
             for dropout in [0.0, 0.3] {
                 seed += 1;
                 let settings = TrialSettings {
@@ -173,9 +174,10 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
     }
 }
 
-/// Running statistics are state that no optimizer knows of, and pictures are rows like others.
+/// Running statistics are state that no optimizer knows of; pictures and windows of a text are rows
+/// like others.
 #[test]
-fn models_with_running_statistics_and_pictures_resume_exactly() {
+fn every_kind_of_network_resumes_exactly_with_every_optimizer() {
     let norms = MlpSettings {
         hidden: vec![8, 8],
         norm: NormKind::Batch,
@@ -198,22 +200,36 @@ fn models_with_running_statistics_and_pictures_resume_exactly() {
             ..CnnSettings::default()
         })
     };
+    let transformer = TransformerSettings {
+        layers: 1,
+        heads: 2,
+        width: 8,
+        ..TransformerSettings::default()
+    };
     let (rows, pictures) = (dataset(&flowers(120), "kind"), stripes(120));
+    let text = Text::parse("abc.txt", "abc bca cab. ".repeat(150).as_bytes()).unwrap();
+    let options = TextOptions {
+        context: 16,
+        ..TextOptions::default()
+    };
+    let text = Arc::new(Dataset::prepare_text(&text, &options).unwrap());
     let table = [
+        (ModelSettings::mlp([]), &rows),
         (ModelSettings::Mlp(norms), &rows),
         (ModelSettings::TabularResnet(resnet), &rows),
         (cnn(false, false), &pictures),
         (cnn(true, false), &pictures),
         (cnn(true, true), &pictures),
+        (ModelSettings::Transformer(transformer), &text),
     ];
-    let optimizers = [OptimizerKind::Sgd, OptimizerKind::AdamW];
-    for (seed, (model, data)) in (100..).zip(table) {
-        for (optimizer, dropout) in optimizers.into_iter().zip([0.3, 0.0]) {
+    for (kind, (model, data)) in (0..).zip(table) {
+        for (number, optimizer) in (0..).zip(OPTIMIZERS) {
             let settings = TrialSettings {
                 model: model.clone(),
                 optimizer,
-                dropout,
-                seed,
+                dropout: 0.3,
+                // Each is cut at steps of its own.
+                seed: 100 + 10 * kind + number,
                 cadence: Cadence {
                     source: MetricSource::ValidLoss,
                     every: Every::Steps(4),
@@ -235,17 +251,15 @@ fn adapters_resume_exactly() {
         ..TabularResnetSettings::default()
     };
     let base = Arc::new(base(ModelSettings::TabularResnet(resnet)));
-    for (seed, target) in [(200, "kind"), (201, "weight")] {
-        for (optimizer, ema) in [
-            (OptimizerKind::Sgd, None),
-            (OptimizerKind::AdamW, Some(0.9)),
-        ] {
+    for (seed, target) in [(200, "kind"), (300, "weight")] {
+        for (number, optimizer) in (0..).zip(OPTIMIZERS) {
+            let ema = (optimizer == OptimizerKind::AdamW).then_some(0.9);
             let settings = TrialSettings {
                 model: ModelSettings::Adapter(AdapterSettings::default()),
                 optimizer,
                 ema,
                 dropout: 0.2,
-                seed,
+                seed: seed + number,
                 ..settings()
             };
             resumes_exactly(&settings, adapting(&base, &meadow(90), target));

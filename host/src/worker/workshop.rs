@@ -187,9 +187,7 @@ impl Workshop {
         if matches!(paper.end, Some(End::Reached { .. })) {
             self.last_steers(&mut segment, &mut bench);
         }
-        // One that was trained to its end has no next segment.
-        let goes_on = bench.trial.epochs() < bench.trial.settings().max_epochs;
-        if goes_on && matches!(paper.end, Some(End::Reached { .. } | End::LaidDown { .. })) {
+        if matches!(paper.end, Some(End::Reached { .. } | End::LaidDown { .. })) {
             bench.trial.rest();
             let weight = bench.trial.weight();
             self.benches.put(trial.clone(), weight, bench);

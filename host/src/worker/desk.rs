@@ -92,6 +92,8 @@ impl Desk {
     pub(crate) fn drop_lease(&self, lease: &LeaseId) {
         let mut papers = self.papers();
         if papers.in_training.as_ref() == Some(lease) {
+            // Whatever else was wanted, it is somebody else's trial now, or nobody's.
+            papers.wishes.clear();
             self.wish(&mut papers, Wish::Drop);
         } else {
             papers.take_waiting(lease);

@@ -202,18 +202,11 @@ impl Workshop {
         let (desk, recorder) = (Arc::clone(&self.desk), Arc::clone(&self.recorder));
         let mut log = Log::new(segment.reporter, &recorder, desk.interrupt());
         loop {
-            let wishes = desk.wishes();
-            if !wishes.is_empty() {
+            for wish in desk.wishes() {
                 // What was made before this step is reported before what is done now.
                 log.flush();
-            }
-            // Whatever else was wanted, it is somebody else's trial now, or nobody's.
-            if wishes.iter().any(|wish| matches!(wish, Wish::Drop)) {
-                return Outcome::Dropped;
-            }
-            for wish in wishes {
                 match wish {
-                    Wish::Drop => {}
+                    Wish::Drop => return Outcome::Dropped,
                     Wish::LayDown => return self.lay_down(segment, bench, &mut log, until),
                     Wish::Steer(steer, brief) => self.steer(segment, bench, &steer, &brief),
                 }

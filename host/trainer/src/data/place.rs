@@ -7,6 +7,7 @@ use super::date::DateForm;
 use super::error::DataError;
 use super::split::Rule;
 use super::table::Table;
+use super::target::labelled;
 use std::collections::BTreeMap;
 
 /// What the column says of each row that has a target, in their order.
@@ -106,23 +107,20 @@ fn other_column(
 }
 
 fn groups(table: &Table, column: usize, rows: &[usize]) -> Result<Vec<usize>, DataError> {
-    let cell = |row: usize| table.cell(row, column).trim();
-    // Where all are numbers, equal ones are one group however they are written, as among classes.
-    let are_numbers = rows.iter().all(|&row| number(cell(row)).is_some());
-    let mut known: BTreeMap<String, usize> = BTreeMap::new();
-    let mut group = |&row: &usize| {
-        let name = match number(cell(row)) {
-            // There is one zero.
-            Some(number) if are_numbers => (number + 0.0).to_string(),
-            _ => cell(row).to_owned(),
-        };
-        if is_missing(&name) {
-            return Err(no_place(table, column, row, "the name of a group"));
-        }
-        let next = known.len();
-        Ok(*known.entry(name).or_insert(next))
+    let cell = |&row: &usize| match table.cell(row, column).trim() {
+        cell if is_missing(cell) => Err(no_place(table, column, row, "the name of a group")),
+        cell => Ok(cell),
     };
-    rows.iter().map(&mut group).collect()
+    let cells: Vec<&str> = rows.iter().map(cell).collect::<Result<_, _>>()?;
+    let numbers: Option<Vec<f64>> = cells.iter().map(|cell| number(cell)).collect();
+    let (_, of) = labelled(&cells, numbers.as_deref());
+    // Numbered as they come.
+    let mut known: BTreeMap<u32, usize> = BTreeMap::new();
+    let mut group = |group: u32| {
+        let next = known.len();
+        *known.entry(group).or_insert(next)
+    };
+    Ok(of.into_iter().map(&mut group).collect())
 }
 
 fn times(table: &Table, column: usize, rows: &[usize]) -> Result<Vec<f64>, DataError> {

@@ -1,4 +1,4 @@
-//! A file as it stands: headers and cells of text, nothing interpreted yet.
+//! A file as it stands: headers and cells of text, nothing interpreted yet but how numbers are written.
 
 use super::cell;
 use super::error::DataError;
@@ -105,34 +105,34 @@ impl Table {
         if !self.text.contains(',') {
             return;
         }
-        let mut is_clear = false;
-        let mut has_them = |column: &usize| {
-            let (mut clear, mut commas, mut numbers, mut present) = (0, 0, 0, 0);
-            for cell in (0..self.rows()).map(|row| self.cell(row, *column)) {
+        let (mut columns, mut is_clear) = (Vec::new(), false);
+        for column in 0..self.headers.len() {
+            let (mut commas, mut clear, mut numbers, mut present) = (0, 0, 0, 0);
+            for cell in (0..self.rows()).map(|row| self.cell(row, column)) {
                 let is_decimal = cell::decimal_comma(cell).is_some();
-                clear += usize::from(is_decimal && !cell::may_be_thousands(cell));
                 commas += usize::from(is_decimal);
+                clear += usize::from(is_decimal && !cell::may_be_thousands(cell));
                 numbers += usize::from(is_decimal || cell::number(cell).is_some());
                 present += usize::from(!cell::is_missing(cell));
             }
-            let are_numbers = cell::mostly_numbers(numbers, present);
-            is_clear |= are_numbers && clear > 0;
-            are_numbers && commas > 0
-        };
-        let columns: Vec<usize> = (0..self.headers.len()).filter(&mut has_them).collect();
+            if commas > 0 && cell::mostly_numbers(numbers, present) {
+                columns.push(column);
+                is_clear |= clear > 0;
+            }
+        }
         if !is_clear {
             return;
         }
-        let note = match &columns[..] {
-            [] => return,
-            &[one] => format!(
-                "column `{}`: decimal commas are read as points",
-                self.headers[one]
-            ),
-            &[first, ..] => format!(
+        let names: Vec<&str> = columns
+            .iter()
+            .map(|&at| self.headers[at].as_str())
+            .collect();
+        let note = match names[..] {
+            [one] => format!("column `{one}`: decimal commas are read as points"),
+            _ => format!(
                 "decimal commas of {} columns are read as points, of which `{}` is the first",
-                columns.len(),
-                self.headers[first]
+                names.len(),
+                names[0]
             ),
         };
         // A point takes as many bytes as a comma, so every cell stays where it is.

@@ -296,8 +296,9 @@ pub(super) fn check_memory(
     let rows = settings.batch_size.min(dataset.part(Part::Train).rows());
     // Beside what it keeps there are gradients, and a checkpoint of what it keeps is made.
     let copies = 2 * copies_kept(settings) + 1;
-    let evaluated = [Part::Valid, Part::Test].map(|part| dataset.part(part).rows());
-    let evaluated = evaluated[0].max(evaluated[1]) * blueprint.architecture.predicted();
+    let rows_of = |part| dataset.part(part).rows();
+    let evaluated = rows_of(Part::Valid).max(rows_of(Part::Test));
+    let evaluated = evaluated * blueprint.architecture.predicted();
     let numbers = blueprint.held(copies, rows, settings.dropout) + evaluated as u64;
     let needed = numbers.saturating_mul(size_of::<f32>() as u64);
     if needed <= most {

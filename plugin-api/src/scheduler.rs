@@ -166,6 +166,17 @@ pub enum OptimizerKind {
 }
 
 impl OptimizerKind {
+    /// Every optimizer.
+    pub const ALL: [OptimizerKind; 7] = [
+        OptimizerKind::Sgd,
+        OptimizerKind::Nesterov,
+        OptimizerKind::Adam,
+        OptimizerKind::AdamW,
+        OptimizerKind::RmsProp,
+        OptimizerKind::Adagrad,
+        OptimizerKind::Lion,
+    ];
+
     /// The one of the first four that is steered most like this one.
     fn kin(self) -> OptimizerKind {
         match self {

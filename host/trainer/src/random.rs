@@ -1,8 +1,8 @@
 //! Random streams that do not depend on the order in which they are drawn from.
 //!
 //! Every use of chance in a trial has a stream of its own, named by (seed, purpose, index), the
-//! index being an epoch, a batch, a class or a tensor. The name is the key of a ChaCha8 generator. So a trial
-//! is the same bit for bit whatever runs beside it and in whatever pieces it is advanced.
+//! index being an epoch, a batch, a class or a tensor. The name is the key of a ChaCha8 generator. So a
+//! trial is the same bit for bit whatever runs beside it and in whatever pieces it is advanced.
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};

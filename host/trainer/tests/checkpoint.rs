@@ -29,15 +29,6 @@ use support::{
 
 static GO: AtomicBool = AtomicBool::new(false);
 const EPOCHS: u32 = 5;
-const OPTIMIZERS: [OptimizerKind; 7] = [
-    OptimizerKind::Sgd,
-    OptimizerKind::Nesterov,
-    OptimizerKind::Adam,
-    OptimizerKind::AdamW,
-    OptimizerKind::RmsProp,
-    OptimizerKind::Adagrad,
-    OptimizerKind::Lion,
-];
 
 /// Decides by everything that it ever saw, so that no bit of its past may be lost.
 #[derive(Serialize, Deserialize)]
@@ -154,7 +145,7 @@ fn a_restored_trial_goes_on_bit_for_bit_wherever_it_was_cut() {
     let mut seed = 0;
     for (data, nan_policy) in &tables {
         let cadences = cadences.into_iter().cycle();
-        for (optimizer, (source, every)) in OPTIMIZERS.into_iter().zip(cadences) {
+        for (optimizer, (source, every)) in OptimizerKind::ALL.into_iter().zip(cadences) {
             for dropout in [0.0, 0.3] {
                 seed += 1;
                 let settings = TrialSettings {
@@ -223,7 +214,7 @@ fn every_kind_of_network_resumes_exactly_with_every_optimizer() {
         (ModelSettings::Transformer(transformer), &text),
     ];
     for (kind, (model, data)) in (0..).zip(table) {
-        for (number, optimizer) in (0..).zip(OPTIMIZERS) {
+        for (number, optimizer) in (0..).zip(OptimizerKind::ALL) {
             let settings = TrialSettings {
                 model: model.clone(),
                 optimizer,
@@ -252,7 +243,7 @@ fn adapters_resume_exactly() {
     };
     let base = Arc::new(base(ModelSettings::TabularResnet(resnet)));
     for (seed, target) in [(200, "kind"), (300, "weight")] {
-        for (number, optimizer) in (0..).zip(OPTIMIZERS) {
+        for (number, optimizer) in (0..).zip(OptimizerKind::ALL) {
             let ema = (optimizer == OptimizerKind::AdamW).then_some(0.9);
             let settings = TrialSettings {
                 model: ModelSettings::Adapter(AdapterSettings::default()),

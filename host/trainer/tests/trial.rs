@@ -252,15 +252,7 @@ fn a_network_that_is_too_large_is_told_by_layers_and_width() {
 #[test]
 fn numbers_are_learnt_in_their_own_units() {
     let data = dataset(&hills(400), "height");
-    for optimizer in [
-        OptimizerKind::Sgd,
-        OptimizerKind::Nesterov,
-        OptimizerKind::Adam,
-        OptimizerKind::AdamW,
-        OptimizerKind::RmsProp,
-        OptimizerKind::Adagrad,
-        OptimizerKind::Lion,
-    ] {
+    for optimizer in OptimizerKind::ALL {
         let settings = TrialSettings {
             optimizer,
             dropout: 0.0,

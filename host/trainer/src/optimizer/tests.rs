@@ -85,20 +85,10 @@ fn updates_agree_with_pytorch() {
     }
 }
 
-const KINDS: [OptimizerKind; 7] = [
-    OptimizerKind::Sgd,
-    OptimizerKind::Nesterov,
-    OptimizerKind::Adam,
-    OptimizerKind::AdamW,
-    OptimizerKind::RmsProp,
-    OptimizerKind::Adagrad,
-    OptimizerKind::Lion,
-];
-
 /// With and without directions, and on every processor, to the bit.
 #[test]
 fn updates_are_the_same_on_every_level() {
-    for kind in KINDS {
+    for kind in OptimizerKind::ALL {
         let run = |level, remembers| {
             at_level(level, || {
                 let mut network = groups();
@@ -148,7 +138,7 @@ fn averages_forget_where_they_started_and_follow() {
 
 #[test]
 fn the_remembered_direction_is_what_moved_the_parameters() {
-    for kind in KINDS {
+    for kind in OptimizerKind::ALL {
         let mut network = groups();
         let mut optimizer = Optimizer::new(kind, [(6, 0.0), (3, 0.0)], true);
         assert!(optimizer.direction(0).is_none());

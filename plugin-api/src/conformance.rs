@@ -4,7 +4,7 @@
 use crate::controller::{CallError, Clock, Controller, InProcess};
 use crate::param::Value;
 use crate::scheduler::{Scheduler, Setup};
-use crate::signal::{Layout, Signal};
+use crate::signal::{Layout, Signal, Slot};
 use std::collections::BTreeMap;
 
 const STEPS: u64 = 120;
@@ -166,20 +166,32 @@ fn made_up_signals(layout: &Layout, groups: usize, step: u64) -> Vec<f64> {
         .collect()
 }
 
-/// A signal as [`Signal`] documents it: NaN at the first step where it looks back to the previous
-/// update, no norm below 0, and no inner product larger than its norms allow.
+/// A signal as [`Signal`] documents it, of vectors of a few numbers.
 fn made_up_signal(signal: Signal, group: u64, step: u64) -> f64 {
-    let of = |other| made_up_signal(other, group, step);
-    let wave = wave(step, 1 + signal as u64 + 10 * group);
     match signal {
-        Signal::Loss => wave,
-        Signal::GradNormSq | Signal::ParamNormSq => wave * wave,
-        Signal::GradAbsMax => wave.abs() * of(Signal::GradNormSq).sqrt(),
-        Signal::PrevUpdateNormSq if step == 0 => f64::NAN,
-        Signal::PrevUpdateNormSq => wave * wave,
-        Signal::GradDotPrevUpdate => {
-            wave * (of(Signal::GradNormSq) * of(Signal::PrevUpdateNormSq)).sqrt()
+        Signal::Loss => wave(step, 1 + 10 * group),
+        Signal::GradNotFinite => 0.0,
+        Signal::GradVariance => wave(step, 2 + 10 * group).powi(2),
+        Signal::Reduced(reduction) => reduction.of(|slot| made_up_vector(slot, group, step)),
+    }
+}
+
+/// Nothing at the first step where it looks back to the previous one.
+fn made_up_vector(slot: Slot, group: u64, step: u64) -> Option<Vec<f64>> {
+    let salt = 100 * (1 + slot as u64) + 10 * group;
+    let drawn = |step| (0..4).map(move |place| wave(step, salt + place));
+    let before = |slot| made_up_vector(slot, group, step.checked_sub(1)?);
+    match slot {
+        Slot::PrevGrad => before(Slot::Grad),
+        Slot::PrevUpdate => before(Slot::Update),
+        Slot::FromStart => {
+            let (x, x0) = (drawn(step), drawn(0));
+            Some(x.zip(x0).map(|(x, x0)| x - x0).collect())
         }
+        // Both begin at 0.
+        Slot::FirstMoment | Slot::SecondMoment if step == 0 => Some(vec![0.0; 4]),
+        Slot::SecondMoment => Some(drawn(step).map(|number| number * number).collect()),
+        _ => Some(drawn(step).collect()),
     }
 }
 
@@ -232,8 +244,7 @@ mod tests {
         type Params = ProbeParams;
 
         fn describe() -> Description {
-            Signal::ALL
-                .into_iter()
+            Signal::all()
                 .fold(
                     Description::new("probe", "Reads everything."),
                     Description::signal,
@@ -256,12 +267,13 @@ mod tests {
             self.calls += 1;
             for group in 0..rates.groups() {
                 let of = |signal| now.of_group(signal, group);
-                let (grad, update) = (of(Signal::GradNormSq), of(Signal::PrevUpdateNormSq));
-                let dot = of(Signal::GradDotPrevUpdate);
+                let norm = |slot| of(Signal::norm_sq(slot));
+                let (grad, update) = (norm(Slot::Grad), norm(Slot::PrevUpdate));
+                let dot = of(Signal::dot(Slot::Grad, Slot::PrevUpdate));
                 let first = now.step() == 0;
                 let as_documented = grad >= 0.0
-                    && of(Signal::ParamNormSq) >= 0.0
-                    && (0.0..=grad.sqrt()).contains(&of(Signal::GradAbsMax))
+                    && norm(Slot::Param) >= 0.0
+                    && (0.0..=grad.sqrt()).contains(&of(Signal::abs_max(Slot::Grad)))
                     && (update.is_nan() == first && (first || update >= 0.0))
                     && (dot.is_nan() == first && (first || dot * dot <= grad * update))
                     && now.signal(Signal::Loss).is_finite();

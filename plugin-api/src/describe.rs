@@ -89,7 +89,8 @@ impl Description {
     /// What is wrong with the description itself: an author's mistake, found at load.
     ///
     /// # Errors
-    /// A bad or doubled name, a default or a search range outside the parameter's range.
+    /// A bad or doubled name, a signal that is asked for twice, a default or a search range outside
+    /// the parameter's range.
     pub fn check(&self) -> Result<(), String> {
         let well_named = !self.name.is_empty()
             && self
@@ -101,6 +102,14 @@ impl Description {
                 "scheduler name `{}` must be lower-case letters, digits and hyphens",
                 self.name
             ));
+        }
+        for (index, signal) in self.signals.iter().enumerate() {
+            if self.signals[..index].contains(signal) {
+                return Err(format!(
+                    "scheduler `{}` asks for the signal `{signal}` twice",
+                    self.name
+                ));
+            }
         }
         for (index, param) in self.params.iter().enumerate() {
             if self.params[..index].iter().any(|p| p.name == param.name) {

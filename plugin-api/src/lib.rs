@@ -76,13 +76,13 @@ pub use controller::{CallError, Clock, Controller};
 pub use describe::{Description, Library};
 pub use param::{Param, PerGroup};
 pub use scheduler::{Error, Group, Now, OptimizerKind, Rates, Scheduler, Setup};
-pub use signal::Signal;
+pub use signal::{Signal, Slot};
 
 /// Everything that a plugin's author needs, in one `use`.
 pub mod prelude {
     pub use crate::{
         Description, Error, Group, Now, OptimizerKind, Param, PerGroup, Rates, Scheduler, Setup,
-        Signal,
+        Signal, Slot,
     };
     pub use serde::{Deserialize, Serialize};
 }

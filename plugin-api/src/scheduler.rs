@@ -80,6 +80,17 @@ pub struct Setup {
     /// The optimizer whose rate is steered.
     #[serde(flatten, with = "told")]
     pub optimizer: OptimizerKind,
+    /// The bound that rates in force are held below, where there is one: the session's `max_lr`.
+    #[serde(default)]
+    pub lr_upper_bound: Option<f64>,
+    /// What no batch's loss is below, where that is known, as for Polyak steps: 0 for cross-entropy
+    /// and for the losses of numbers.
+    #[serde(default)]
+    pub loss_lower_bound: Option<f64>,
+    /// Whether some layers normalise by the batch's own mean and variance, so that the loss does not
+    /// depend on the scale of the weights before them.
+    #[serde(default)]
+    pub batch_norm: bool,
     /// A seed of this run's own, for schedulers that draw random numbers.
     pub seed: u64,
 }
@@ -95,6 +106,8 @@ impl Setup {
                     name: format!("group{index}"),
                     lr,
                     momentum: None,
+                    beta2: None,
+                    weight_decay: 0.0,
                     size: 0,
                     tags: Vec::new(),
                 })
@@ -104,6 +117,9 @@ impl Setup {
             metric_calls: None,
             metric_minimized: true,
             optimizer: OptimizerKind::Sgd,
+            lr_upper_bound: None,
+            loss_lower_bound: None,
+            batch_norm: false,
             seed: 0,
         }
     }
@@ -138,6 +154,13 @@ pub struct Group {
     pub lr: f64,
     /// SGD's momentum or Adam's beta1, where the optimizer has one.
     pub momentum: Option<f64>,
+    /// The decay rate of the mean of squared gradients (Adam's beta2), or of Lion's momentum, where
+    /// the optimizer has one. It stays as it is.
+    #[serde(default)]
+    pub beta2: Option<f64>,
+    /// The weight decay: in the gradient, or decoupled for AdamW and Lion. It stays as it is.
+    #[serde(default)]
+    pub weight_decay: f64,
     /// How many numbers it holds; 0 where unknown.
     pub size: u64,
     /// What it holds: `weight`, `bias`, `norm`, `embedding`, `factor`.

@@ -325,7 +325,7 @@ fn refuse_unknown_signals(json: &str) -> Result<(), LibraryError> {
     for scheduler in schedulers {
         let signals = scheduler["signals"].as_array().into_iter().flatten();
         for signal in signals.filter_map(|signal| signal.as_str()) {
-            if !Signal::ALL.iter().any(|known| known.name() == signal) {
+            if signal.parse::<Signal>().is_err() {
                 return Err(LibraryError::UnknownSignal {
                     scheduler: scheduler["name"].as_str().unwrap_or_default().to_owned(),
                     signal: signal.to_owned(),

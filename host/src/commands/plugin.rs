@@ -5,9 +5,9 @@ use crate::cli::PluginCommand;
 use crate::places::Places;
 use crate::study::reader::nearest;
 use anyhow::{Context, bail};
-use attune_plugin_api::Param;
 use attune_plugin_api::describe::{Description, Library};
 use attune_plugin_api::param::Search;
+use attune_plugin_api::{Param, Signal};
 use attune_protocol::{LookForPlugins, PluginInfo};
 use std::io::Write;
 use std::path::PathBuf;
@@ -168,12 +168,12 @@ fn page(scheduler: &Scheduler, out: &mut impl Write) -> std::io::Result<()> {
     if !description.reference.is_empty() {
         writeln!(out, "{}", description.reference)?;
     }
-    let mut reads: Vec<&str> = description.signals.iter().map(|s| s.name()).collect();
+    let mut reads: Vec<String> = description.signals.iter().map(Signal::to_string).collect();
     if description.metric {
-        reads.push("the session's metric");
+        reads.push("the session's metric".into());
     }
     if reads.is_empty() {
-        reads.push("nothing but the step");
+        reads.push("nothing but the step".into());
     }
     writeln!(out, "reads: {}", reads.join(", "))?;
     writeln!(

@@ -117,13 +117,7 @@ impl Observation {
                 seen.metric = Some(number(&name, &value)?);
                 continue;
             }
-            let Some(signal) = Signal::ALL.into_iter().find(|s| s.name() == name) else {
-                let known: Vec<&str> = Signal::ALL.iter().map(|s| s.name()).collect();
-                bail!(
-                    "unknown signal `{name}`; known are metric, {}",
-                    known.join(", ")
-                );
-            };
+            let signal: Signal = name.parse()?;
             let values = match &value {
                 serde_json::Value::Array(items) => {
                     items.iter().map(|item| number(&name, item)).collect()
@@ -149,10 +143,9 @@ impl Observation {
         for signal in layout.signals() {
             let width = signal.width(groups);
             match self.signals.iter().find(|(given, _)| *given == signal) {
-                None => bail!("the scheduler needs the signal `{}`", signal.name()),
+                None => bail!("the scheduler needs the signal `{signal}`"),
                 Some((_, values)) if values.len() != width => bail!(
-                    "`{}` has {} numbers, but the run has {groups} groups",
-                    signal.name(),
+                    "`{signal}` has {} numbers, but the run has {groups} groups",
                     values.len()
                 ),
                 Some(_) => {}

@@ -5,18 +5,17 @@
 //! - the loss falls from 2.3 to 0.8 over the first two fifths of the run, stays there for a quarter
 //!   of it, and falls on to 0.3, with 2 % of noise from a fixed seed;
 //! - the metric is the mean of that loss since the last one, 200 times a run, as in a study;
-//! - the squared norm of the gradient is the squared loss, of which its largest element is a tenth;
-//!   the parameters' squared norm grows from 10 to 20;
-//! - the last update had the gradient of the step before; while the loss falls the two point in
-//!   about the same direction, with a cosine of 0.5, and while it stays, in none, between -0.2 and
-//!   0.2.
+//! - the gradient has a hundred elements as large as each other, and its norm is the loss; while the
+//!   loss falls it points in about the same direction as the one before, with a cosine of 0.5, and
+//!   while it stays, in none, between -0.2 and 0.2; its variance is the squared loss;
+//! - updates are gradients, the first moment is the gradient before and the second its squares;
+//! - the parameters are as large as each other, and their squared norm grows from 10 to 20.
 
 use crate::convert;
 use crate::solo::Solo;
-use anyhow::bail;
 use attune_loader::LoadedLibrary;
 use attune_plugin_api::scheduler::Group;
-use attune_plugin_api::{Description, Setup, Signal};
+use attune_plugin_api::{Description, Setup, Signal, Slot};
 use attune_protocol::{Number, Preview, Previewed};
 use attune_trainer::trial::NanPolicy;
 use rand::rngs::ChaCha8Rng;
@@ -27,6 +26,9 @@ const POINTS: usize = 500;
 
 /// How often a metric is told in a whole run.
 const METRICS: u64 = 200;
+
+/// The elements of a group.
+const ELEMENTS: u64 = 100;
 
 /// What the noise is drawn from.
 const SEED: u64 = 1;
@@ -39,7 +41,9 @@ pub(crate) fn preview(library: &LoadedLibrary, wanted: &Preview) -> anyhow::Resu
         name: name.into(),
         lr: wanted.rate.0,
         momentum: Some(0.9),
-        size: 1_000,
+        beta2: None,
+        weight_decay: 0.0,
+        size: ELEMENTS,
         tags: vec![tag.into()],
     };
     let setup = Setup {
@@ -63,16 +67,8 @@ pub(crate) fn preview(library: &LoadedLibrary, wanted: &Preview) -> anyhow::Resu
         made_up.advance(step);
         let mut signals = vec![f64::NAN; solo.layout().len()];
         for signal in &description.signals {
-            let Some(value) = made_up.signal(*signal) else {
-                bail!(
-                    "`{}` looks at `{}`, which nothing is made up for, so it cannot be tried \
-                     without training",
-                    wanted.scheduler,
-                    signal.name()
-                );
-            };
             if let Some(range) = solo.layout().range(*signal) {
-                signals[range].fill(value);
+                signals[range].fill(made_up.signal(*signal));
             }
         }
         (sum, count) = (sum + made_up.loss, count + 1);
@@ -123,8 +119,9 @@ struct MadeUp {
     steps: u64,
     noise: ChaCha8Rng,
     loss: f64,
-    before: Option<f64>,
-    cosine: f64,
+    gradient: Vec<f64>,
+    /// That of the step before.
+    before: Option<Vec<f64>>,
     progress: f64,
 }
 
@@ -134,15 +131,15 @@ impl MadeUp {
             steps,
             noise: ChaCha8Rng::seed_from_u64(SEED),
             loss: f64::NAN,
+            gradient: vec![1.0; ELEMENTS as usize],
             before: None,
-            cosine: f64::NAN,
             progress: 0.0,
         }
     }
 
     fn advance(&mut self, step: u64) {
         const STALLS: std::ops::Range<f64> = 0.4..0.65;
-        self.before = (step > 0).then_some(self.loss);
+        self.before = (step > 0).then(|| self.gradient.clone());
         self.progress = step as f64 / self.steps as f64;
         let falls = |from: f64, to: f64, part: f64| to + (from - to) * (-4.0 * part).exp();
         let smooth = match self.progress {
@@ -156,24 +153,47 @@ impl MadeUp {
         let mut noise = || (self.noise.next_u64() >> 11) as f64 / (1_u64 << 52) as f64 - 1.0;
         self.loss = smooth * (1.0 + 0.02 * noise());
         let wobble = 0.2 * noise();
-        self.cosine = match STALLS.contains(&self.progress) {
+        let cosine = match STALLS.contains(&self.progress) {
             true => wobble,
             false => 0.5 + wobble,
         };
+        // Each that is turned takes two from the sum of as many ones.
+        let turned = (0.5 * (1.0 - cosine) * ELEMENTS as f64).round() as u64;
+        let size = self.loss / (ELEMENTS as f64).sqrt();
+        for (place, element) in (0..ELEMENTS).zip(&mut self.gradient) {
+            // Others at every step.
+            let is_turned = (place + step * 37) % ELEMENTS < turned;
+            *element = size.copysign(if is_turned { -*element } else { *element });
+        }
     }
 
     /// A signal's value, in each group alike.
-    fn signal(&self, signal: Signal) -> Option<f64> {
-        let before = self.before.unwrap_or(f64::NAN);
-        Some(match signal {
+    fn signal(&self, signal: Signal) -> f64 {
+        match signal {
             Signal::Loss => self.loss,
-            Signal::GradNormSq => self.loss * self.loss,
-            Signal::GradAbsMax => self.loss / 10.0,
-            Signal::ParamNormSq => 10.0 * (1.0 + self.progress),
-            Signal::PrevUpdateNormSq => before * before,
-            Signal::GradDotPrevUpdate => self.cosine * self.loss * before,
-            _ => return None,
-        })
+            Signal::GradVariance => self.loss * self.loss,
+            Signal::Reduced(reduction) => reduction.of(|slot| self.vector(slot)),
+            // All that it makes up is finite.
+            _ => 0.0,
+        }
+    }
+
+    /// Nothing where there was no step before.
+    fn vector(&self, slot: Slot) -> Option<Vec<f64>> {
+        let all = |element: f64| Some(vec![element; ELEMENTS as usize]);
+        let param = (10.0 * (1.0 + self.progress) / ELEMENTS as f64).sqrt();
+        match slot {
+            Slot::Param => all(param),
+            Slot::FromStart => all(param - (10.0 / ELEMENTS as f64).sqrt()),
+            Slot::PrevGrad | Slot::PrevUpdate => self.before.clone(),
+            Slot::FirstMoment | Slot::SecondMoment if self.before.is_none() => all(0.0),
+            Slot::FirstMoment => self.before.clone(),
+            Slot::SecondMoment => {
+                let before = self.before.iter().flatten();
+                Some(before.map(|element| element * element).collect())
+            }
+            _ => Some(self.gradient.clone()),
+        }
     }
 }
 

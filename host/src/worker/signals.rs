@@ -20,9 +20,9 @@ pub(super) fn columns(scheduler: &Description, groups: usize) -> Vec<SignalColum
         match (signal, signal.scope()) {
             (Signal::Loss, _) => {}
             (_, Scope::Group) if groups > 1 => {
-                names.extend((0..groups).map(|group| format!("{}.{group}", signal.name())));
+                names.extend((0..groups).map(|group| format!("{signal}.{group}")));
             }
-            _ => names.push(signal.name().to_owned()),
+            _ => names.push(signal.to_string()),
         }
     }
     if scheduler.metric {
@@ -71,6 +71,7 @@ pub(super) fn note_metric(columns: &mut [SignalColumn], value: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use attune_plugin_api::Slot;
 
     fn shown(scheduler: &Description, steps: &[(f32, &[f64])]) -> Vec<(String, Vec<f32>)> {
         let mut columns = columns(scheduler, 2);
@@ -99,7 +100,11 @@ mod tests {
     #[test]
     fn each_signal_of_each_group_is_a_column_and_the_loss_is_not() {
         let mut scheduler = Description::new("s", "").reads_metric();
-        scheduler.signals = vec![Signal::GradNormSq, Signal::Loss, Signal::GradAbsMax];
+        scheduler.signals = vec![
+            Signal::norm_sq(Slot::Grad),
+            Signal::Loss,
+            Signal::abs_max(Slot::Grad),
+        ];
         let steps: [(f32, &[f64]); 3] = [
             (2.0, &[1.0, 2.0, 2.0, 3.0, 4.0]),
             (1.0, &[5.0, 6.0, 1.0, 7.0, 8.0]),

@@ -17,21 +17,43 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
-/// Leaves every rate as it is, and looks at every signal.
+/// Leaves every rate as it is, and looks at signals: at those of gradients, parameters and updates,
+/// or at every reduction of every slot or two.
 #[derive(Serialize, Deserialize)]
-struct Watching {}
+struct Watching<const ALL: bool> {}
 
-impl Scheduler for Watching {
-    type Params = Watching;
+impl<const ALL: bool> Scheduler for Watching<ALL> {
+    type Params = Self;
 
     fn describe() -> Description {
-        let none = Description::new("watching", "Looks at every signal.");
-        Signal::ALL.into_iter().fold(none, Description::signal)
+        let none = Description::new("watching", "Looks at signals.");
+        let signals: Vec<Signal> = match ALL {
+            true => Signal::all().collect(),
+            false => of_steps(),
+        };
+        signals.into_iter().fold(none, Description::signal)
     }
 
-    fn configure(params: Watching, _: &Setup) -> Result<Self, Error> {
+    fn configure(params: Self, _: &Setup) -> Result<Self, Error> {
         Ok(params)
     }
+}
+
+/// The loss, how much gradients vary and whether they are finite, and sizes: of gradients before and
+/// after clipping, of parameters, and of the proposed update.
+fn of_steps() -> Vec<Signal> {
+    let sizes = [Signal::norm_sq, Signal::abs_sum, Signal::abs_max];
+    let gradients = [Slot::Grad, Slot::RawGrad];
+    let of_gradients = gradients
+        .into_iter()
+        .flat_map(|slot| sizes.map(|size| size(slot)));
+    let norms = [Slot::Param, Slot::Update].map(Signal::norm_sq);
+    let others = [Signal::Loss, Signal::GradNotFinite, Signal::GradVariance];
+    others
+        .into_iter()
+        .chain(of_gradients)
+        .chain(norms)
+        .collect()
 }
 
 const BATCH: usize = 128;
@@ -79,7 +101,8 @@ fn main() -> Result<(), Failure> {
     for (name, settings) in cases {
         report(name, measure::<Constant>(&settings, &data)?);
     }
-    signals(&base, &data)?;
+    signals::<false>("with signals of steps", &base, &data)?;
+    signals::<true>("with all 129 signals", &base, &data)?;
     around(&base, &data)?;
     let beside = std::thread::scope(|scope| {
         let other = scope.spawn(|| measure::<Constant>(&base, &data));
@@ -89,16 +112,20 @@ fn main() -> Result<(), Failure> {
     checkpoints(with(|s| s.optimizer = OptimizerKind::AdamW), &data)
 }
 
-/// What it costs to measure every signal: pairs of trials, of which either goes first as often.
-fn signals(settings: &TrialSettings, data: &Arc<Dataset>) -> Result<(), Failure> {
+/// What it costs to measure signals: pairs of trials, of which either goes first as often.
+fn signals<const ALL: bool>(
+    name: &str,
+    settings: &TrialSettings,
+    data: &Arc<Dataset>,
+) -> Result<(), Failure> {
     let mut more = Vec::new();
     let mut watching = Vec::new();
     for pair in 0..PAIRS {
         let (without, with) = if pair % 2 == 0 {
             let without = measure::<Constant>(settings, data)?;
-            (without, measure::<Watching>(settings, data)?)
+            (without, measure::<Watching<ALL>>(settings, data)?)
         } else {
-            let with = measure::<Watching>(settings, data)?;
+            let with = measure::<Watching<ALL>>(settings, data)?;
             (measure::<Constant>(settings, data)?, with)
         };
         watching.push(with);
@@ -107,7 +134,7 @@ fn signals(settings: &TrialSettings, data: &Arc<Dataset>) -> Result<(), Failure>
     for values in [&mut watching, &mut more] {
         values.sort_by(f64::total_cmp);
     }
-    report("with every signal", watching[PAIRS / 2]);
+    report(name, watching[PAIRS / 2]);
     println!(
         "{:<28} {:+.2}% (quartiles {:+.2}%, {:+.2}%)",
         "which is more by",

@@ -3,57 +3,103 @@
 //! What each means is defined at [`Signal`]. Numbers are looked at in pieces that stay in the
 //! nearest cache, so that memory is read once whatever was declared.
 
-use crate::kernel::{Three, abs_max, dot, norm_sq, of_three};
+mod kept;
+mod spread;
+
+pub(crate) use kept::Kept;
+use spread::Spread;
+
+use crate::kernel::{abs_max, abs_sum, dot, norm_sq, not_finite, over_roots, subtract};
 use crate::model::Group;
 use crate::optimizer::Optimizer;
-use attune_plugin_api::Signal;
-use attune_plugin_api::signal::Layout;
+use attune_plugin_api::signal::{Layout, Reduce, Reduction};
+use attune_plugin_api::{Signal, Slot};
+use std::ops::Range;
 
-/// So many numbers of a group at once: those of gradients, values and directions together fill half
-/// of a common first-level cache.
+/// So many numbers of a group at once: those of a few slots together fill half of a common
+/// first-level cache.
 const PIECE: usize = 2048;
-
-/// As many signals of a group or more are measured in one pass.
-const IN_ONE_PASS: usize = 3;
 
 /// Measures the declared signals into one flat slice.
 #[derive(Debug)]
 pub(crate) struct Signals {
-    layout: Layout,
+    declared: Vec<Declared>,
     values: Vec<f64>,
+    kept: Kept,
+    spread: Option<Spread>,
+    made: Made,
 }
 
-/// What there is to measure at a step, after clipping and before the update.
+#[derive(Debug)]
+struct Declared {
+    signal: Signal,
+    /// The places of its values.
+    places: Range<usize>,
+    /// Where gradients are not clipped, the places of one that is the same.
+    unclipped: Option<Range<usize>>,
+}
+
+/// What there is to measure at a step, before the update.
 pub(crate) struct Moment<'a> {
     pub(crate) loss: f32,
+    /// How many rows the loss is of.
+    pub(crate) rows: usize,
     pub(crate) groups: &'a [Group],
+    /// After clipping.
     pub(crate) gradients: &'a [Vec<f32>],
     pub(crate) optimizer: &'a Optimizer,
+    /// The momenta in force.
+    pub(crate) momenta: &'a [f64],
+}
+
+/// A piece of what is in no memory, but made of what is.
+#[derive(Debug, Default)]
+struct Made {
+    from_start: Vec<f32>,
+    update: Vec<f32>,
+    scaled: Vec<f32>,
 }
 
 impl Signals {
-    /// The declared signals for this many groups, or the first one that this host cannot measure.
-    pub(crate) fn new(declared: &[Signal], groups: usize) -> Result<Self, Signal> {
-        if let Some(&unknown) = declared.iter().find(|signal| !Signal::ALL.contains(signal)) {
-            return Err(unknown);
-        }
-        let layout = Layout::new(declared, groups);
-        Ok(Signals {
+    /// The declared signals of a run that begins with these parameters.
+    pub(crate) fn new(declared: &[Signal], groups: &[Group]) -> Self {
+        let layout = Layout::new(declared, groups.len());
+        let place = |&signal: &Signal| {
+            Some(Declared {
+                signal,
+                places: layout.range(signal)?,
+                unclipped: unclipped(signal).and_then(|other| layout.range(other)),
+            })
+        };
+        Signals {
+            declared: declared.iter().filter_map(place).collect(),
             values: vec![f64::NAN; layout.len()],
-            layout,
-        })
+            kept: Kept::of(declared, groups),
+            spread: declared
+                .contains(&Signal::GradVariance)
+                .then(Spread::default),
+            made: Made::default(),
+        }
     }
 
     /// Whether the optimizer must remember its last direction for them.
     pub(crate) fn need_direction(declared: &[Signal]) -> bool {
-        declared
-            .iter()
-            .any(|signal| matches!(signal, Signal::PrevUpdateNormSq | Signal::GradDotPrevUpdate))
+        reads(declared, Slot::PrevUpdate)
     }
 
     /// The last measured values, laid out by [`Layout`].
     pub(crate) fn values(&self) -> &[f64] {
         &self.values
+    }
+
+    /// What they look back to.
+    pub(crate) fn kept(&self) -> &Kept {
+        &self.kept
+    }
+
+    /// The same, to go on from an earlier one.
+    pub(crate) fn kept_mut(&mut self) -> &mut Kept {
+        &mut self.kept
     }
 
     /// Puts earlier values of as many numbers in place; false where there are not as many.
@@ -65,97 +111,198 @@ impl Signals {
         fits
     }
 
+    /// Takes note of the gradients before the next batch of a step adds its own.
+    pub(crate) fn before_batch(&mut self, gradients: &[Vec<f32>]) {
+        if let Some(spread) = &mut self.spread {
+            spread.before_batch(gradients);
+        }
+    }
+
+    /// Takes note of what a batch, which counts so much in its step, made of them.
+    pub(crate) fn after_batch(&mut self, gradients: &[Vec<f32>], of_step: f64) {
+        if let Some(spread) = &mut self.spread {
+            spread.after_batch(gradients, of_step);
+        }
+    }
+
+    /// Takes note of gradients that are about to be clipped.
+    pub(crate) fn before_clipping(&mut self, gradients: &[Vec<f32>]) {
+        self.kept.before_clipping(gradients);
+    }
+
+    /// The update is made, and the gradients are not needed any more: these may be exchanged for
+    /// others.
+    pub(crate) fn after_update(&mut self, gradients: &mut [Vec<f32>]) {
+        self.kept.after_update(gradients);
+    }
+
+    /// Lets go of what the next step takes anew.
+    pub(crate) fn rest(&mut self) {
+        self.kept.rest();
+        self.spread = self.spread.take().map(|_| Spread::default());
+    }
+
     /// Measures them anew.
     pub(crate) fn measure(&mut self, moment: &Moment<'_>) {
-        if self.layout.is_empty() {
-            return;
-        }
-        for signal in self.layout.signals() {
-            if let Some(range) = self.layout.range(signal) {
-                let start = match signal {
-                    Signal::Loss => f64::from(moment.loss),
-                    _ => 0.0,
-                };
-                self.values[range].fill(start);
+        let (mut by_piece, mut copied) = (Vec::new(), Vec::new());
+        for declared in &self.declared {
+            let values = &mut self.values[declared.places.clone()];
+            match (declared.signal, &declared.unclipped) {
+                (Signal::Loss, _) => values.fill(moment.loss.into()),
+                (Signal::GradVariance, _) => {
+                    let raw = self.kept.raw(moment.gradients);
+                    if let Some(spread) = &mut self.spread {
+                        spread.measure(raw, moment.rows, values);
+                    }
+                }
+                (_, Some(same)) if !self.kept.is_clipped() => {
+                    copied.push((same.clone(), declared.places.start));
+                }
+                (signal, _) => {
+                    values.fill(0.0);
+                    by_piece.push((signal, declared.places.start));
+                }
             }
         }
-        let layout = &self.layout;
-        let of_groups = || layout.signals().filter(|&signal| signal != Signal::Loss);
-        let in_one_pass = of_groups().count() >= IN_ONE_PASS;
+        self.measure_by_piece(moment, &by_piece);
+        for (same, place) in copied {
+            self.values.copy_within(same, place);
+        }
+    }
+
+    /// Adds up what is made of numbers, a group's values from its signal's place on.
+    fn measure_by_piece(&mut self, moment: &Moment<'_>, by_piece: &[(Signal, usize)]) {
+        if by_piece.is_empty() {
+            return;
+        }
+        let wanted = |slot| by_piece.iter().any(|(signal, _)| signal.reads(slot));
+        let (from_start, update) = (wanted(Slot::FromStart), wanted(Slot::Update));
         for group in 0..moment.groups.len() {
-            let direction = moment.optimizer.direction(group);
-            let values = moment.groups[group].values.chunks(PIECE);
-            let gradients = moment.gradients[group].chunks(PIECE);
-            for (at, (values, gradients)) in values.zip(gradients).enumerate() {
-                let direction = direction.map(|direction| {
-                    let start = at * PIECE;
-                    &direction[start..start + values.len()]
-                });
+            let len = moment.groups[group].values.len();
+            for start in (0..len).step_by(PIECE) {
+                let range = start..len.min(start + PIECE);
+                let values = &moment.groups[group].values[range.clone()];
+                let gradients = &moment.gradients[group][range.clone()];
+                if let Some(first) = self.kept.start(group).filter(|_| from_start) {
+                    subtract(&mut self.made.from_start, values, &first[range.clone()]);
+                }
+                if update {
+                    let (run, momentum) = ((group, range.clone()), moment.momenta[group]);
+                    let update = &mut self.made.update;
+                    moment
+                        .optimizer
+                        .propose(update, run, values, gradients, momentum);
+                }
                 let piece = Piece {
-                    values,
-                    gradients,
-                    direction,
+                    moment,
+                    kept: &self.kept,
+                    group,
+                    range,
+                    from_start: &self.made.from_start,
+                    update: &self.made.update,
                 };
-                let all = direction
-                    .filter(|_| in_one_pass)
-                    .map(|direction| of_three(gradients, values, direction));
-                for signal in of_groups() {
-                    if let Some(range) = layout.range(signal) {
-                        let found = match &all {
-                            Some(all) => of_all(signal, all),
-                            None => piece.of(signal),
-                        };
-                        let sum = &mut self.values[range][group];
-                        *sum = joined(signal, *sum, found);
-                    }
+                for &(signal, place) in by_piece {
+                    let found = piece.of(signal, &mut self.made.scaled);
+                    let sum = &mut self.values[place + group];
+                    *sum = joined(signal, *sum, found);
                 }
             }
         }
     }
 }
 
+fn reads(declared: &[Signal], slot: Slot) -> bool {
+    declared.iter().any(|signal| signal.reads(slot))
+}
+
+/// The signal that one of gradients before clipping is where they are not clipped.
+fn unclipped(signal: Signal) -> Option<Signal> {
+    let Signal::Reduced(reduction) = signal else {
+        return None;
+    };
+    let [a, b] = reduction.slots().map(|slot| match slot {
+        Slot::RawGrad => Slot::Grad,
+        other => other,
+    });
+    let same = match reduction.reduce() {
+        Reduce::NormSq => Signal::norm_sq(a),
+        Reduce::AbsSum => Signal::abs_sum(a),
+        Reduce::AbsMax => Signal::abs_max(a),
+        Reduce::Dot => Signal::dot(a, b),
+    };
+    let same = match reduction.is_scaled() {
+        true => same.scaled(),
+        false => same,
+    };
+    (same != signal).then_some(same)
+}
+
 /// A signal's value so far with one more piece's.
 fn joined(signal: Signal, sum: f64, found: f64) -> f64 {
-    match signal {
-        Signal::GradAbsMax if sum.is_nan() || sum > found => sum,
-        Signal::GradAbsMax => found,
-        _ => sum + found,
+    let is_largest = matches!(signal, Signal::Reduced(of) if of.reduce() == Reduce::AbsMax);
+    match is_largest {
+        true if sum.is_nan() || sum > found => sum,
+        true => found,
+        false => sum + found,
     }
 }
 
-/// A run of a group's numbers.
+/// A run of a group's numbers, in every slot.
 struct Piece<'a> {
-    values: &'a [f32],
-    gradients: &'a [f32],
-    direction: Option<&'a [f32]>,
+    moment: &'a Moment<'a>,
+    kept: &'a Kept,
+    group: usize,
+    range: Range<usize>,
+    from_start: &'a [f32],
+    update: &'a [f32],
 }
 
-impl Piece<'_> {
-    fn of(&self, signal: Signal) -> f64 {
+impl<'a> Piece<'a> {
+    fn slot(&self, slot: Slot) -> Option<&'a [f32]> {
+        let Moment {
+            groups,
+            gradients,
+            optimizer,
+            ..
+        } = self.moment;
+        let whole = match slot {
+            Slot::FromStart => return Some(self.from_start),
+            Slot::Update => return Some(self.update),
+            Slot::Grad => &gradients[self.group],
+            Slot::RawGrad => &self.kept.raw(gradients)[self.group],
+            Slot::Param => &groups[self.group].values,
+            Slot::PrevGrad => self.kept.gradient(self.group)?,
+            Slot::PrevUpdate => optimizer.direction(self.group)?,
+            Slot::FirstMoment => optimizer.first(self.group)?,
+            Slot::SecondMoment => optimizer.second(self.group)?,
+        };
+        Some(&whole[self.range.clone()])
+    }
+
+    fn of(&self, signal: Signal, scaled: &mut Vec<f32>) -> f64 {
         match signal {
-            Signal::GradNormSq => norm_sq(self.gradients),
-            Signal::GradAbsMax => abs_max(self.gradients),
-            Signal::ParamNormSq => norm_sq(self.values),
-            Signal::PrevUpdateNormSq => self.direction.map_or(f64::NAN, norm_sq),
-            Signal::GradDotPrevUpdate => {
-                let direction = self.direction;
-                direction.map_or(f64::NAN, |direction| dot(self.gradients, direction))
-            }
-            // `Signals::new` lets no other through.
-            _ => f64::NAN,
+            Signal::GradNotFinite => self.slot(Slot::Grad).map_or(f64::NAN, not_finite),
+            Signal::Reduced(reduction) => self.reduced(reduction, scaled).unwrap_or(f64::NAN),
+            // Neither is made of pieces.
+            Signal::Loss | Signal::GradVariance => f64::NAN,
         }
     }
-}
 
-/// The same from what gradients, values and direction tell together.
-fn of_all(signal: Signal, all: &Three) -> f64 {
-    let [gradients, values, direction] = all.norms_sq;
-    match signal {
-        Signal::GradNormSq => gradients,
-        Signal::GradAbsMax => all.abs_max,
-        Signal::ParamNormSq => values,
-        Signal::PrevUpdateNormSq => direction,
-        Signal::GradDotPrevUpdate => all.dot,
-        _ => f64::NAN,
+    fn reduced(&self, reduction: Reduction, scaled: &mut Vec<f32>) -> Option<f64> {
+        let [a, b] = reduction.slots();
+        let (mut a, b) = (self.slot(a)?, self.slot(b)?);
+        if reduction.is_scaled() {
+            over_roots(scaled, a, self.slot(Slot::SecondMoment)?);
+            a = scaled;
+        }
+        Some(match reduction.reduce() {
+            Reduce::NormSq if !reduction.is_scaled() => norm_sq(a),
+            Reduce::NormSq | Reduce::Dot => dot(a, b),
+            Reduce::AbsSum => abs_sum(a),
+            Reduce::AbsMax => abs_max(a),
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ impl Scheduler for Wayward {
 
     fn describe() -> Description {
         let all = Description::new("wayward", "Remembers everything.").reads_metric();
-        Signal::ALL.into_iter().fold(all, Description::signal)
+        Signal::all().fold(all, Description::signal)
     }
 
     fn configure(_: NoParams, setup: &Setup) -> Result<Self, Error> {
@@ -56,12 +56,10 @@ impl Scheduler for Wayward {
 
     fn step(&mut self, now: &Now<'_>, rates: &mut Rates<'_>) -> Result<(), Error> {
         self.calls += 1;
-        for signal in Signal::ALL {
-            let value = now.of_group(signal, 0);
-            if value.is_finite() {
-                self.mood = 0.9 * self.mood + 1e-4 * (value + now.epoch()).sin().abs();
-            }
-        }
+        let seen = Signal::all().map(|signal| now.of_group(signal, 0));
+        let finite = seen.filter(|value| value.is_finite());
+        let stirs = finite.map(|value| (value + now.epoch()).sin().abs());
+        self.mood = 0.5 * self.mood + 1e-5 * stirs.sum::<f64>();
         let calls = self.calls as f64;
         rates.set_each(|group, rate| 0.5 * rate + 0.5 * self.mood * (1.0 + group as f64));
         rates.set_momentum(0.85 + 0.1 * calls.sin().abs());
@@ -525,7 +523,8 @@ fn what_does_not_fit_a_checkpoint_is_named() {
 
     // As many numbers, in another order.
     let mut turned = Puppet::named("wayward");
-    for signal in Signal::ALL.into_iter().rev() {
+    let all: Vec<Signal> = Signal::all().collect();
+    for signal in all.into_iter().rev() {
         turned.description = turned.description.signal(signal);
     }
     for other in [Puppet::named("wayward"), turned] {

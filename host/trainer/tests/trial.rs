@@ -31,7 +31,7 @@ impl Scheduler for Curious {
 
     fn describe() -> Description {
         let all = Description::new("curious", "Looks at everything.").reads_metric();
-        Signal::ALL.into_iter().fold(all, Description::signal)
+        Signal::all().fold(all, Description::signal)
     }
 
     fn configure(_: NoParams, _: &Setup) -> Result<Self, Error> {
@@ -41,7 +41,7 @@ impl Scheduler for Curious {
     }
 
     fn step(&mut self, now: &Now<'_>, rates: &mut Rates<'_>) -> Result<(), Error> {
-        let dot = now.of_group(Signal::GradDotPrevUpdate, 0);
+        let dot = now.of_group(Signal::dot(Slot::Grad, Slot::PrevUpdate), 0);
         if dot.is_finite() {
             rates.set_each(|_, rate| rate * (1.0 + 0.01 * dot.signum()));
         }
@@ -481,48 +481,6 @@ fn an_objective_of_another_task_is_refused() {
         message.starts_with("`objective` is r2, but it must be one of loss, accuracy"),
         "{message}"
     );
-}
-
-#[test]
-fn a_scheduler_sees_only_what_it_declared() {
-    let data = dataset(&flowers(100), "kind");
-    let mut history = History::default();
-    advance(
-        &mut trial::<Constant>(settings(), &data),
-        &mut history,
-        &[1],
-    );
-    assert!(history.steps.iter().all(|step| step.signals.is_empty()));
-}
-
-/// For plain descent at one rate the last direction is the last gradient, so the signals of one
-/// step foretell those of the next.
-#[test]
-fn signals_of_one_step_agree_with_the_next() {
-    let data = dataset(&flowers(100), "kind");
-    let settings = TrialSettings {
-        optimizer: OptimizerKind::Sgd,
-        momentum: 0.0,
-        weight_decay: 0.0,
-        ..settings()
-    };
-    let mut history = History::default();
-    advance(&mut trial::<Curious>(settings, &data), &mut history, &[2]);
-    // Loss, then two groups each of ‖g‖², max|g|, ‖x‖², ‖u‖², ⟨g,u⟩.
-    let first = &history.steps[0].signals;
-    assert_eq!(first.len(), 11);
-    assert!(first[7..].iter().all(|signal| signal.is_nan()));
-    for pair in history.steps.windows(2) {
-        let (before, after) = (&pair[0].signals, &pair[1].signals);
-        assert_eq!(before[0], f64::from(pair[0].loss));
-        for group in 0..2 {
-            assert_eq!(after[7 + group], before[1 + group]);
-            assert!(after[9 + group].powi(2) <= after[1 + group] * after[7 + group] * (1.0 + 1e-9));
-            assert!(before[3 + group].powi(2) <= before[1 + group]);
-        }
-        // Clipping holds the whole gradient at a length of one.
-        assert!(before[1] + before[2] <= 1.0 + 1e-5);
-    }
 }
 
 #[test]

@@ -99,9 +99,9 @@ impl Scheduler for Hypergradient {
             "Trains the learning rate itself by gradient descent, one rate or one a group.",
         )
         .reference("Baydin et al., ICLR 2018, arXiv 1703.04782, §2")
-        .signal(Signal::GradDotPrevUpdate)
-        .signal(Signal::GradNormSq)
-        .signal(Signal::PrevUpdateNormSq)
+        .signal(Signal::dot(Slot::Grad, Slot::PrevUpdate))
+        .signal(Signal::norm_sq(Slot::Grad))
+        .signal(Signal::norm_sq(Slot::PrevUpdate))
         .param(
             Param::choice("scope", &["global", "group"], "global")
                 .search_all()
@@ -231,9 +231,9 @@ impl Hypergradient {
 impl Sums {
     fn of_group(now: &Now<'_>, group: usize) -> Self {
         Sums {
-            dot: now.of_group(Signal::GradDotPrevUpdate, group),
-            grad_sq: now.of_group(Signal::GradNormSq, group),
-            update_sq: now.of_group(Signal::PrevUpdateNormSq, group),
+            dot: now.of_group(Signal::dot(Slot::Grad, Slot::PrevUpdate), group),
+            grad_sq: now.of_group(Signal::norm_sq(Slot::Grad), group),
+            update_sq: now.of_group(Signal::norm_sq(Slot::PrevUpdate), group),
         }
     }
 

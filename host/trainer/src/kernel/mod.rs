@@ -25,7 +25,7 @@ pub(crate) use level::{Level, at_level};
 pub use loss::Loss;
 pub(crate) use loss::{cross_entropy, difference_loss, of_difference, soft};
 pub(crate) use product::{Matrix, MatrixMut, Onto, WORTH_SHARING, multiply, multiply_here};
-pub(crate) use reduce::{Three, abs_max, dot, norm_sq, of_three};
+pub(crate) use reduce::{abs_max, abs_sum, dot, norm_sq, not_finite};
 pub(crate) use row::{row_dot, row_sum};
 
 /// Adds each value to its sum; to be called within [`wide`].
@@ -49,6 +49,26 @@ pub(crate) fn scale(values: &mut [f32], factor: f32) {
     wide(
         #[inline(always)]
         move || values.iter_mut().for_each(|value| *value *= factor),
+    );
+}
+
+/// Writes a − b.
+pub(crate) fn subtract(out: &mut Vec<f32>, a: &[f32], b: &[f32]) {
+    out.resize(a.len(), 0.0);
+    let each = out.iter_mut().zip(a).zip(b);
+    wide(
+        #[inline(always)]
+        move || each.for_each(|((out, a), b)| *out = a - b),
+    );
+}
+
+/// Writes a/√v.
+pub(crate) fn over_roots(out: &mut Vec<f32>, a: &[f32], v: &[f32]) {
+    out.resize(a.len(), 0.0);
+    let each = out.iter_mut().zip(a).zip(v);
+    wide(
+        #[inline(always)]
+        move || each.for_each(|((out, a), v)| *out = a / v.sqrt()),
     );
 }
 

@@ -1,24 +1,43 @@
 //! Sums over many numbers, in a fixed order that vectorises: the same bit for bit every time and on
 //! every processor.
 //!
-//! Products are added in fours in 32 bits and from there on in 64. Only where that is too narrow for
-//! the numbers at hand, all is done in 64 bits.
+//! Products are added in sixteens in 32 bits, by pairs, and from there on in 64. Only where that is
+//! too narrow for the numbers at hand, all is done in 64 bits.
 
 use super::row::folded;
 use super::wide;
 
 /// Sums that go on side by side.
 const LANES: usize = 16;
-/// Numbers that make one four of products in each lane.
-const FOURS: usize = 4 * LANES;
+/// Numbers that make sixteen terms in each lane.
+const SIXTEENS: usize = 16 * LANES;
 /// So many numbers are summed on their own, so that a few of them decide whether 32 bits do.
 const PIECE: usize = 4096;
 /// Below this a sum of products may have lost some of them to underflow.
 const TOO_SMALL: f64 = 1e-24;
 
-/// ‖a‖².
+/// ‖a‖²: the bits of a·a, but each number is read once.
 pub(crate) fn norm_sq(a: &[f32]) -> f64 {
-    dot(a, a)
+    a.chunks(PIECE).map(norm_sq_of_piece).sum()
+}
+
+fn norm_sq_of_piece(a: &[f32]) -> f64 {
+    let sixteens = a.as_chunks::<SIXTEENS>().0;
+    let sums = wide(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0; LANES];
+            for a in sixteens {
+                add_sixteen(
+                    &mut sums,
+                    #[inline(always)]
+                    |at| a[at] * a[at],
+                );
+            }
+            sums
+        },
+    );
+    checked(sums, a, a)
 }
 
 /// a·b.
@@ -28,14 +47,18 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 fn dot_of_piece(a: &[f32], b: &[f32]) -> f64 {
-    let (a_fours, b_fours) = (a.as_chunks::<FOURS>().0, b.as_chunks::<FOURS>().0);
+    let (a_sixteens, b_sixteens) = (a.as_chunks::<SIXTEENS>().0, b.as_chunks::<SIXTEENS>().0);
     // What a closure has of its own stays in registers; what it borrows does not.
     let sums = wide(
         #[inline(always)]
         || {
             let mut sums = [0.0; LANES];
-            for (a, b) in a_fours.iter().zip(b_fours) {
-                add_four(&mut sums, a, b);
+            for (a, b) in a_sixteens.iter().zip(b_sixteens) {
+                add_sixteen(
+                    &mut sums,
+                    #[inline(always)]
+                    |at| a[at] * b[at],
+                );
             }
             sums
         },
@@ -43,64 +66,25 @@ fn dot_of_piece(a: &[f32], b: &[f32]) -> f64 {
     checked(sums, a, b)
 }
 
-/// Adds a four of products in each lane.
+/// Adds sixteen terms in each lane.
 #[inline(always)]
-fn add_four(sums: &mut [f64; LANES], a: &[f32; FOURS], b: &[f32; FOURS]) {
-    let of = |four: usize, lane: usize| a[four * LANES + lane] * b[four * LANES + lane];
+fn add_sixteen(sums: &mut [f64; LANES], term: impl Fn(usize) -> f32) {
     for (lane, sum) in sums.iter_mut().enumerate() {
-        let four = (of(0, lane) + of(1, lane)) + (of(2, lane) + of(3, lane));
-        *sum += f64::from(four);
+        let of = |at: usize| term(at * LANES + lane);
+        let four = |at: usize| (of(at) + of(at + 1)) + (of(at + 2) + of(at + 3));
+        let sixteen = (four(0) + four(4)) + (four(8) + four(12));
+        *sum += f64::from(sixteen);
     }
 }
 
-/// a·b from the sums of its fours, where 32 bits were wide enough for them.
+/// a·b from the sums of its sixteens, where 32 bits were wide enough for them.
 fn checked(sums: [f64; LANES], a: &[f32], b: &[f32]) -> f64 {
-    let (a_rest, b_rest) = (a.as_chunks::<FOURS>().1, b.as_chunks::<FOURS>().1);
+    let (a_rest, b_rest) = (a.as_chunks::<SIXTEENS>().1, b.as_chunks::<SIXTEENS>().1);
     let sum = folded(sums, |a, b| a + b) + exact_dot(a_rest, b_rest);
     if sum.is_finite() && sum.abs() > TOO_SMALL {
         sum
     } else {
         exact_dot(a, b)
-    }
-}
-
-/// What three slices of as many numbers tell.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Three {
-    /// ‖a‖², ‖b‖² and ‖c‖².
-    pub(crate) norms_sq: [f64; 3],
-    /// The largest magnitude in a; NaN where there is one.
-    pub(crate) abs_max: f64,
-    /// a·c.
-    pub(crate) dot: f64,
-}
-
-/// The same bits as [`norm_sq`], [`abs_max`] and [`dot`], in one pass over memory; of one piece at
-/// most.
-pub(crate) fn of_three(a: &[f32], b: &[f32], c: &[f32]) -> Three {
-    let (a_fours, a_rest) = a.as_chunks::<FOURS>();
-    let (b_fours, c_fours) = (b.as_chunks::<FOURS>().0, c.as_chunks::<FOURS>().0);
-    let (aa, bb, cc, ac, largest) = wide(
-        #[inline(always)]
-        || {
-            let [mut aa, mut bb, mut cc, mut ac] = [[0.0; LANES]; 4];
-            let mut largest = [0; LANES];
-            for ((a, b), c) in a_fours.iter().zip(b_fours).zip(c_fours) {
-                add_four(&mut aa, a, a);
-                add_four(&mut bb, b, b);
-                add_four(&mut cc, c, c);
-                add_four(&mut ac, a, c);
-                for lane in a.as_chunks().0 {
-                    raise(&mut largest, lane);
-                }
-            }
-            (aa, bb, cc, ac, largest)
-        },
-    );
-    Three {
-        norms_sq: [checked(aa, a, a), checked(bb, b, b), checked(cc, c, c)],
-        abs_max: highest(largest, a_rest),
-        dot: checked(ac, a, c),
     }
 }
 
@@ -124,15 +108,60 @@ fn exact_dot(a: &[f32], b: &[f32]) -> f64 {
     folded(sums, |a, b| a + b) + rest
 }
 
+/// ‖a‖₁.
+pub(crate) fn abs_sum(a: &[f32]) -> f64 {
+    a.chunks(PIECE).map(abs_sum_of_piece).sum()
+}
+
+fn abs_sum_of_piece(a: &[f32]) -> f64 {
+    let (sixteens, rest) = a.as_chunks::<SIXTEENS>();
+    let sums = wide(
+        #[inline(always)]
+        || {
+            let mut sums = [0.0; LANES];
+            for a in sixteens {
+                add_sixteen(
+                    &mut sums,
+                    #[inline(always)]
+                    |at| a[at].abs(),
+                );
+            }
+            sums
+        },
+    );
+    let exact = |numbers: &[f32]| numbers.iter().map(|x| f64::from(x.abs())).sum::<f64>();
+    let sum = folded(sums, |a, b| a + b) + exact(rest);
+    if sum.is_finite() { sum } else { exact(a) }
+}
+
+/// How many numbers are infinite or NaN.
+pub(crate) fn not_finite(a: &[f32]) -> f64 {
+    // As good as always there are none, which is told sooner.
+    if abs_max(a).is_finite() {
+        return 0.0;
+    }
+    let counts = a.chunks(PIECE).map(|a| {
+        wide(
+            #[inline(always)]
+            move || a.iter().map(|x| u32::from(!x.is_finite())).sum::<u32>(),
+        )
+    });
+    counts.map(f64::from).sum()
+}
+
 /// The largest magnitude; NaN where there is one.
 pub(crate) fn abs_max(values: &[f32]) -> f64 {
-    let (lanes, rest) = values.as_chunks();
+    let (fours, rest) = values.as_chunks::<{ 4 * LANES }>();
     let largest = wide(
         #[inline(always)]
         || {
             let mut largest = [0; LANES];
-            for lane in lanes {
-                raise(&mut largest, lane);
+            for four in fours {
+                for (lane, largest) in largest.iter_mut().enumerate() {
+                    let of = |at: usize| magnitude(four[at * LANES + lane]);
+                    let found = of(0).max(of(1)).max(of(2).max(of(3)));
+                    *largest = found.max(*largest);
+                }
             }
             largest
         },
@@ -140,25 +169,22 @@ pub(crate) fn abs_max(values: &[f32]) -> f64 {
     highest(largest, rest)
 }
 
-/// Raises each to the bits of its magnitude. Magnitudes are in the order of their bits, and every
-/// NaN is above infinity.
+/// The bits of a magnitude: in the order of magnitudes, and every NaN is above infinity.
 #[inline(always)]
-fn raise(largest: &mut [u32; LANES], values: &[f32; LANES]) {
-    for (largest, value) in largest.iter_mut().zip(values) {
-        *largest = (*largest).max(value.abs().to_bits());
-    }
+fn magnitude(value: f32) -> u32 {
+    value.abs().to_bits()
 }
 
 /// The largest magnitude of those and of the rest.
 fn highest(largest: [u32; LANES], rest: &[f32]) -> f64 {
-    let rest = rest.iter().map(|value| value.abs().to_bits());
+    let rest = rest.iter().copied().map(magnitude);
     let largest = largest.into_iter().chain(rest).max().unwrap_or(0);
     f64::from(f32::from_bits(largest))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PIECE, Three, abs_max, dot, norm_sq, of_three};
+    use super::{abs_max, abs_sum, dot, norm_sq, not_finite};
     use crate::kernel::{Level, at_level};
     use proptest::prelude::*;
 
@@ -178,20 +204,15 @@ mod tests {
             let largest = a.iter().map(|a| f64::from(a.abs())).fold(0.0, f64::max);
             let found = at_level(Level::Plain, || dot(&a, &b));
             prop_assert!((found - naive).abs() <= 3e-7 * size, "{} {}", found, naive);
+            let magnitudes = at_level(Level::Plain, || abs_sum(&a));
+            let naive: f64 = a.iter().map(|a| f64::from(a.abs())).sum();
+            prop_assert!((magnitudes - naive).abs() <= 3e-7 * naive, "{} {}", magnitudes, naive);
             for level in Level::all() {
                 prop_assert_eq!(at_level(level, || dot(&a, &b)), found);
+                prop_assert_eq!(at_level(level, || norm_sq(&a)), dot(&a, &a));
                 prop_assert_eq!(at_level(level, || abs_max(&a)), largest);
-            }
-            for (a, b) in a.chunks(PIECE).zip(b.chunks(PIECE)) {
-                let c: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
-                let one_by_one = Three {
-                    norms_sq: [norm_sq(a), norm_sq(b), norm_sq(&c)],
-                    abs_max: abs_max(a),
-                    dot: dot(a, &c),
-                };
-                for level in Level::all() {
-                    prop_assert_eq!(at_level(level, || of_three(a, b, &c)), one_by_one);
-                }
+                prop_assert_eq!(at_level(level, || abs_sum(&a)), magnitudes);
+                prop_assert_eq!(at_level(level, || not_finite(&a)), 0.0);
             }
         }
     }
@@ -202,5 +223,8 @@ mod tests {
         values[70] = f32::NAN;
         assert!(abs_max(&values).is_nan());
         assert!(dot(&values, &values).is_nan());
+        assert!(abs_sum(&values).is_nan());
+        values[3] = f32::NEG_INFINITY;
+        assert_eq!(not_finite(&values), 2.0);
     }
 }

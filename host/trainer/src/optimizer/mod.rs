@@ -10,7 +10,8 @@ use crate::kernel::{norm_sq, scale};
 use crate::model::Group;
 use crate::threads;
 use attune_plugin_api::OptimizerKind;
-use rule::{Numbers, Step};
+use rule::{Numbers, Step, Still};
+use std::ops::Range;
 
 /// An update rule and its state.
 #[derive(Debug)]
@@ -76,21 +77,60 @@ impl Optimizer {
     }
 
     /// The direction of a group's last update, once there was one and where it is remembered.
-    pub(crate) fn direction(&self, group: usize) -> Option<&[f32]> {
+    pub(crate) fn direction(&self, group: usize) -> Option<&Vec<f32>> {
         let state = self.states.get(group)?;
         let direction = if moves_by_velocity(self.kind) {
-            Some(state.first.as_slice())
+            Some(&state.first)
         } else {
-            state.direction.as_deref()
+            state.direction.as_ref()
         };
         direction.filter(|_| self.directed)
     }
 
-    /// Remembers directions from the next update on, or no more. Those that it remembers already
-    /// stay.
+    /// A group's velocity or first moment.
+    pub(crate) fn first(&self, group: usize) -> Option<&Vec<f32>> {
+        let state = self.states.get(group)?;
+        Some(&state.first).filter(|first| !first.is_empty())
+    }
+
+    /// A group's second moment.
+    pub(crate) fn second(&self, group: usize) -> Option<&Vec<f32>> {
+        let state = self.states.get(group)?;
+        Some(&state.second).filter(|second| !second.is_empty())
+    }
+
+    /// The direction u in which [`update`](Optimizer::update) would move a run of a group's numbers at
+    /// this momentum, of which values and gradients are given.
+    pub(crate) fn propose(
+        &self,
+        directions: &mut Vec<f32>,
+        (group, run): (usize, Range<usize>),
+        values: &[f32],
+        gradients: &[f32],
+        momentum: f64,
+    ) {
+        directions.resize(values.len(), 0.0);
+        let step = Step {
+            // It goes in no direction.
+            rate: 0.0,
+            momentum,
+            decay: self.decays[group],
+            number: self.steps + 1,
+        };
+        let numbers = Still {
+            values,
+            gradients,
+            first: self.first(group).map_or(&[], |first| &first[run.clone()]),
+            second: self.second(group).map_or(&[], |second| &second[run]),
+            directions,
+        };
+        rule::propose(self.kind, step, numbers);
+    }
+
+    /// Remembers directions from the next update on, or no more. What it remembered is forgotten.
     pub(crate) fn remember_directions(&mut self, wanted: bool) {
         self.remembers = wanted;
-        self.directed &= wanted;
+        self.directed = false;
         for state in &mut self.states {
             if !wanted || moves_by_velocity(self.kind) {
                 state.direction = None;
@@ -107,28 +147,22 @@ impl Optimizer {
 
     /// What a group remembers: all of its state apart from [`steps`](Optimizer::steps), by name.
     pub(crate) fn memory(&self, group: usize) -> Vec<(&'static str, &[f32])> {
-        let Some(state) = self.states.get(group) else {
-            return Vec::new();
-        };
-        let held = |values| Some(values).filter(|values: &&[f32]| !values.is_empty());
         let memory = [
-            ("first.", held(&state.first)),
-            ("second.", held(&state.second)),
+            ("first.", self.first(group)),
+            ("second.", self.second(group)),
             ("direction.", self.direction(group)),
         ];
         memory
             .into_iter()
-            .filter_map(|(name, values)| Some((name, values?)))
+            .filter_map(|(name, values)| Some((name, values?.as_slice())))
             .collect()
     }
 
-    /// Goes on from what [`memory`](Optimizer::memory) gave after so many steps; `recall` has the
-    /// numbers of a name and a group. The direction is asked for only where it is wanted and
-    /// `directed` says that there is one.
+    /// Goes on from what [`memory`](Optimizer::memory) gave after so many steps, apart from the
+    /// direction; `recall` has the numbers of a name and a group.
     pub(crate) fn resume<E>(
         &mut self,
         steps: u64,
-        directed: bool,
         mut recall: impl FnMut(&'static str, usize) -> Result<Vec<f32>, E>,
     ) -> Result<(), E> {
         for (group, state) in self.states.iter_mut().enumerate() {
@@ -138,12 +172,22 @@ impl Optimizer {
             if !state.second.is_empty() {
                 state.second = recall("second.", group)?;
             }
-            if let Some(direction) = state.direction.as_mut().filter(|_| directed) {
+        }
+        self.steps = steps;
+        Ok(())
+    }
+
+    /// The same for the directions of the last update, where they are wanted.
+    pub(crate) fn resume_directions<E>(
+        &mut self,
+        mut recall: impl FnMut(&'static str, usize) -> Result<Vec<f32>, E>,
+    ) -> Result<(), E> {
+        for (group, state) in self.states.iter_mut().enumerate() {
+            if let Some(direction) = &mut state.direction {
                 *direction = recall("direction.", group)?;
             }
         }
-        self.steps = steps;
-        self.directed = directed && self.remembers;
+        self.directed = self.remembers;
         Ok(())
     }
 
@@ -219,7 +263,7 @@ impl Memory {
 }
 
 /// Whether each update's direction is the velocity as it is afterwards, and needs no other place.
-pub(crate) fn moves_by_velocity(kind: OptimizerKind) -> bool {
+fn moves_by_velocity(kind: OptimizerKind) -> bool {
     kind == OptimizerKind::Sgd
 }
 
@@ -231,19 +275,32 @@ pub(crate) fn momentum(kind: OptimizerKind, set: f64) -> f64 {
     }
 }
 
-/// Scales all gradients so that their common norm is at most `longest`, as PyTorch's
-/// `clip_grad_norm_` does.
-pub(crate) fn clip(gradients: &mut [Vec<f32>], longest: f64) {
+/// The second decay rate of such a rule, where it has one.
+pub(crate) fn beta2(kind: OptimizerKind) -> Option<f64> {
+    match kind {
+        OptimizerKind::Adam | OptimizerKind::AdamW => Some(rule::ADAM_SECOND),
+        OptimizerKind::RmsProp => Some(rule::RMS_PROP_SECOND),
+        OptimizerKind::Lion => Some(rule::LION_SECOND),
+        _ => None,
+    }
+}
+
+/// The factor that makes the gradients' common norm at most `longest`, as PyTorch's
+/// `clip_grad_norm_` does; none where it is no longer already.
+pub(crate) fn clips(gradients: &[Vec<f32>], longest: f64) -> Option<f32> {
     let norm = gradients
         .iter()
         .map(|group| norm_sq(group))
         .sum::<f64>()
         .sqrt();
     let factor = longest / (norm + 1e-6);
-    if factor < 1.0 {
-        for group in gradients {
-            scale(group, factor as f32);
-        }
+    (factor < 1.0).then_some(factor as f32)
+}
+
+/// Multiplies all of them by it.
+pub(crate) fn clip(gradients: &mut [Vec<f32>], factor: f32) {
+    for group in gradients {
+        scale(group, factor);
     }
 }
 

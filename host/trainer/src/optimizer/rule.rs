@@ -5,11 +5,11 @@ use crate::threads;
 use attune_plugin_api::OptimizerKind;
 
 /// Adam's second decay rate, as in Kingma and Ba 2015.
-const ADAM_SECOND: f64 = 0.999;
+pub(super) const ADAM_SECOND: f64 = 0.999;
 /// The rate at which RMSprop forgets, as PyTorch's `alpha`.
-const RMS_PROP_SECOND: f64 = 0.99;
+pub(super) const RMS_PROP_SECOND: f64 = 0.99;
 /// The rate at which Lion's momentum forgets, as in Chen et al. 2023.
-const LION_SECOND: f64 = 0.99;
+pub(super) const LION_SECOND: f64 = 0.99;
 /// What keeps divisions finite.
 const EPSILON: f32 = 1e-8;
 /// The same for Adagrad, as in PyTorch.
@@ -38,6 +38,16 @@ pub(super) struct Numbers<'a> {
     pub(super) first: &'a mut [f32],
     pub(super) second: &'a mut [f32],
     pub(super) directions: Option<&'a mut [f32]>,
+}
+
+/// The same of numbers that stay where they are, to see which way they would go.
+#[derive(Debug)]
+pub(super) struct Still<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) gradients: &'a [f32],
+    pub(super) first: &'a [f32],
+    pub(super) second: &'a [f32],
+    pub(super) directions: &'a mut [f32],
 }
 
 impl Numbers<'_> {
@@ -81,8 +91,24 @@ pub(super) fn update(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
     });
 }
 
-/// The same on one thread.
-fn advance(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
+/// Writes the directions in which numbers would be moved.
+pub(super) fn propose(kind: OptimizerKind, step: Step, numbers: Still<'_>) {
+    advance(kind, step, numbers);
+}
+
+/// What can be gone through number by number, each with what it remembers. `advance` is given both to
+/// change, and gives the direction. It must own what it knows, because a loop is not vectorised around
+/// what is borrowed.
+trait Each {
+    /// Where each number remembers one.
+    fn with_one(self, advance: impl Copy + Fn(&mut f32, f32, &mut f32) -> f32);
+
+    /// Where it remembers two.
+    fn with_two(self, advance: impl Copy + Fn(&mut f32, f32, &mut f32, &mut f32) -> f32);
+}
+
+/// Moves numbers on one thread, or shows which way.
+fn advance(kind: OptimizerKind, step: Step, numbers: impl Each) {
     let (rate, momentum, decay) = (step.rate as f32, step.momentum as f32, step.decay as f32);
     match kind {
         OptimizerKind::Adam => adam(step, decay, 1.0, numbers),
@@ -93,8 +119,7 @@ fn advance(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
         // Tieleman and Hinton 2012 in PyTorch's form: the momentum is of the scaled gradients.
         OptimizerKind::RmsProp => {
             let (keep, rest) = shares(RMS_PROP_SECOND);
-            with_two(
-                numbers,
+            numbers.with_two(
                 #[inline(always)]
                 move |value, gradient, velocity, square| {
                     let gradient = gradient + decay * *value;
@@ -106,8 +131,7 @@ fn advance(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
             );
         }
         // Duchi et al. 2011, diagonal.
-        OptimizerKind::Adagrad => with_one(
-            numbers,
+        OptimizerKind::Adagrad => numbers.with_one(
             #[inline(always)]
             move |value, gradient, sum| {
                 let gradient = gradient + decay * *value;
@@ -122,8 +146,7 @@ fn advance(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
             let shrink = (1.0 - step.rate * step.decay) as f32;
             let rest1 = 1.0 - momentum;
             let (keep, rest) = shares(LION_SECOND);
-            with_one(
-                numbers,
+            numbers.with_one(
                 #[inline(always)]
                 move |value, gradient, velocity| {
                     let between = momentum * *velocity + rest1 * gradient;
@@ -134,8 +157,7 @@ fn advance(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
                 },
             );
         }
-        OptimizerKind::Nesterov => with_one(
-            numbers,
+        OptimizerKind::Nesterov => numbers.with_one(
             #[inline(always)]
             move |value, gradient, velocity| {
                 let gradient = gradient + decay * *value;
@@ -146,8 +168,7 @@ fn advance(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
             },
         ),
         // Whatever the interface may add later descends along the gradient.
-        _ => with_one(
-            numbers,
+        _ => numbers.with_one(
             #[inline(always)]
             move |value, gradient, velocity| {
                 let gradient = gradient + decay * *value;
@@ -162,7 +183,7 @@ fn advance(kind: OptimizerKind, step: Step, numbers: Numbers<'_>) {
 /// Adam (Kingma and Ba 2015, algorithm 1) or AdamW (Loshchilov and Hutter 2019, algorithm 2), bias
 /// corrections as in PyTorch: from the current first decay rate, should that change during a run.
 /// The coupled decay is added to the gradient; each value is multiplied by `shrink` beforehand.
-fn adam(step: Step, coupled: f32, shrink: f32, numbers: Numbers<'_>) {
+fn adam(step: Step, coupled: f32, shrink: f32, numbers: impl Each) {
     let number = i32::try_from(step.number).unwrap_or(i32::MAX);
     let correction = 1.0 - step.momentum.powi(number);
     let root = (1.0 - ADAM_SECOND.powi(number)).sqrt() as f32;
@@ -170,8 +191,7 @@ fn adam(step: Step, coupled: f32, shrink: f32, numbers: Numbers<'_>) {
     let correction = correction as f32;
     let (keep, rest) = shares(ADAM_SECOND);
     let (keep1, rest1) = (step.momentum as f32, 1.0 - step.momentum as f32);
-    with_two(
-        numbers,
+    numbers.with_two(
         #[inline(always)]
         move |value, gradient, first, second| {
             let gradient = gradient + coupled * *value;
@@ -199,60 +219,94 @@ fn sign(x: f32) -> f32 {
     }
 }
 
-/// Goes through a group whose numbers remember one number each. `advance` gives the direction; what it
-/// knows it must own, because a loop is not vectorised around what is borrowed.
-#[inline(always)]
-fn with_one(numbers: Numbers<'_>, advance: impl Copy + Fn(&mut f32, f32, &mut f32) -> f32) {
-    // One of the two is empty.
-    let memory = match numbers.first.is_empty() {
-        true => numbers.second,
-        false => numbers.first,
-    };
-    let each = numbers.values.iter_mut().zip(numbers.gradients).zip(memory);
-    match numbers.directions {
-        None => wide(
-            #[inline(always)]
-            move || {
-                for ((value, &gradient), memory) in each {
-                    advance(value, gradient, memory);
-                }
-            },
-        ),
-        Some(directions) => wide(
-            #[inline(always)]
-            move || {
-                for (((value, &gradient), memory), direction) in each.zip(directions) {
-                    *direction = advance(value, gradient, memory);
-                }
-            },
-        ),
+impl Each for Numbers<'_> {
+    #[inline(always)]
+    fn with_one(self, advance: impl Copy + Fn(&mut f32, f32, &mut f32) -> f32) {
+        // One of the two is empty.
+        let memory = match self.first.is_empty() {
+            true => self.second,
+            false => self.first,
+        };
+        let each = self.values.iter_mut().zip(self.gradients).zip(memory);
+        match self.directions {
+            None => wide(
+                #[inline(always)]
+                move || {
+                    for ((value, &gradient), memory) in each {
+                        advance(value, gradient, memory);
+                    }
+                },
+            ),
+            Some(directions) => wide(
+                #[inline(always)]
+                move || {
+                    for (((value, &gradient), memory), direction) in each.zip(directions) {
+                        *direction = advance(value, gradient, memory);
+                    }
+                },
+            ),
+        }
+    }
+
+    #[inline(always)]
+    fn with_two(self, advance: impl Copy + Fn(&mut f32, f32, &mut f32, &mut f32) -> f32) {
+        let memory = self.first.iter_mut().zip(self.second);
+        let each = self.values.iter_mut().zip(self.gradients).zip(memory);
+        match self.directions {
+            None => wide(
+                #[inline(always)]
+                move || {
+                    for ((value, &gradient), (first, second)) in each {
+                        advance(value, gradient, first, second);
+                    }
+                },
+            ),
+            Some(directions) => wide(
+                #[inline(always)]
+                move || {
+                    for (((value, &gradient), (first, second)), direction) in each.zip(directions) {
+                        *direction = advance(value, gradient, first, second);
+                    }
+                },
+            ),
+        }
     }
 }
 
-/// The same where they remember two.
-#[inline(always)]
-fn with_two(
-    numbers: Numbers<'_>,
-    advance: impl Copy + Fn(&mut f32, f32, &mut f32, &mut f32) -> f32,
-) {
-    let memory = numbers.first.iter_mut().zip(numbers.second);
-    let each = numbers.values.iter_mut().zip(numbers.gradients).zip(memory);
-    match numbers.directions {
-        None => wide(
+/// What would be changed are copies.
+impl Each for Still<'_> {
+    #[inline(always)]
+    fn with_one(self, advance: impl Copy + Fn(&mut f32, f32, &mut f32) -> f32) {
+        let memory = match self.first.is_empty() {
+            true => self.second,
+            false => self.first,
+        };
+        let each = self.values.iter().zip(self.gradients).zip(memory);
+        let each = each.zip(self.directions);
+        wide(
             #[inline(always)]
             move || {
-                for ((value, &gradient), (first, second)) in each {
-                    advance(value, gradient, first, second);
+                for (((&value, &gradient), &memory), direction) in each {
+                    let (mut value, mut memory) = (value, memory);
+                    *direction = advance(&mut value, gradient, &mut memory);
                 }
             },
-        ),
-        Some(directions) => wide(
+        );
+    }
+
+    #[inline(always)]
+    fn with_two(self, advance: impl Copy + Fn(&mut f32, f32, &mut f32, &mut f32) -> f32) {
+        let memory = self.first.iter().zip(self.second);
+        let each = self.values.iter().zip(self.gradients).zip(memory);
+        let each = each.zip(self.directions);
+        wide(
             #[inline(always)]
             move || {
-                for (((value, &gradient), (first, second)), direction) in each.zip(directions) {
-                    *direction = advance(value, gradient, first, second);
+                for (((&value, &gradient), (&first, &second)), direction) in each {
+                    let (mut value, mut first, mut second) = (value, first, second);
+                    *direction = advance(&mut value, gradient, &mut first, &mut second);
                 }
             },
-        ),
+        );
     }
 }

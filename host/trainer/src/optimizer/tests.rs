@@ -1,4 +1,4 @@
-use super::{Averages, Optimizer, clip};
+use super::{Averages, Optimizer, clip, clips};
 use crate::data::Shape;
 use crate::kernel::{Activation, Level, at_level};
 use crate::model::{Architecture, Group, MlpSettings, ModelSettings, Network};
@@ -64,7 +64,9 @@ fn updates_agree_with_pytorch() {
                 .map(|group| gradient(group, step))
                 .collect();
             if let Some(longest) = golden.clip {
-                clip(&mut gradients, longest);
+                if let Some(factor) = clips(&gradients, longest) {
+                    clip(&mut gradients, factor);
+                }
             }
             let momenta = [golden.momenta[step]; 2];
             optimizer.update(

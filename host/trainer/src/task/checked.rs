@@ -23,6 +23,7 @@ pub(crate) struct CheckedTask {
     pub(crate) parameters: Vec<Parameters>,
     pub(crate) rows: usize,
     pub(crate) metrics: Vec<Metric>,
+    pub(crate) loss_lower_bound: Option<f64>,
 }
 
 impl CheckedTask {
@@ -36,6 +37,7 @@ impl CheckedTask {
                 parameters: task.parameters(),
                 rows: task.rows(),
                 metrics: task.metrics(),
+                loss_lower_bound: task.loss_lower_bound(),
                 task: Arc::clone(&task),
             })
         });
@@ -74,6 +76,10 @@ impl CheckedTask {
             (
                 self.metrics.contains(&Metric::Loss) && metrics.len() == self.metrics.len(),
                 "its metrics must have different names, and the loss must be among them",
+            ),
+            (
+                self.loss_lower_bound.is_none_or(f64::is_finite),
+                "its loss's lower bound must be finite",
             ),
         ];
         match conditions.into_iter().find(|(holds, _)| !holds) {

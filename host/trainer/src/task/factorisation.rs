@@ -319,6 +319,10 @@ impl Task for Factorisation {
         vec![Metric::Loss, RELATIVE_ERROR]
     }
 
+    fn loss_lower_bound(&self) -> Option<f64> {
+        Some(0.0)
+    }
+
     fn validate(&self, values: &[&[f32]]) -> Result<Scores, Failure> {
         let rows = self.v.chunks_exact(self.columns);
         let off = norm_sq(&self.residuals(values[0], values[1], rows));

@@ -230,6 +230,11 @@ impl Task for Function {
         vec![Metric::Loss, DISTANCE]
     }
 
+    fn loss_lower_bound(&self) -> Option<f64> {
+        // Noise has none.
+        (self.settings.noise == 0.0).then_some(0.0)
+    }
+
     fn validate(&self, values: &[&[f32]]) -> Result<Scores, Failure> {
         let x = values[0];
         let squares = x.iter().map(|&x| (f64::from(x) - self.minimum()).powi(2));

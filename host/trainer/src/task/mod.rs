@@ -121,6 +121,12 @@ pub trait Task: Send + Sync {
         vec![Metric::Loss]
     }
 
+    /// What no batch's loss is below, where that is known: some schedulers step by how far the loss
+    /// is from it.
+    fn loss_lower_bound(&self) -> Option<f64> {
+        None
+    }
+
     /// All of [`metrics`](Task::metrics) at these values, on rows that are not trained on where
     /// that can be.
     ///

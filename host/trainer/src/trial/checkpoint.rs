@@ -2,9 +2,10 @@
 //! forks.
 //!
 //! A checkpoint is a `.safetensors` file: the parameters under the names of the layers and beside
-//! them what else a layer remembers, what the optimizer remembers of each parameter, the best epoch's weights, and the scheduler's state. The rest
-//! stands in a card. The last tensor, and so the last four bytes, is a CRC-32 of everything before
-//! it. Random streams need no place: each is named by seed and step.
+//! them what else a layer remembers, what the optimizer and the scheduler's signals remember of each
+//! parameter, the best epoch's weights, and the scheduler's state. The rest stands in a card. The last
+//! tensor, and so the last four bytes, is a CRC-32 of everything before it. Random streams need no
+//! place: each is named by seed and step.
 
 mod card;
 mod error;
@@ -27,6 +28,8 @@ const FORMAT: u32 = 1;
 const KEY: &str = "attune_checkpoint";
 const PARAMETERS: &str = "parameters.";
 const OPTIMIZER: &str = "optimizer.";
+/// What the declared signals look back to.
+const KEPT: &str = "kept.";
 const AVERAGE: &str = "average.";
 const BEST: &str = "best.";
 const SCHEDULER: &str = "scheduler";
@@ -132,11 +135,12 @@ impl Trial {
         for (index, group) in self.learner.groups().iter().enumerate() {
             tensors.extend(entries(PARAMETERS, &group.tensors, &group.values));
             for (name, values) in self.optimizer.memory(index) {
-                tensors.extend(entries(
-                    &format!("{OPTIMIZER}{name}"),
-                    &group.tensors,
-                    values,
-                ));
+                let name = format!("{OPTIMIZER}{name}");
+                tensors.extend(entries(&name, &group.tensors, values));
+            }
+            for (name, values) in self.signals.kept().memory(index) {
+                let name = format!("{KEPT}{name}");
+                tensors.extend(entries(&name, &group.tensors, values));
             }
             if let Some(averages) = &self.averages {
                 tensors.extend(entries(AVERAGE, &group.tensors, &averages.values()[index]));

@@ -101,16 +101,6 @@ pub enum TrialError {
         /// What happened.
         source: CallError,
     },
-    /// The scheduler needs a signal that this host cannot measure.
-    #[error(
-        "scheduler `{scheduler}` needs the signal `{signal}`, which this version of Attune cannot measure; use a newer one"
-    )]
-    UnknownSignal {
-        /// The scheduler.
-        scheduler: String,
-        /// The signal.
-        signal: &'static str,
-    },
     /// A tensor operation failed or panicked: a mistake in Attune.
     #[error(
         "training broke at step {step}: {message}; please report this with the settings of the trial"

@@ -32,10 +32,10 @@ use crate::artifact::{Artifact, Model, Solution};
 use crate::data::Part;
 use crate::metrics::{Metric, Scores};
 use crate::model::Share;
-use crate::optimizer::{Averages, Optimizer, clip};
-use crate::signals::{Moment, Signals};
+use crate::optimizer::{Averages, Optimizer, clip, clips};
+use crate::signals::{Kept, Moment, Signals};
 use crate::task::Parameters;
-use attune_plugin_api::{Clock, Controller, Description, Setup};
+use attune_plugin_api::{Clock, Controller, Setup};
 use learner::Learner;
 use plan::Cursor;
 use std::borrow::Cow;
@@ -134,8 +134,8 @@ impl Trial {
     /// [`Trial::setup`] of the same settings and data or task.
     ///
     /// # Errors
-    /// An objective that this kind of task does not have, a network that is too large, a setting
-    /// that only networks have for something else, or a signal that this host cannot measure.
+    /// An objective that this kind of task does not have, a network that is too large, or a setting
+    /// that only networks have for something else.
     pub fn new(
         settings: CheckedSettings,
         subject: impl Into<Subject>,
@@ -146,8 +146,8 @@ impl Trial {
         let learner = subject.learner(&settings, objective)?;
         let description = controller.description();
         let setup = Trial::setup(&settings, &subject);
-        let signals = measured(description, setup.groups.len())?;
         let groups = learner.groups();
+        let signals = Signals::new(&description.signals, groups);
         let sized = groups.iter().map(|group| {
             let decay = settings.decay_of(group.kind.group(), group.decays);
             (group.values.len(), decay)
@@ -205,18 +205,20 @@ impl Trial {
     /// layers. It takes that anew where it goes on, and does so as if nothing had been.
     pub fn rest(&mut self) {
         self.gradients.fill(Vec::new());
+        self.signals.rest();
         self.learner.rest();
     }
 
     /// Bytes that it keeps at [rest](Self::rest), beside its data.
     pub fn weight(&self) -> u64 {
         let base = self.subject.base().map(AsRef::as_ref);
+        let copies = plan::copies_kept(&self.settings) + Kept::copies(self.steering.signals());
         match self.subject.dataset() {
-            Some(dataset) => plan::kept(&self.settings, dataset, base),
+            Some(dataset) => plan::kept(&self.settings, dataset, base, copies),
             None => {
                 let groups = self.learner.groups().iter();
                 let numbers: usize = groups.map(|group| group.values.len()).sum();
-                (numbers * plan::copies_kept(&self.settings) * size_of::<f32>()) as u64
+                (numbers * copies * size_of::<f32>()) as u64
             }
         }
     }
@@ -395,14 +397,19 @@ impl Trial {
             });
         }
 
-        if let Some(longest) = self.settings.clip_norm {
-            clip(&mut self.gradients, longest);
+        if let Some(longest) = self.settings.clip_norm
+            && let Some(factor) = clips(&self.gradients, longest)
+        {
+            self.signals.before_clipping(&self.gradients);
+            clip(&mut self.gradients, factor);
         }
         self.signals.measure(&Moment {
             loss,
+            rows: count,
             groups: self.learner.groups(),
             gradients: &self.gradients,
             optimizer: &self.optimizer,
+            momenta: self.steering.momenta(),
         });
         let clock = self.clock();
         telemetry.entering(PluginCall::Step, clock.step);
@@ -415,6 +422,7 @@ impl Trial {
             self.steering.rates(),
             self.steering.momenta(),
         );
+        self.signals.after_update(&mut self.gradients);
         let projected = self.learner.project();
         projected.map_err(|message| self.learner.failure(clock.step, message))?;
         if let Some(averages) = &mut self.averages {
@@ -457,8 +465,10 @@ impl Trial {
         let mut loss = 0.0;
         for rows in rows.chunks(self.settings.batch_size) {
             share.of_step = learner.weight(rows) / all;
+            self.signals.before_batch(gradients);
             let learnt = learner.learn(rows, share, gradients);
             let mean = learnt.map_err(|message| learner.failure(step, message))?;
+            self.signals.after_batch(gradients, share.of_step);
             loss += share.of_step * f64::from(mean);
             share.batch += 1;
             share.adds = true;
@@ -566,14 +576,6 @@ impl Trial {
             signals: self.signals.values(),
         });
     }
-}
-
-/// The signals that a scheduler declared, where this host can measure them.
-fn measured(description: &Description, groups: usize) -> Result<Signals, TrialError> {
-    Signals::new(&description.signals, groups).map_err(|signal| TrialError::UnknownSignal {
-        scheduler: description.name.clone(),
-        signal: signal.name(),
-    })
 }
 
 /// Runs tensor operations, with their panics as errors.

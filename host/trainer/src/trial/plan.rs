@@ -8,7 +8,7 @@ use crate::artifact::Model;
 use crate::data::{Dataset, Part, Targets, Task};
 use crate::metrics::Metric;
 use crate::model::{Adapter, Aim, Architecture, MAX_PARAMETERS, ModelSettings, Network, Plan};
-use crate::optimizer::Optimizer;
+use crate::optimizer::{Optimizer, beta2};
 use attune_plugin_api::scheduler::Group;
 use attune_plugin_api::{Clock, Setup};
 
@@ -38,7 +38,7 @@ impl Cursor {
 pub(super) fn setup(settings: &CheckedSettings, subject: &Subject) -> Setup {
     let start = Cursor::default();
     let due = due(settings, subject, start);
-    let groups = subject.groups(settings).len();
+    let groups = subject.planned(settings).groups.len();
     let rates = vec![settings.lr; groups];
     let momenta = vec![settings.start_momentum(); groups];
     setup_at(settings, subject, start, due, &rates, &momenta)
@@ -57,7 +57,8 @@ pub(super) fn setup_at(
     let remaining = remaining_steps(settings, subject, cursor);
     let calls_by = |steps, epochs: u32| due.calls(steps, epochs.into());
     let all_calls = calls_by(cursor.steps + remaining, settings.max_epochs);
-    let groups = subject.groups(settings).into_iter();
+    let planned = subject.planned(settings);
+    let groups = planned.groups.into_iter();
     let groups = groups.zip(rates.iter().zip(momenta));
     Setup {
         groups: groups
@@ -65,6 +66,8 @@ pub(super) fn setup_at(
                 name: group.name,
                 lr,
                 momentum: (settings.start_momentum() > 0.0).then_some(momentum),
+                beta2: beta2(settings.optimizer),
+                weight_decay: group.decay,
                 size: group.size,
                 tags: vec![group.tag.into()],
             })
@@ -77,6 +80,9 @@ pub(super) fn setup_at(
             MetricSource::Objective => objective(settings, subject).minimized(),
         },
         optimizer: settings.optimizer,
+        lr_upper_bound: Some(settings.max_lr),
+        loss_lower_bound: planned.loss_lower_bound,
+        batch_norm: planned.batch_norm,
         seed: settings.seed,
     }
 }
@@ -278,14 +284,21 @@ pub(super) fn copies_kept(settings: &TrialSettings) -> usize {
     2 + Optimizer::remembers(settings.optimizer) + usize::from(settings.ema.is_some())
 }
 
-/// Bytes that a trial of a network keeps while it does not train, beside its data.
-pub(super) fn kept(settings: &TrialSettings, dataset: &Dataset, base: Option<&Model>) -> u64 {
-    let numbers = blueprint(settings, dataset, base).held(copies_kept(settings), 0, 0.0);
+/// Bytes that a trial of a network keeps while it does not train, beside its data, with so many copies
+/// of what it learns.
+pub(super) fn kept(
+    settings: &TrialSettings,
+    dataset: &Dataset,
+    base: Option<&Model>,
+    copies: usize,
+) -> u64 {
+    let numbers = blueprint(settings, dataset, base).held(copies, 0, 0.0);
     numbers.saturating_mul(size_of::<f32>() as u64)
 }
 
 /// Refuses a trial of a network that would take more bytes than these while it trains, beside its
-/// data. What is small is left out: this tells what cannot be from what can, and not to the byte.
+/// data. What is small, and what signals of the past keep, is left out: this tells what cannot be from
+/// what can, and not to the byte.
 pub(super) fn check_memory(
     settings: &TrialSettings,
     dataset: &Dataset,

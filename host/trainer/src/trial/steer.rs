@@ -5,7 +5,7 @@
 //! bit for bit; [`Goal`](super::Goal) stops a trial at exactly such a step.
 
 use super::steering::Hand;
-use super::{Trial, TrialError, measured, plan};
+use super::{Trial, TrialError, plan};
 use crate::signals::Signals;
 use attune_plugin_api::{Controller, Setup};
 
@@ -40,7 +40,7 @@ pub enum SteerError {
         /// The scheduler's own highest rate.
         own: f64,
     },
-    /// The trial has failed, or the new scheduler asks for what this host cannot measure.
+    /// The trial has failed.
     #[error(transparent)]
     Trial(#[from] TrialError),
 }
@@ -119,12 +119,12 @@ impl Trial {
     /// the mean of are counted anew. Counts of [`SteeringStats`](super::SteeringStats) go on.
     ///
     /// # Errors
-    /// A signal that this host cannot measure; a trial that failed. The old scheduler then stays.
+    /// A trial that failed. The old scheduler then stays.
     pub fn swap(&mut self, controller: Box<dyn Controller>) -> Result<(), SteerError> {
         self.alive()?;
         let setup = self.setup_now();
         let description = controller.description();
-        self.signals = measured(description, setup.groups.len())?;
+        self.signals = Signals::new(&description.signals, self.learner.groups());
         let directions = Signals::need_direction(&description.signals);
         self.optimizer.remember_directions(directions);
         let due = self.steering.due();

@@ -21,11 +21,21 @@ enum Either {
     Task(Arc<CheckedTask>),
 }
 
+/// What a scheduler is told of what it steers.
+pub(super) struct Planned {
+    pub(super) groups: Vec<PlannedGroup>,
+    /// Whether a layer normalises by the batch's own statistics.
+    pub(super) batch_norm: bool,
+    /// What no batch's loss is below.
+    pub(super) loss_lower_bound: Option<f64>,
+}
+
 /// A group of parameters to be.
 pub(super) struct PlannedGroup {
     pub(super) name: String,
     pub(super) tag: &'static str,
     pub(super) size: u64,
+    pub(super) decay: f64,
 }
 
 impl From<Arc<Dataset>> for Subject {
@@ -114,27 +124,36 @@ impl Subject {
         }
     }
 
-    /// The parameters that a trial with these settings trains.
-    pub(super) fn groups(&self, settings: &TrialSettings) -> Vec<PlannedGroup> {
+    /// What a trial with these settings trains.
+    pub(super) fn planned(&self, settings: &TrialSettings) -> Planned {
         match &self.0 {
-            Either::Data(dataset, base) => plan::blueprint(settings, dataset, base.as_deref())
-                .plan()
-                .groups()
-                .map(|(kind, size)| PlannedGroup {
+            Either::Data(dataset, base) => {
+                let plan = plan::blueprint(settings, dataset, base.as_deref()).plan();
+                let groups = plan.groups().map(|(kind, size)| PlannedGroup {
                     name: kind.group().into(),
                     tag: kind.tag(),
                     size: size as u64,
-                })
-                .collect(),
+                    decay: settings.decay_of(kind.group(), kind.decays()),
+                });
+                Planned {
+                    groups: groups.collect(),
+                    // Nothing else is remembered and not learned; what adapts a base has none.
+                    batch_norm: !plan.buffers().values.is_empty(),
+                    loss_lower_bound: Some(0.0),
+                }
+            }
             Either::Task(task) => {
-                let groups = task.parameters.iter();
-                groups
-                    .map(|group| PlannedGroup {
-                        name: group.name.clone(),
-                        tag: group.kind.tag(),
-                        size: group.size().unwrap_or(0) as u64,
-                    })
-                    .collect()
+                let groups = task.parameters.iter().map(|group| PlannedGroup {
+                    name: group.name.clone(),
+                    tag: group.kind.tag(),
+                    size: group.size().unwrap_or(0) as u64,
+                    decay: settings.decay_of(group.kind.group(), group.decays),
+                });
+                Planned {
+                    groups: groups.collect(),
+                    batch_norm: false,
+                    loss_lower_bound: task.loss_lower_bound,
+                }
             }
         }
     }

@@ -194,7 +194,7 @@ impl Scheduler for Watchful {
 
     fn describe() -> Description {
         Description::new("watchful", "Lowers the rates after each metric.")
-            .signal(Signal::GradDotPrevUpdate)
+            .signal(Signal::dot(Slot::Grad, Slot::PrevUpdate))
             .reads_metric()
     }
 

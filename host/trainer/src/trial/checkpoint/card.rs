@@ -253,6 +253,11 @@ impl Card {
         Duration::from_nanos(self.epoch_nanos)
     }
 
+    /// Whether the run of its scheduler has had a step.
+    pub(super) fn has_run(&self) -> bool {
+        self.steps > self.steering.origin_step
+    }
+
     /// The signals' last values.
     pub(super) fn measured(&self) -> Vec<f64> {
         inexact(&self.measured)

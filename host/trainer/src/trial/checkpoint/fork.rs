@@ -4,6 +4,7 @@ use super::card::Card;
 use super::restore::same_data;
 use super::{Checkpoint, CheckpointError, decode};
 use crate::optimizer::Memory;
+use crate::signals::Signals;
 use crate::trial::{CheckedSettings, Subject, Trial, TrialSettings, plan};
 use attune_plugin_api::{Controller, Setup};
 
@@ -69,7 +70,7 @@ impl Trial {
     ///
     /// # Errors
     /// Bytes that are no whole checkpoint; other data or another task; a setting that a fork cannot change; no
-    /// epoch left to train; a signal that this host cannot measure.
+    /// epoch left to train.
     pub fn fork(
         settings: CheckedSettings,
         subject: impl Into<Subject>,
@@ -83,6 +84,7 @@ impl Trial {
         let due = plan::due(&settings, &subject, card.cursor());
         let mut trial = Trial::new(settings, subject, controller)?;
         trial.refill(&card, &file)?;
+        trial.signals = Signals::new(trial.steering.signals(), trial.learner.groups());
         let origin = trial.clock();
         trial.steering.begin(setup, origin, due);
         Ok(trial)

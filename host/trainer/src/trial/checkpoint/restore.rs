@@ -1,8 +1,8 @@
 //! A trial that goes on as if it had never stopped.
 
 use super::card::{Card, DataMark};
-use super::{AVERAGE, BEST, CheckpointError, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
-use crate::optimizer::{Averages, moves_by_velocity};
+use super::{AVERAGE, BEST, CheckpointError, KEPT, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
+use crate::optimizer::Averages;
 use crate::tensor_file::TensorFile;
 use crate::trial::{
     CheckedSettings, Snapshot, Subject, Trial, TrialSettings, broken, panic_message,
@@ -45,6 +45,7 @@ impl Trial {
         if !trial.signals.resume(&card.measured()) {
             return Err(CheckpointError::Signals { scheduler });
         }
+        trial.look_back(&card, &file)?;
         let state = file.bytes(SCHEDULER).map_err(damaged)?;
         let steering = card.steering();
         let loaded = catch_unwind(AssertUnwindSafe(|| trial.steering.resume(steering, state)));
@@ -69,11 +70,8 @@ impl Trial {
         let buffers = self.learner.buffers_mut();
         buffers.values = file.read(PARAMETERS, &buffers.tensors).map_err(damaged)?;
         let groups = self.learner.groups();
-        // A fork's velocity is not the direction that another rule moved in.
-        let (before, now) = (card.settings.optimizer, self.settings.optimizer);
-        let directed = card.directed && (before == now || !moves_by_velocity(now));
         self.optimizer
-            .resume(card.optimizer_steps, directed, |name, group| {
+            .resume(card.optimizer_steps, |name, group| {
                 file.read(&format!("{OPTIMIZER}{name}"), &groups[group].tensors)
             })
             .map_err(damaged)?;
@@ -108,6 +106,24 @@ impl Trial {
         self.epoch_time = card.epoch_time();
         self.shuffle_rows();
         Ok(())
+    }
+
+    /// Puts in place what the scheduler's signals look back to.
+    fn look_back(&mut self, card: &Card, file: &TensorFile<'_>) -> Result<(), CheckpointError> {
+        let groups = self.learner.groups();
+        let recall = |place: &str, name: &str, group: usize| {
+            file.read(&format!("{place}{name}"), &groups[group].tensors)
+        };
+        if card.directed {
+            self.optimizer
+                .resume_directions(|name, group| recall(OPTIMIZER, name, group))
+                .map_err(damaged)?;
+        }
+        let kept = self.signals.kept_mut();
+        kept.resume(groups.len(), card.has_run(), |name, group| {
+            recall(KEPT, name, group)
+        })
+        .map_err(damaged)
     }
 }
 

@@ -63,10 +63,10 @@ fn updates_agree_with_pytorch() {
                 .iter()
                 .map(|group| gradient(group, step))
                 .collect();
-            if let Some(longest) = golden.clip {
-                if let Some(factor) = clips(&gradients, longest) {
-                    clip(&mut gradients, factor);
-                }
+            if let Some(longest) = golden.clip
+                && let Some(factor) = clips(&gradients, longest)
+            {
+                clip(&mut gradients, factor);
             }
             let momenta = [golden.momenta[step]; 2];
             optimizer.update(

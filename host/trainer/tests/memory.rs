@@ -9,26 +9,17 @@
 mod support;
 
 use attune_plugin_api::OptimizerKind;
-use attune_trainer::data::{Dataset, Text, TextOptions};
+use attune_trainer::data::Dataset;
 use attune_trainer::trial::{Progress, Trial, TrialError, TrialSettings};
 use attune_trainer::{
     CnnSettings, MlpSettings, ModelSettings, NormKind, TabularResnetSettings, TransformerSettings,
 };
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use support::{Constant, History, dataset, flowers, stripes, trial};
+use support::{Constant, History, dataset, flowers, stripes, trial, verse};
 
 static GO: AtomicBool = AtomicBool::new(false);
 const MIB: u64 = 1 << 20;
-
-fn verse(context: usize, lines: usize) -> Arc<Dataset> {
-    let text = Text::parse("verse.txt", "to be or not to be\n".repeat(lines).as_bytes()).unwrap();
-    let options = TextOptions {
-        context,
-        ..TextOptions::default()
-    };
-    Arc::new(Dataset::prepare_text(&text, &options).unwrap())
-}
 
 fn transformer(width: usize) -> ModelSettings {
     ModelSettings::Transformer(TransformerSettings {

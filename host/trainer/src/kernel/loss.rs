@@ -48,16 +48,18 @@ pub(crate) fn cross_entropy(
                 let right = (1.0 - smoothing) * weight(label);
                 let (at_label, mut spread) = (row[label], 0.0);
                 if smoothing > 0.0 {
-                    // The sum over classes of weight · logit.
+                    // The sum over classes of weight · what its logit is more than the label's.
                     spread = row
                         .iter()
                         .enumerate()
-                        .map(|(c, x)| weight(c) * x)
+                        .map(|(c, x)| weight(c) * (x - at_label))
                         .sum::<f32>();
                 }
                 let (highest, sum) = soft(row);
-                let log_sum = highest + sum.ln();
-                loss += f64::from(right * (log_sum - at_label) + even * (all * log_sum - spread));
+                // What the logarithm of the sum is more than the label's logit. Far from 0 the logits
+                // themselves are coarse, and their differences are exact.
+                let more = (highest - at_label) + sum.ln();
+                loss += f64::from(right * more + even * (all * more - spread));
                 let share = (right + even * all) / sum * scale;
                 match weigh {
                     None => row.iter_mut().for_each(|x| *x = *x * share - even * scale),

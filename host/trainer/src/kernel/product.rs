@@ -204,6 +204,7 @@ fn multiply_in(
     let is_upright = n >= parts * LEAST_PART;
     let place = AtomicPtr::new(out.numbers.as_mut_ptr());
     let step = |step: usize| step as isize;
+    let make = maker();
     let part = |part: Range<usize>| {
         let (rows, columns) = match is_upright {
             true => (0..m, part),
@@ -219,7 +220,7 @@ fn multiply_in(
         // is in one part. Slices are no longer than isize::MAX bytes, so the steps fit.
         #[expect(unsafe_code, reason = "the one door to the products")]
         unsafe {
-            gemm::gemm(
+            make(
                 rows.len(),
                 columns.len(),
                 k,
@@ -246,6 +247,40 @@ fn multiply_in(
     threads::share(whole, parts, &cut, &part);
 }
 
+/// What `gemm::gemm` is.
+type Gemm = unsafe fn(
+    usize,
+    usize,
+    usize,
+    *mut f32,
+    isize,
+    isize,
+    bool,
+    *const f32,
+    isize,
+    isize,
+    *const f32,
+    isize,
+    isize,
+    f32,
+    f32,
+    bool,
+    bool,
+    bool,
+    Parallelism,
+);
+
+/// What makes products: it chooses among its kernels by what the processor can do.
+#[cfg(not(test))]
+fn maker() -> Gemm {
+    gemm::gemm
+}
+
+#[cfg(test)]
+fn maker() -> Gemm {
+    tests::FORCED.get().unwrap_or(gemm::gemm)
+}
+
 /// This share of a run, in whole tiles, and the rest of it: no part is shorter than it has to be.
 fn cut(run: Range<usize>, share: usize, of: usize) -> (Range<usize>, Range<usize>) {
     let middle = run.start + run.len() * share / of / TILE * TILE;
@@ -254,8 +289,127 @@ fn cut(run: Range<usize>, share: usize, of: usize) -> (Range<usize>, Range<usize
 
 #[cfg(test)]
 mod tests {
-    use super::{LEAST_ACROSS, LEAST_PART, Matrix, MatrixMut, Onto, multiply, multiply_in};
+    use super::{
+        Gemm, LEAST_ACROSS, LEAST_PART, Matrix, MatrixMut, Onto, Parallelism, multiply, multiply_in,
+    };
+    use gemm_common::gemm::gemm_basic_generic;
+    use gemm_common::simd::{MixedSimd, Scalar};
     use proptest::prelude::*;
+    use std::cell::Cell;
+
+    std::thread_local! {
+        /// What makes this thread's products, if not gemm by its own choice.
+        pub(super) static FORCED: Cell<Option<Gemm>> = const { Cell::new(None) };
+    }
+
+    fn made_by<R>(gemm: Gemm, work: impl FnOnce() -> R) -> R {
+        let before = FORCED.replace(Some(gemm));
+        let result = work();
+        FORCED.set(before);
+        result
+    }
+
+    /// gemm with the kernels of one of its modules, whatever else the processor can do; none where it
+    /// cannot do these.
+    macro_rules! gemm_of {
+        ($simd:ident, $lanes:literal, $kernels:ident) => {{
+            use gemm_f32::microkernel::$kernels::f32::{H_M, H_N, H_UKR, MR_DIV_N, NR, UKR};
+
+            /// Columns of what is written come first, as `gemm::gemm` sees to it.
+            #[expect(
+                unsafe_code,
+                clippy::too_many_arguments,
+                reason = "what `gemm::gemm` is"
+            )]
+            unsafe fn gemm(
+                m: usize,
+                n: usize,
+                k: usize,
+                out: *mut f32,
+                out_right: isize,
+                out_down: isize,
+                adds: bool,
+                a: *const f32,
+                a_right: isize,
+                a_down: isize,
+                b: *const f32,
+                b_right: isize,
+                b_down: isize,
+                alpha: f32,
+                beta: f32,
+                conj_out: bool,
+                conj_a: bool,
+                conj_b: bool,
+                parallelism: Parallelism,
+            ) {
+                let simd = <$simd as MixedSimd<f32, f32, f32, f32>>::try_new().unwrap();
+                let (m, n, out_right, out_down, a, a_right, a_down, b, b_right, b_down) =
+                    match out_right < out_down {
+                        true => (
+                            n, m, out_down, out_right, b, b_down, b_right, a, a_down, a_right,
+                        ),
+                        false => (
+                            m, n, out_right, out_down, a, a_right, a_down, b, b_right, b_down,
+                        ),
+                    };
+                // SAFETY: as the caller's, which has seen to all that `gemm::gemm` asks for.
+                unsafe {
+                    gemm_basic_generic::<
+                        _,
+                        f32,
+                        $lanes,
+                        { MR_DIV_N * $lanes },
+                        NR,
+                        MR_DIV_N,
+                        H_M,
+                        H_N,
+                    >(
+                        simd,
+                        m,
+                        n,
+                        k,
+                        out,
+                        out_right,
+                        out_down,
+                        adds,
+                        a,
+                        a_right,
+                        a_down,
+                        b,
+                        b_right,
+                        b_down,
+                        alpha,
+                        beta,
+                        conj_out,
+                        conj_a,
+                        conj_b,
+                        |a, b, c| a * b + c,
+                        &UKR,
+                        &H_UKR,
+                        false,
+                        parallelism,
+                    );
+                }
+            }
+            let can = <$simd as MixedSimd<f32, f32, f32, f32>>::try_new().is_some();
+            can.then_some((stringify!($kernels), gemm as Gemm))
+        }};
+    }
+
+    /// All that gemm could choose, so that products of every machine are held to the definition on
+    /// this one; the widest that this processor can do come last.
+    fn makers() -> Vec<(&'static str, Gemm)> {
+        let mut makers: Vec<_> = gemm_of!(Scalar, 1, scalar).into_iter().collect();
+        #[cfg(target_arch = "x86_64")]
+        {
+            use gemm_common::simd::{V3, V4};
+            makers.extend(gemm_of!(V3, 8, fma));
+            makers.extend(gemm_of!(V4, 16, avx512f));
+        }
+        #[cfg(target_arch = "aarch64")]
+        makers.extend(gemm_of!(Scalar, 4, neon));
+        makers
+    }
 
     fn number(seed: usize, at: usize) -> f32 {
         ((seed * 31 + at * 17) % 101) as f32 / 50.0 - 1.0
@@ -263,15 +417,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn products_are_those_of_the_definition(
+        fn products_are_those_of_the_definition_by_whichever_kernels(
             m in 1_usize..20, n in 1_usize..20, k in 0_usize..20, gap in 0_usize..3,
             turned: bool, adds: bool,
         ) {
             let a: Vec<f32> = (0..m * k).map(|at| number(1, at)).collect();
             let step = n + gap;
             let b: Vec<f32> = (0..k * step).map(|at| number(2, at)).collect();
-            let mut out: Vec<f32> = (0..m * step).map(|at| number(3, at)).collect();
-            let before = out.clone();
+            let before: Vec<f32> = (0..m * step).map(|at| number(3, at)).collect();
             // Where a is given turned it lies column by column.
             let a_at = |row: usize, column: usize| if turned { a[column * m + row] } else { a[row * k + column] };
             let left = match (turned, k) {
@@ -280,14 +433,18 @@ mod tests {
                 (false, _) => Matrix::of(&a, k),
             };
             let onto = if adds { Onto::Itself } else { Onto::Nothing };
-            multiply(MatrixMut::strided(&mut out, m, n, step), onto, 0.5, left, Matrix::strided(&b, k, n, step));
-            for row in 0..m {
-                for column in 0..step {
-                    let at = row * step + column;
-                    let sum: f64 = (0..k).map(|i| f64::from(a_at(row, i)) * f64::from(b[i * step + column])).sum();
-                    let start = if adds { f64::from(before[at]) } else { 0.0 };
-                    let expected = if column < n { start + 0.5 * sum } else { f64::from(before[at]) };
-                    prop_assert!((f64::from(out[at]) - expected).abs() < 1e-5);
+            for (name, maker) in makers().into_iter().chain([("gemm", gemm::gemm as Gemm)]) {
+                let mut out = before.clone();
+                let place = MatrixMut::strided(&mut out, m, n, step);
+                made_by(maker, || multiply(place, onto, 0.5, left, Matrix::strided(&b, k, n, step)));
+                for row in 0..m {
+                    for column in 0..step {
+                        let at = row * step + column;
+                        let sum: f64 = (0..k).map(|i| f64::from(a_at(row, i)) * f64::from(b[i * step + column])).sum();
+                        let start = if adds { f64::from(before[at]) } else { 0.0 };
+                        let expected = if column < n { start + 0.5 * sum } else { f64::from(before[at]) };
+                        prop_assert!((f64::from(out[at]) - expected).abs() < 1e-5, "{name}");
+                    }
                 }
             }
         }
@@ -296,9 +453,10 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
 
-        /// gemm adds up in blocks of products, whose length must not depend on the part.
+        /// gemm adds up in blocks of products, whose length must not depend on the part. By itself it
+        /// makes what the widest kernels make.
         #[test]
-        fn parts_are_the_bits_of_the_whole(
+        fn parts_are_the_bits_of_the_whole_by_whichever_kernels(
             long in 3 * LEAST_PART..600, across in LEAST_ACROSS..300, k in 1_usize..1500, is_tall: bool,
             is_a_turned: bool, is_b_turned: bool, adds: bool,
         ) {
@@ -313,9 +471,24 @@ mod tests {
                 multiply_in(parts, MatrixMut::of(&mut out, n), onto, 0.5, left, right);
                 out
             };
-            let whole = made(1);
-            prop_assert!(made(2) == whole, "two parts differ");
-            prop_assert!(made(3) == whole, "three parts differ");
+            let mut last = Vec::new();
+            for (name, maker) in makers() {
+                last = made_by(maker, || made(1));
+                for at in (0..m * n).step_by(997) {
+                    let (row, column) = (at / n, at % n);
+                    let a = |i| f64::from(a[if is_a_turned { i * m + row } else { row * k + i }]);
+                    let b = |i| f64::from(b[if is_b_turned { column * k + i } else { i * n + column }]);
+                    let start = if adds { f64::from(number(3, at)) } else { 0.0 };
+                    let expected = start + 0.5 * (0..k).map(|i| a(i) * b(i)).sum::<f64>();
+                    let added = 1.0 + 0.5 * (0..k).map(|i| (a(i) * b(i)).abs()).sum::<f64>();
+                    let off = (f64::from(last[at]) - expected).abs() / added;
+                    prop_assert!(off < 1e-5, "{at} by {name}: {off} of all that was added");
+                }
+                for parts in [2, 3] {
+                    prop_assert!(made_by(maker, || made(parts)) == last, "{parts} parts by {name}");
+                }
+            }
+            prop_assert!(made(1) == last, "gemm takes other kernels than the widest");
         }
     }
 

@@ -119,6 +119,18 @@ fn classes_are_scored_by_share_and_by_class() {
     assert!(close(classes::auc(&logits, &[1, 0, 0, 0], 2), 2.5 / 3.0));
 }
 
+/// Only how far apart logits lie says anything of the classes, not where.
+#[test]
+fn classes_are_scored_the_same_wherever_their_logits_lie() {
+    let scores = |shift: f32| {
+        let logits = [0.5, -0.25, 1.0, 0.0, -2.5, 0.75].map(|logit| logit + shift);
+        classes::score(&logits, &[1, 0], 3)
+    };
+    for shift in [-65_536.0, -4096.0, 4096.0, 65_536.0] {
+        assert_eq!(scores(shift), scores(0.0), "{shift}");
+    }
+}
+
 #[test]
 fn what_cannot_be_ranked_has_no_area() {
     assert!(classes::auc(&[0.1, 0.2, 0.3, 0.4], &[1, 1], 2).is_nan());

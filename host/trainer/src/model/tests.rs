@@ -1,4 +1,5 @@
 mod adapter;
+mod levels;
 mod traces;
 
 use super::{
@@ -129,22 +130,10 @@ fn losses_and_gradients_agree_with_pytorch() {
         for rows in [6, 4] {
             let (loss, gradients) =
                 learn_in_batches(&mut network, &features(6), &aim, &targets, rows);
-            assert!(
-                (f64::from(loss) - golden.loss).abs() < 1e-6,
-                "{:?} {aim:?}: {loss} {}",
-                golden.activation,
-                golden.loss
-            );
-            for (found, expected) in gradients
-                .concat()
-                .iter()
-                .zip(golden.weights.iter().chain(&golden.biases))
-            {
-                assert!(
-                    (f64::from(*found) - expected).abs() < 1e-6,
-                    "{:?} {aim:?} by {rows}: {found} {expected}",
-                    golden.activation
-                );
+            let what = format!("{:?} {aim:?} by {rows}", golden.activation);
+            close(&[loss], &[golden.loss], &what);
+            for (found, expected) in gradients.iter().zip([&golden.weights, &golden.biases]) {
+                close(found, expected, &what);
             }
         }
     }

@@ -1,10 +1,10 @@
 use super::{Net, learn, predict};
 use crate::data::Shape;
-use crate::kernel::{Activation, Loss};
-use crate::layer::Pooling;
+use crate::kernel::{Activation, Loss, difference_loss};
+use crate::layer::{Attention, Backward, Forward, Heads, Layer, Pooling, Values};
 use crate::model::{
-    Adapter, Aim, Architecture, CnnSettings, MlpSettings, ModelSettings, Network, NormKind, Share,
-    TabularResnetSettings, Task, TransformerSettings, Truth,
+    Adapter, Aim, Architecture, CnnSettings, MlpSettings, ModelSettings, Network, NormKind, Plan,
+    Share, Start, TabularResnetSettings, Task, TransformerSettings, Truth,
 };
 use dfdx::prelude::{Cpu, Device};
 use proptest::prelude::*;
@@ -150,7 +150,9 @@ proptest! {
     #[test]
     fn it_learns_and_predicts_as_the_own_operations_do(
         (model, inputs) in model(),
-        (outputs, rows) in (1_usize..6, 2_usize..12),
+        // A norm over a batch of two rows is ±1 whatever they are: its slopes are nothing but what was
+        // rounded away.
+        (outputs, rows) in (1_usize..6, 3_usize..12),
         loss in 0..3_usize,
         dropout in prop_oneof![Just(0.0), 0.1..0.6], label_smoothing in 0.0_f32..0.3,
         (seed, weighs, adds) in any::<(u64, bool, bool)>(),
@@ -212,10 +214,55 @@ proptest! {
             let is_near = (own_loss - loss).abs() <= 1e-4 * own_loss.abs().max(1.0);
             prop_assert!(is_near, "{model:?}: {own_loss} {loss}");
             for (own, plain) in own.iter().zip(&gradients) {
-                prop_assert!(close(plain, own, 3e-4), "{model:?}\n{plain:?}\n{own:?}");
+                prop_assert!(close(plain, own, 1e-3), "{model:?}\n{plain:?}\n{own:?}");
             }
-            prop_assert!(close(&network.buffers().values, &buffers, 1e-6), "{model:?}");
+            prop_assert!(close(&network.buffers().values, &buffers, 1e-5), "{model:?}");
             prop_assert!(close(&outputs, &own_outputs, 1e-4), "{model:?}");
         }
+    }
+
+    /// No network has an attention that looks ahead, so it is held here by itself.
+    #[test]
+    fn attention_to_all_places_is_that_of_the_own_operations(
+        (rows, context) in (1_usize..4, 1_usize..70),
+        (heads, size) in (1_usize..4, 1_usize..6),
+        seed: u64,
+    ) {
+        let width = heads * size;
+        let shape = Heads { context, width, heads, causal: false };
+        let start = Start::Uniform(0.0);
+        let mut plan = Plan::default();
+        let mut layer = Attention::new(&mut plan, "attention", shape, start, start);
+        let mut groups = plan.draw(0);
+        for group in &mut groups {
+            let places = 0..group.values.len();
+            group.values = places.map(|at| 0.5 * number(seed, at * at)).collect();
+        }
+        let values = Values { groups: &groups, frozen: &[] };
+        let input: Vec<f32> = (0..rows * context * width).map(|at| number(seed ^ 3, at * at)).collect();
+        let numbers: Vec<f32> = (0..input.len()).map(|at| number(seed ^ 5, at)).collect();
+        let aim = Aim { label_smoothing: 0.0, class_weights: None, loss: Loss::Squared };
+        let share = Share { seed, batch: 0, of_step: 1.0, adds: false };
+        let truth = Truth::Numbers(&numbers);
+        let task = Task { input: &input, rows, truth, aim: &aim, share };
+
+        let mut own: Vec<Vec<f32>> = groups.iter().map(|g| vec![f32::NAN; g.values.len()]).collect();
+        let mut plain = own.clone();
+        let mut outputs = vec![f32::NAN; input.len()];
+        let mut pass = Forward { values, buffers: &mut [], noise: Some(share.noise()) };
+        layer.forward(&input, &mut outputs, &mut pass);
+        let mut slopes = outputs.clone();
+        let own_loss = difference_loss(Loss::Squared, &mut slopes, &numbers);
+        let mut pass = Backward { values, gradients: &mut own, adds: false };
+        layer.backward(&input, &[], &mut slopes, None, &mut pass);
+
+        let net = || Net { layers: &layer, values, buffers: &mut [], outputs: 1 };
+        let loss = learn(&Cpu::default(), net(), &task, &mut plain).unwrap();
+        prop_assert!((own_loss - loss).abs() <= 1e-5 * own_loss.max(1.0), "{own_loss} {loss}");
+        for (own, plain) in own.iter().zip(&plain) {
+            prop_assert!(close(plain, own, 1e-4), "{plain:?}\n{own:?}");
+        }
+        let predicted = predict(&Cpu::default(), net(), &input).unwrap();
+        prop_assert!(close(&predicted, &outputs, 1e-5), "{predicted:?}\n{outputs:?}");
     }
 }

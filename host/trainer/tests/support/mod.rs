@@ -10,7 +10,7 @@ use attune_plugin_api::controller::InProcess;
 use attune_plugin_api::prelude::*;
 use attune_trainer::ModelSettings;
 use attune_trainer::artifact::Model;
-use attune_trainer::data::{DataOptions, Dataset, Table};
+use attune_trainer::data::{DataOptions, Dataset, Table, Text, TextOptions};
 use attune_trainer::trial::{
     CheckedSettings, EpochRecord, StepRecord, Subject, Telemetry, Trial, TrialSettings,
 };
@@ -86,6 +86,16 @@ pub(crate) fn dataset(table: &Table, target: &str) -> Arc<Dataset> {
 /// 120 flowers, of which 84 are for training.
 pub(crate) fn blossoms() -> Arc<Dataset> {
     dataset(&flowers(120), "kind")
+}
+
+/// A verse over and over, in rows of so many tokens.
+pub(crate) fn verse(context: usize, lines: usize) -> Arc<Dataset> {
+    let text = Text::parse("verse.txt", "to be or not to be\n".repeat(lines).as_bytes()).unwrap();
+    let options = TextOptions {
+        context,
+        ..TextOptions::default()
+    };
+    Arc::new(Dataset::prepare_text(&text, &options).unwrap())
 }
 
 /// Flowers from elsewhere: the columns in another order and one more, another colour among them,

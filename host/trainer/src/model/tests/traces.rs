@@ -30,14 +30,15 @@ fn spread(i: usize) -> f32 {
 }
 
 /// What is trained on, and how many numbers are predicted at each place.
-fn data(inputs: Shape) -> (Features, Targets, usize) {
+pub(super) fn data(inputs: Shape) -> (Features, Targets, usize) {
     if let Shape::Text {
         context,
         vocabulary,
     } = inputs
     {
         let tokens = (0..ROWS + context).map(|i| (scattered(i) % vocabulary) as f32);
-        let features = Features::of_text(context, vocabulary, tokens.collect());
+        let windows = ROWS.div_ceil(context);
+        let features = Features::of_text(context, windows, tokens.collect());
         return (features, Targets::Following, vocabulary);
     }
     let width = inputs.numbers();

@@ -320,6 +320,96 @@ fn arrays_and_pictures_are_fitted_and_predicted_as_tables_are() {
     assert!(error.contains("it has 239 labels, but"), "{error}");
 }
 
+/// A table of a feature and a class in a Parquet file.
+fn parquet(feature: &[i32], class: &[i32]) -> Vec<u8> {
+    use parquet::data_type::Int32Type;
+    use parquet::file::properties::WriterProperties;
+    use parquet::file::writer::SerializedFileWriter;
+    let schema = "message m { required int32 size; required int32 kind; }";
+    let schema = parquet::schema::parser::parse_message_type(schema).expect("a schema");
+    let properties = WriterProperties::builder()
+        .set_compression(parquet::basic::Compression::SNAPPY)
+        .build();
+    let mut bytes = Vec::new();
+    let mut file = SerializedFileWriter::new(&mut bytes, schema.into(), properties.into())
+        .expect("a file of it");
+    let mut group = file.next_row_group().expect("a group");
+    for values in [feature, class] {
+        let mut column = group.next_column().expect("no error").expect("a column");
+        let typed = column.typed::<Int32Type>();
+        typed.write_batch(values, None, None).expect("its values");
+        column.close().expect("its end");
+    }
+    group.close().expect("the group's end");
+    file.close().expect("the file's end");
+    bytes
+}
+
+/// An archive of arrays, as `numpy.savez_compressed` writes it.
+fn npz(arrays: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, array) in arrays {
+        let options = zip::write::SimpleFileOptions::default();
+        archive.start_file(*name, options).expect("a file in it");
+        std::io::Write::write_all(&mut archive, array).expect("its bytes");
+    }
+    archive.finish().expect("the archive's end").into_inner()
+}
+
+#[test]
+fn packed_tables_arrays_and_photographs_are_fitted_and_predicted_too() {
+    const ROWS: usize = 160;
+    let home = Home::new();
+    let class = |row: usize| (row % 2) as u8;
+    let feature = |row: usize| class(row) * 90 + (row % 7) as u8;
+    let column = |of: &dyn Fn(usize) -> u8| (0..ROWS).map(|row| i32::from(of(row))).collect();
+    let columns: [Vec<i32>; 2] = [column(&feature), column(&class)];
+    home.file("sizes.parquet", parquet(&columns[0], &columns[1]));
+    let bytes = |of: &dyn Fn(usize) -> u8| (0..ROWS).map(of).collect::<Vec<u8>>();
+    let arrays = [
+        ("x.npy", npy(ROWS, 1, &bytes(&feature))),
+        ("y.npy", npy(ROWS, 1, &bytes(&class))),
+    ];
+    home.file("sizes.npz", npz(&arrays));
+    for (kind, name) in ["dusk", "noon"].into_iter().enumerate() {
+        let folder = home.path().join("photographs").join(name);
+        std::fs::create_dir_all(&folder).expect("a folder of a class");
+        for at in 0..ROWS / 2 {
+            let light = |x: u32, y: u32| (kind as u32 * 120 + at as u32 % 40 + x + y) as u8;
+            let photograph = image::RgbImage::from_fn(6, 5, |x, y| image::Rgb([light(x, y); 3]));
+            let path = folder.join(format!("{at}.jpg"));
+            photograph.save(path).expect("a photograph");
+        }
+    }
+    for (data, target, classes) in [
+        ("sizes.parquet", "kind", ["0", "1"]),
+        ("sizes.npz", "y", ["0", "1"]),
+        ("photographs", "label", ["dusk", "noon"]),
+    ] {
+        let fit = [
+            "fit",
+            data,
+            "--target",
+            target,
+            "--trials",
+            "4",
+            "--out",
+            "m.safetensors",
+        ];
+        home.run(&fit).ok();
+        let predicted = rows(&home.run(&["predict", "m.safetensors", data]).ok());
+        assert_eq!(predicted.len(), ROWS + 1, "{data}");
+        let of_class = |class: &str| {
+            let answers = predicted[1..].iter();
+            answers.filter(|answer| answer[0] == class).count()
+        };
+        for class in classes {
+            let found = of_class(class);
+            assert_eq!(found, ROWS / 2, "{data}, {class}");
+        }
+    }
+}
+
 #[test]
 fn a_study_splits_by_fold_group_or_time() {
     let home = Home::new();

@@ -32,24 +32,25 @@ pub enum Signal {
 /// A vector that the host holds: one number for each parameter of a group.
 ///
 /// At the step of this gradient, x are the parameters before the update and lr the rate, so that the
-/// update is x ← x − lr·u. The run of a scheduler begins where it takes the wheel.
+/// update is x ← x − lr·u. What lies behind is kept for who declared that it looks there: one that takes
+/// the wheel in the middle of a trial sees as far back as the one before it did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Slot {
     /// g, the gradient after clipping.
     Grad,
     /// The gradient before clipping.
     RawGrad,
-    /// The last step's g. NaN at the first step of the run.
+    /// The last step's g. NaN at the first step that is looked at.
     PrevGrad,
     /// x.
     Param,
-    /// x − x₀, with x₀ where the run began.
+    /// x − x₀, with x₀ where the trial began, or at the first step that is looked at.
     FromStart,
     /// u, the direction that the optimizer proposes at the momentum in force when the scheduler is
     /// called: for SGD the velocity (the look-ahead direction for Nesterov), for Adam m̂/(√v̂+ε).
     /// Decoupled weight decay is not in it.
     Update,
-    /// The last step's u, as it was made. NaN at the first step of the run.
+    /// The last step's u, as it was made. NaN at the first step that is looked at.
     PrevUpdate,
     /// m, the optimizer's velocity or first moment before this step. NaN for Adagrad, which has none.
     FirstMoment,

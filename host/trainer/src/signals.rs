@@ -39,6 +39,13 @@ struct Declared {
     unclipped: Option<Range<usize>>,
 }
 
+impl Declared {
+    /// The places of one that is the same at such a step.
+    fn same(&self, is_clipped: bool) -> Option<Range<usize>> {
+        self.unclipped.clone().filter(|_| !is_clipped)
+    }
+}
+
 /// What there is to measure at a step, before the update.
 pub(crate) struct Moment<'a> {
     pub(crate) loss: f32,
@@ -61,7 +68,7 @@ struct Made {
 }
 
 impl Signals {
-    /// The declared signals of a run that begins with these parameters.
+    /// The declared signals of a trial that has these parameters.
     pub(crate) fn new(declared: &[Signal], groups: &[Group]) -> Self {
         let layout = Layout::new(declared, groups.len());
         let place = |&signal: &Signal| {
@@ -80,6 +87,11 @@ impl Signals {
                 .then(Spread::default),
             made: Made::default(),
         }
+    }
+
+    /// Sees as far back as those before it.
+    pub(crate) fn inherit(&mut self, before: Signals) {
+        self.kept.inherit(before.kept);
     }
 
     /// Whether the optimizer must remember its last direction for them.
@@ -144,38 +156,39 @@ impl Signals {
 
     /// Measures them anew.
     pub(crate) fn measure(&mut self, moment: &Moment<'_>) {
-        let (mut by_piece, mut copied) = (Vec::new(), Vec::new());
+        let is_clipped = self.kept.is_clipped();
         for declared in &self.declared {
             let values = &mut self.values[declared.places.clone()];
-            match (declared.signal, &declared.unclipped) {
-                (Signal::Loss, _) => values.fill(moment.loss.into()),
-                (Signal::GradVariance, _) => {
+            match declared.signal {
+                Signal::Loss => values.fill(moment.loss.into()),
+                Signal::GradVariance => {
                     let raw = self.kept.raw(moment.gradients);
                     if let Some(spread) = &mut self.spread {
                         spread.measure(raw, moment.rows, values);
                     }
                 }
-                (_, Some(same)) if !self.kept.is_clipped() => {
-                    copied.push((same.clone(), declared.places.start));
-                }
-                (signal, _) => {
-                    values.fill(0.0);
-                    by_piece.push((signal, declared.places.start));
-                }
+                _ => values.fill(0.0),
             }
         }
-        self.measure_by_piece(moment, &by_piece);
-        for (same, place) in copied {
-            self.values.copy_within(same, place);
+        self.measure_by_piece(moment, is_clipped);
+        for declared in &self.declared {
+            if let Some(same) = declared.same(is_clipped) {
+                self.values.copy_within(same, declared.places.start);
+            }
         }
     }
 
-    /// Adds up what is made of numbers, a group's values from its signal's place on.
-    fn measure_by_piece(&mut self, moment: &Moment<'_>, by_piece: &[(Signal, usize)]) {
-        if by_piece.is_empty() {
+    /// Adds up what is made of numbers.
+    fn measure_by_piece(&mut self, moment: &Moment<'_>, is_clipped: bool) {
+        let by_piece = self.declared.iter().filter(|declared| {
+            let is_global = matches!(declared.signal, Signal::Loss | Signal::GradVariance);
+            !is_global && declared.same(is_clipped).is_none()
+        });
+        let by_piece = by_piece.map(|declared| (declared.signal, declared.places.start));
+        if by_piece.clone().next().is_none() {
             return;
         }
-        let wanted = |slot| by_piece.iter().any(|(signal, _)| signal.reads(slot));
+        let wanted = |slot| by_piece.clone().any(|(signal, _)| signal.reads(slot));
         let (from_start, update) = (wanted(Slot::FromStart), wanted(Slot::Update));
         for group in 0..moment.groups.len() {
             let len = moment.groups[group].values.len();
@@ -201,7 +214,7 @@ impl Signals {
                     from_start: &self.made.from_start,
                     update: &self.made.update,
                 };
-                for &(signal, place) in by_piece {
+                for (signal, place) in by_piece.clone() {
                     let found = piece.of(signal, &mut self.made.scaled);
                     let sum = &mut self.values[place + group];
                     *sum = joined(signal, *sum, found);

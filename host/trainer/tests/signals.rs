@@ -5,29 +5,12 @@ mod support;
 use attune_plugin_api::prelude::*;
 use attune_plugin_api::signal::Layout;
 use attune_trainer::task::{Function, FunctionSettings};
-use attune_trainer::trial::{Subject, Trial, TrialSettings};
+use attune_trainer::trial::{Checkpoint, Goal, StartRate, Subject, Trial, TrialSettings};
 use attune_trainer::{MlpSettings, ModelSettings, NormKind};
 use std::sync::atomic::AtomicBool;
-use support::{Constant, History, NoParams, Step, dataset, flowers, hills, trial};
+use support::{Constant, History, Step, Watching, configured, dataset, flowers, hills, trial};
 
 static GO: AtomicBool = AtomicBool::new(false);
-
-/// Declares every signal.
-#[derive(Serialize, Deserialize)]
-struct Curious {}
-
-impl Scheduler for Curious {
-    type Params = NoParams;
-
-    fn describe() -> Description {
-        let none = Description::new("curious", "Looks at everything.");
-        Signal::all().fold(none, Description::signal)
-    }
-
-    fn configure(_: NoParams, _: &Setup) -> Result<Self, Error> {
-        Ok(Curious {})
-    }
-}
 
 fn settings() -> TrialSettings {
     TrialSettings {
@@ -71,7 +54,7 @@ fn signals_of_one_step_agree_with_the_next() {
         ..settings()
     };
     let mut history = History::default();
-    trial::<Curious>(settings, &data)
+    trial::<Watching>(settings, &data)
         .run_until(2, &mut history, &GO)
         .unwrap();
     let norms = |step: &Step, slot| shown(step, Signal::norm_sq(slot));
@@ -123,7 +106,7 @@ fn how_much_gradients_vary_is_told_where_a_step_takes_several_batches() {
             ..settings()
         };
         let mut history = History::default();
-        let mut trial = trial::<Curious>(settings, &data);
+        let mut trial = trial::<Watching>(settings, &data);
         trial.run_until(2, &mut history, &GO).unwrap();
         let steps = history.steps.iter();
         let of_steps: Vec<f64> = steps
@@ -140,6 +123,66 @@ fn how_much_gradients_vary_is_told_where_a_step_takes_several_batches() {
     let (of_rows, of_tens) = (mean(of(1, 30)), mean(of(10, 3)));
     assert!(of_rows > 0.0);
     assert!((of_tens / of_rows - 1.0).abs() < 0.5, "{of_tens} {of_rows}");
+}
+
+/// What lies behind stays known to the next scheduler, where the one before looked at it too: whoever
+/// takes the wheel, or goes on from a fork, is shown what would have been shown.
+#[test]
+fn the_next_scheduler_sees_as_far_back() {
+    let data = dataset(&flowers(100), "kind");
+    let settings = TrialSettings {
+        optimizer: OptimizerKind::AdamW,
+        ..settings()
+    };
+    let made = || trial::<Watching>(settings.clone(), &data);
+    let go = |trial: &mut Trial, step| {
+        let mut history = History::default();
+        let goal = Goal { epoch: 6, step };
+        trial.run_until(goal, &mut history, &GO).unwrap();
+        let shown = history.steps.into_iter().map(|step| step.signals);
+        let bits = shown.map(|signals| signals.into_iter().map(f64::to_bits).collect());
+        bits.collect::<Vec<Vec<u64>>>()
+    };
+    let whole = go(&mut made(), None);
+    let (begun, rest) = whole.split_at(7);
+
+    let mut swapped = made();
+    assert_eq!(go(&mut swapped, Some(7)), begun);
+    let bytes = swapped.checkpoint().unwrap();
+    swapped
+        .swap(configured::<Watching>(&swapped.setup_now()))
+        .unwrap();
+    assert_eq!(go(&mut swapped, None), rest);
+
+    let checked = settings.clone().check().unwrap();
+    let start = StartRate::InForce;
+    let setup = Checkpoint::peek(&bytes).unwrap();
+    let setup = setup.fork_setup(&checked, &data, start).unwrap();
+    let controller = || configured::<Watching>(&setup);
+    let mut fork = Trial::fork(checked.clone(), &data, controller(), &bytes, start).unwrap();
+    // Put aside before its first step, too.
+    let again = fork.checkpoint().unwrap();
+    let mut restored = Trial::restore(checked.clone(), &data, controller(), &again).unwrap();
+    for trial in [&mut fork, &mut restored] {
+        assert_eq!(go(trial, None), rest);
+    }
+
+    // One that was shown nothing leaves nothing to look back to.
+    let mut blind = trial::<Constant>(settings.clone(), &data);
+    go(&mut blind, Some(7));
+    blind
+        .swap(configured::<Watching>(&blind.setup_now()))
+        .unwrap();
+    let mut history = History::default();
+    let goal = Goal {
+        epoch: 6,
+        step: Some(9),
+    };
+    blind.run_until(goal, &mut history, &GO).unwrap();
+    let of_first = |signal| shown(&history.steps[0], signal);
+    assert_eq!(of_first(Signal::norm_sq(Slot::FromStart)), [0.0, 0.0]);
+    assert!(of_first(Signal::norm_sq(Slot::PrevGrad))[0].is_nan());
+    assert!(shown(&history.steps[1], Signal::norm_sq(Slot::PrevGrad))[0] > 0.0);
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub(crate) enum Model {
     Cnn(usize, &'static [usize]),
 }
 
-pub(crate) const CASES: [Case; 7] = [
+pub(crate) const CASES: [Case; 8] = [
     Case {
         name: "mlp 64-256-256-10, batch 128",
         model: Model::Mlp(&[64, 256, 256, 10]),
@@ -71,6 +71,18 @@ pub(crate) const CASES: [Case; 7] = [
         },
         batch: 16,
         goals: [0.90, 1.10],
+    },
+    Case {
+        name: "transformer 256, 16 heads, 2 layers, context 64, batch 16",
+        model: Model::Transformer {
+            layers: 2,
+            heads: 16,
+            width: 256,
+            context: 64,
+            vocabulary: 96,
+        },
+        batch: 16,
+        goals: [1.0, 1.15],
     },
 ];
 

@@ -127,10 +127,11 @@ impl Optimizer {
         rule::propose(self.kind, step, numbers);
     }
 
-    /// Remembers directions from the next update on, or no more. What it remembered is forgotten.
+    /// Remembers directions from the next update on, or no more. Those that it remembers already
+    /// stay.
     pub(crate) fn remember_directions(&mut self, wanted: bool) {
         self.remembers = wanted;
-        self.directed = false;
+        self.directed &= wanted;
         for state in &mut self.states {
             if !wanted || moves_by_velocity(self.kind) {
                 state.direction = None;
@@ -263,7 +264,7 @@ impl Memory {
 }
 
 /// Whether each update's direction is the velocity as it is afterwards, and needs no other place.
-fn moves_by_velocity(kind: OptimizerKind) -> bool {
+pub(crate) fn moves_by_velocity(kind: OptimizerKind) -> bool {
     kind == OptimizerKind::Sgd
 }
 

@@ -145,6 +145,32 @@ where
     Ok((loss, gradients, buffers, outputs))
 }
 
+fn are_close(found: &[Vec<f32>], expected: &[Vec<f32>]) -> bool {
+    let mut groups = found.iter().zip(expected);
+    groups.all(|(found, expected)| close(found, expected, 1e-3))
+}
+
+/// Whether parameters that differ by as little as what is rounded away have other gradients: where a
+/// rectifier's input is nearly 0, or two of a pool's are nearly the same.
+fn is_at_a_kink(
+    network: &mut Network,
+    task: &Task<'_>,
+    before: &[Vec<f32>],
+    gradients: &[Vec<f32>],
+) -> bool {
+    let there: Vec<Vec<f32>> = network.groups().iter().map(|g| g.values.clone()).collect();
+    [-3e-6, -1e-6, 1e-6, 3e-6].into_iter().any(|step: f32| {
+        for (group, values) in network.groups_mut().iter_mut().zip(&there) {
+            let moved = values.iter().map(|value| value * (1.0 + step));
+            group.values = moved.collect();
+        }
+        network.merge();
+        let mut moved = before.to_vec();
+        network.pass(task, &mut moved);
+        !are_close(&moved, gradients)
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
     #[test]
@@ -205,7 +231,7 @@ proptest! {
         let on_devices = [
             compute(&Cpu::default(), &network, &task, before.clone()),
             #[cfg(feature = "cuda")]
-            super::on_cuda(|gpu| compute(gpu, &network, &task, before)),
+            super::on_cuda(|gpu| compute(gpu, &network, &task, before.clone())),
         ];
         let own_loss = network.pass(&task, &mut own);
         let own_outputs = network.outputs(&input, rows);
@@ -213,11 +239,13 @@ proptest! {
             let (loss, gradients, buffers, outputs) = computed.unwrap();
             let is_near = (own_loss - loss).abs() <= 1e-4 * own_loss.abs().max(1.0);
             prop_assert!(is_near, "{model:?}: {own_loss} {loss}");
-            for (own, plain) in own.iter().zip(&gradients) {
-                prop_assert!(close(plain, own, 1e-3), "{model:?}\n{plain:?}\n{own:?}");
-            }
             prop_assert!(close(&network.buffers().values, &buffers, 1e-5), "{model:?}");
             prop_assert!(close(&outputs, &own_outputs, 1e-4), "{model:?}");
+            let is_near = are_close(&gradients, &own);
+            prop_assert!(
+                is_near || is_at_a_kink(&mut network, &task, &before, &own),
+                "{model:?}\n{gradients:?}\n{own:?}"
+            );
         }
     }
 

@@ -4,10 +4,10 @@ use super::reads;
 use crate::model::Group;
 use attune_plugin_api::{Signal, Slot};
 
-/// Vectors of the run's past, one a group, where a declared signal looks at them.
+/// Vectors of the trial's past, one a group, where a declared signal looks at them.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    /// The parameters where the run began.
+    /// The parameters where it began.
     start: Option<Vec<Vec<f32>>>,
     wants_gradients: bool,
     /// The last step's gradients, once there was one.
@@ -20,9 +20,8 @@ pub(crate) struct Kept {
 
 impl Kept {
     pub(super) fn of(declared: &[Signal], groups: &[Group]) -> Self {
-        let values = || groups.iter().map(|group| group.values.clone()).collect();
         Kept {
-            start: reads(declared, Slot::FromStart).then(values),
+            start: reads(declared, Slot::FromStart).then(|| values(groups)),
             wants_gradients: reads(declared, Slot::PrevGrad),
             gradients: None,
             // The spread of gradients is that before clipping.
@@ -94,22 +93,46 @@ impl Kept {
             .filter_map(|(name, values)| Some((name, values?.as_slice())))
     }
 
-    /// Goes on from what [`memory`](Kept::memory) gave, after a step of the run or before the first;
-    /// `recall` has the numbers of a name and a group.
+    /// Whether there is a last step's gradient.
+    pub(crate) fn has_gradients(&self) -> bool {
+        self.gradients.is_some()
+    }
+
+    /// Keeps what another kept before it.
+    pub(super) fn inherit(&mut self, before: Kept) {
+        if self.start.is_some() && before.start.is_some() {
+            self.start = before.start;
+        }
+        if self.wants_gradients {
+            self.gradients = before.gradients;
+        }
+    }
+
+    /// Goes on from what [`memory`](Kept::memory) gave, of signals `before` it, which had gradients or
+    /// not; `recall` has the numbers of a name and a group. What they did not keep begins with these
+    /// parameters.
     pub(crate) fn resume<E>(
         &mut self,
-        groups: usize,
-        has_begun: bool,
+        groups: &[Group],
+        (before, has_gradients): (&[Signal], bool),
         recall: impl Fn(&'static str, usize) -> Result<Vec<f32>, E>,
     ) -> Result<(), E> {
-        let all =
-            |name| -> Result<Vec<_>, E> { (0..groups).map(|group| recall(name, group)).collect() };
+        let all = |name| -> Result<Vec<_>, E> {
+            (0..groups.len()).map(|group| recall(name, group)).collect()
+        };
         if self.start.is_some() {
-            self.start = Some(all("start.")?);
+            self.start = Some(match reads(before, Slot::FromStart) {
+                true => all("start.")?,
+                false => values(groups),
+            });
         }
-        if self.wants_gradients && has_begun {
+        if self.wants_gradients && has_gradients {
             self.gradients = Some(all("gradient.")?);
         }
         Ok(())
     }
+}
+
+fn values(groups: &[Group]) -> Vec<Vec<f32>> {
+    groups.iter().map(|group| group.values.clone()).collect()
 }

@@ -124,7 +124,9 @@ impl Trial {
         self.alive()?;
         let setup = self.setup_now();
         let description = controller.description();
-        self.signals = Signals::new(&description.signals, self.learner.groups());
+        let signals = Signals::new(&description.signals, self.learner.groups());
+        let before = std::mem::replace(&mut self.signals, signals);
+        self.signals.inherit(before);
         let directions = Signals::need_direction(&description.signals);
         self.optimizer.remember_directions(directions);
         let due = self.steering.due();

@@ -86,6 +86,8 @@ pub(crate) struct Steering {
     /// The rates in force.
     rates: Vec<f64>,
     momenta: Vec<f64>,
+    /// Those before the scheduler was last called.
+    momenta_before: Vec<f64>,
     loss_sum: f64,
     loss_count: u64,
     stats: SteeringStats,
@@ -136,6 +138,7 @@ impl Steering {
             hand: None,
             rates,
             momenta: momenta(&setup),
+            momenta_before: Vec::new(),
             setup,
             loss_sum: 0.0,
             loss_count: 0,
@@ -274,12 +277,12 @@ impl Steering {
     /// Just before an update: fixes the rates of this step.
     pub(crate) fn decide(&mut self, clock: &Clock, signals: &[f64]) -> Result<(), TrialError> {
         let started = Instant::now();
-        let momenta = self.momenta.clone();
+        self.momenta_before.clone_from(&self.momenta);
         let own = self.own_clock(clock);
         let called = self
             .controller
             .step(&own, signals, &mut self.own, &mut self.momenta);
-        self.enforce(called, momenta, clock.step, started)
+        self.enforce(called, clock.step, started)
     }
 
     /// A step's training loss, for the mean that the scheduler may see.
@@ -315,12 +318,12 @@ impl Steering {
         };
         self.stats.metric_calls += 1;
         let started = Instant::now();
-        let momenta = self.momenta.clone();
+        self.momenta_before.clone_from(&self.momenta);
         let own = self.own_clock(clock);
         let called = self
             .controller
             .metric(value, &own, &mut self.own, &mut self.momenta);
-        self.enforce(called, momenta, clock.step, started)?;
+        self.enforce(called, clock.step, started)?;
         Ok(Some(value))
     }
 
@@ -337,7 +340,6 @@ impl Steering {
     fn enforce(
         &mut self,
         called: Result<(), CallError>,
-        momenta_before: Vec<f64>,
         step: u64,
         started: Instant,
     ) -> Result<(), TrialError> {
@@ -349,7 +351,7 @@ impl Steering {
             source,
         })?;
         if !self.has_momentum {
-            self.momenta = momenta_before;
+            self.momenta.clone_from(&self.momenta_before);
         }
         let not_a_number = |values: &[f64]| values.iter().copied().find(|value| !value.is_finite());
         let bad = not_a_number(&self.own)

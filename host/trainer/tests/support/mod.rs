@@ -219,6 +219,23 @@ impl Scheduler for Watchful {
     }
 }
 
+/// Leaves every rate as it is, and declares every signal.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Watching {}
+
+impl Scheduler for Watching {
+    type Params = NoParams;
+
+    fn describe() -> Description {
+        let none = Description::new("watching", "Looks at everything.");
+        Signal::all().fold(none, Description::signal)
+    }
+
+    fn configure(_: NoParams, _: &Setup) -> Result<Self, Error> {
+        Ok(Watching {})
+    }
+}
+
 /// Refuses its third step, and the metric before it is fine.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Refusing {}

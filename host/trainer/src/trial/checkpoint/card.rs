@@ -35,6 +35,9 @@ pub(super) struct Card {
     measured: Vec<Exact>,
     pub(super) optimizer_steps: u64,
     pub(super) directed: bool,
+    /// Whether the last step's gradients are kept for signals.
+    #[serde(default)]
+    pub(super) has_gradients: bool,
     /// Whether it has averages of the parameters.
     #[serde(default)]
     pub(super) averaged: bool,
@@ -175,6 +178,7 @@ impl Card {
             measured: exact(trial.signals.values()),
             optimizer_steps: trial.optimizer.steps(),
             directed: trial.optimizer.direction(0).is_some(),
+            has_gradients: trial.signals.kept().has_gradients(),
             averaged: trial.averages.is_some(),
             steering: steering.into(),
             best: trial.best.as_ref().map(|best| BestCard {
@@ -251,11 +255,6 @@ impl Card {
 
     pub(super) fn epoch_time(&self) -> Duration {
         Duration::from_nanos(self.epoch_nanos)
-    }
-
-    /// Whether the run of its scheduler has had a step.
-    pub(super) fn has_run(&self) -> bool {
-        self.steps > self.steering.origin_step
     }
 
     /// The signals' last values.

@@ -4,7 +4,6 @@ use super::card::Card;
 use super::restore::same_data;
 use super::{Checkpoint, CheckpointError, decode};
 use crate::optimizer::Memory;
-use crate::signals::Signals;
 use crate::trial::{CheckedSettings, Subject, Trial, TrialSettings, plan};
 use attune_plugin_api::{Controller, Setup};
 
@@ -84,7 +83,7 @@ impl Trial {
         let due = plan::due(&settings, &subject, card.cursor());
         let mut trial = Trial::new(settings, subject, controller)?;
         trial.refill(&card, &file)?;
-        trial.signals = Signals::new(trial.steering.signals(), trial.learner.groups());
+        trial.look_back(&card, &file)?;
         let origin = trial.clock();
         trial.steering.begin(setup, origin, due);
         Ok(trial)

@@ -2,7 +2,7 @@
 
 use super::card::{Card, DataMark};
 use super::{AVERAGE, BEST, CheckpointError, KEPT, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
-use crate::optimizer::Averages;
+use crate::optimizer::{Averages, moves_by_velocity};
 use crate::tensor_file::TensorFile;
 use crate::trial::{
     CheckedSettings, Snapshot, Subject, Trial, TrialSettings, broken, panic_message,
@@ -109,21 +109,26 @@ impl Trial {
     }
 
     /// Puts in place what the scheduler's signals look back to.
-    fn look_back(&mut self, card: &Card, file: &TensorFile<'_>) -> Result<(), CheckpointError> {
+    pub(super) fn look_back(
+        &mut self,
+        card: &Card,
+        file: &TensorFile<'_>,
+    ) -> Result<(), CheckpointError> {
         let groups = self.learner.groups();
         let recall = |place: &str, name: &str, group: usize| {
             file.read(&format!("{place}{name}"), &groups[group].tensors)
         };
-        if card.directed {
+        // A fork's velocity is not the direction that another rule moved in.
+        let (before, now) = (card.settings.optimizer, self.settings.optimizer);
+        if card.directed && (before == now || !moves_by_velocity(now)) {
             self.optimizer
                 .resume_directions(|name, group| recall(OPTIMIZER, name, group))
                 .map_err(damaged)?;
         }
         let kept = self.signals.kept_mut();
-        kept.resume(groups.len(), card.has_run(), |name, group| {
-            recall(KEPT, name, group)
-        })
-        .map_err(damaged)
+        let before = (&card.signals[..], card.has_gradients);
+        kept.resume(groups, before, |name, group| recall(KEPT, name, group))
+            .map_err(damaged)
     }
 }
 

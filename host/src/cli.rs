@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Compare trials or studies: what differs, results and curves.
     Compare(CompareArgs),
+    /// List the kinds of models; with a kind, the settings that it has.
+    Settings(SettingsArgs),
     /// Look at the scheduler plugins.
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -414,6 +416,15 @@ pub(crate) struct CompareArgs {
     /// Trials such as s12.3; a study such as s12 stands for its best trial.
     #[arg(required = true, num_args = 2..)]
     pub(crate) ids: Vec<String>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SettingsArgs {
+    /// A kind of model, such as mlp; all kinds where not given.
+    pub(crate) kind: Option<String>,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,

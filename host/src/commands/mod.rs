@@ -9,11 +9,13 @@ mod exchange;
 mod fit;
 mod launch;
 mod ls;
+mod params;
 mod plugin;
 mod predict;
 mod reach;
 mod run;
 mod screen;
+mod settings;
 mod show;
 mod status;
 mod store;
@@ -46,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match &command {
         Command::Predict(args) => return predict::run(args),
         Command::Worker(args) => return worker::run(args),
+        Command::Settings(args) => return settings::run(args),
         Command::Probe(args) => return worker::probe::run(args.memory),
         _ => {}
     }
@@ -89,7 +92,11 @@ async fn talk(command: Command, places: &Places, named: &[PathBuf]) -> anyhow::R
         Command::Import(args) => exchange::import(&args, places).await,
         Command::Store(command) => store::run(command, places).await,
         Command::Doctor => doctor::run(places).await,
-        Command::Predict(_) | Command::Trace(_) | Command::Worker(_) | Command::Probe(_) => {
+        Command::Predict(_)
+        | Command::Settings(_)
+        | Command::Trace(_)
+        | Command::Worker(_)
+        | Command::Probe(_) => {
             anyhow::bail!("this command needs no daemon")
         }
     }

@@ -1,13 +1,12 @@
 //! `attune plugin`: what schedulers there are and what they take.
 
-use super::reach;
+use super::{params, reach};
 use crate::cli::PluginCommand;
 use crate::places::Places;
 use crate::study::reader::nearest;
 use anyhow::{Context, bail};
+use attune_plugin_api::Signal;
 use attune_plugin_api::describe::{Description, Library};
-use attune_plugin_api::param::Search;
-use attune_plugin_api::{Param, Signal};
 use attune_protocol::{LookForPlugins, PluginInfo};
 use std::io::Write;
 use std::path::PathBuf;
@@ -183,23 +182,7 @@ fn page(scheduler: &Scheduler, out: &mut impl Write) -> std::io::Result<()> {
     )?;
     let hash = info.hash.get(..16).unwrap_or(&info.hash);
     writeln!(out, "build: {hash}, {}", info.fingerprint)?;
-    for param in &description.params {
-        writeln!(out, "\n  {} = {}", param.name, param.default)?;
-        writeln!(out, "      {}; {}", param.kind, searched(param))?;
-        writeln!(out, "      {}", param.doc)?;
-    }
-    Ok(())
-}
-
-fn searched(param: &Param) -> String {
-    match param.search {
-        None => "not searched unless a study says so".into(),
-        Some(Search::All) => "searched over all values".into(),
-        Some(Search::Linear(low, high)) => format!("searched from {low} to {high}"),
-        Some(Search::Log(low, high)) => {
-            format!("searched from {low} to {high}, evenly in the logarithm")
-        }
-    }
+    params::write(&description.params, "searched", out)
 }
 
 fn as_json(scheduler: &Scheduler) -> serde_json::Value {

@@ -1,8 +1,13 @@
 //! The section `[data]` of a study file.
 
-use super::reader::{Entry, Reading, Section};
+use super::reader::{Entry, Reading, Section, SpecError};
 use attune_trainer::data::{Fold, Size, TaskKind, TextLevel};
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+
+/// What a class may count; the loss has no digits for much more.
+const WEIGHTS: RangeInclusive<f64> = 1e-6..=1e6;
 
 /// What networks are trained on.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +27,9 @@ pub(crate) struct DataSpec {
     pub(crate) group: Option<String>,
     /// The column in whose order rows train, validate and test.
     pub(crate) time: Option<String>,
+    /// How much each class counts in the training loss, where the setting says that it is given; a
+    /// class that is not named counts 1.
+    pub(crate) class_weights: BTreeMap<String, f64>,
     /// The column whose values are the groups that metrics compare.
     pub(crate) protected: Option<String>,
     /// What pictures are brought to.
@@ -85,6 +93,7 @@ impl DataSpec {
             "fold",
             "group",
             "time",
+            "class_weights",
             "protected",
             "size",
             "image",
@@ -142,6 +151,7 @@ impl DataSpec {
              leave one of them out",
             )),
         });
+        let class_weights = found.read(section.entry("class_weights"), class_weights);
         let protected = found.read(section.entry("protected"), Entry::text);
         let size = found.read(section.entry("size"), |e| {
             let [height, width] = match e.is_list() {
@@ -165,6 +175,7 @@ impl DataSpec {
             fold,
             group: group.map(str::to_owned),
             time: time.map(str::to_owned),
+            class_weights: class_weights.unwrap_or_default(),
             protected: protected.map(str::to_owned),
             size,
             image,
@@ -177,5 +188,18 @@ impl DataSpec {
             test,
             ignore,
         }
+    }
+}
+
+fn class_weights(entry: &Entry<'_>) -> Result<BTreeMap<String, f64>, SpecError> {
+    let entries = entry.entries()?.into_iter();
+    let weights = entries.map(|class| Ok((class.key().to_owned(), class.float(WEIGHTS)?)));
+    let weights: BTreeMap<String, f64> = weights.collect::<Result<_, SpecError>>()?;
+    match weights.is_empty() {
+        true => {
+            Err(entry
+                .error("`class_weights` names no class; write { CLASS = 5.0 }, or leave it out"))
+        }
+        false => Ok(weights),
     }
 }

@@ -3,7 +3,7 @@
 use super::data::DataSpec;
 use super::reader::nearest;
 use attune_trainer::artifact::{Model, ModelError};
-use attune_trainer::data::{ColumnAction, DataError, DataOptions, Dataset, Shares, Source};
+use attune_trainer::data::{ColumnAction, DataError, DataOptions, Dataset, Shares, Source, Task};
 use attune_trainer::trial::{Subject, TrialError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -151,6 +151,35 @@ pub(crate) fn lacking_column<'c>(
         column: lacking.clone(),
         suggestion,
     })
+}
+
+/// Why the class weights that a study gives are of no use to a task, if they are not.
+pub(crate) fn unfit_weights(data: &DataSpec, task: &Task) -> Option<String> {
+    let target = &data.target;
+    let Task::Classification { classes } = task else {
+        let gives_some = !data.class_weights.is_empty();
+        return gives_some.then(|| {
+            format!(
+                "`class_weights` is given, but the target `{target}` is a number; leave it out, or \
+                 add task = \"classification\""
+            )
+        });
+    };
+    let unknown = data
+        .class_weights
+        .keys()
+        .find(|label| !classes.contains(label))?;
+    let remedy = match nearest(unknown, classes.iter().map(String::as_str)) {
+        Some(right) => format!("did you mean `{right}`?"),
+        None => {
+            let some: Vec<&str> = classes.iter().take(10).map(String::as_str).collect();
+            let more = if classes.len() > 10 { ", …" } else { "" };
+            format!("its classes are {}{more}", some.join(", "))
+        }
+    };
+    Some(format!(
+        "`class_weights` names `{unknown}`, but the target `{target}` has no such class; {remedy}"
+    ))
 }
 
 /// What was done to the data, a sentence each. Columns that were treated alike share one.

@@ -1,5 +1,6 @@
 //! Kinds of models as study files name them, with the settings that each has.
 
+use super::reader::nearest;
 use super::settings::{self, name};
 use super::space::FullConfig;
 use attune_plugin_api::Param;
@@ -48,6 +49,20 @@ impl ModelKind {
         }
     }
 
+    /// What it is and what it is trained on, in a few words.
+    pub(crate) const fn summary(self) -> &'static str {
+        match self {
+            ModelKind::Linear => "a linear model of rows or pictures",
+            ModelKind::Mlp => "a multi-layer perceptron over rows or pictures",
+            ModelKind::TabularResnet => "residual blocks over rows or pictures",
+            ModelKind::Cnn => "convolutions over pictures",
+            ModelKind::Transformer => "attention over text",
+            ModelKind::Adapter => "factors beside the `base` of [data], over what that base takes",
+            ModelKind::Function => "the point of a [function], without data",
+            ModelKind::Factorisation => "two factors of the matrix of a [factorisation]",
+        }
+    }
+
     /// Whether it is trained on `[data]`.
     pub(crate) fn is_network(self) -> bool {
         !matches!(self, ModelKind::Function | ModelKind::Factorisation)
@@ -55,6 +70,16 @@ impl ModelKind {
 
     pub(crate) fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// What to tell of a name that none of these kinds has: the nearest one, or all of them.
+    pub(crate) fn unknown(name: &str, kinds: &[ModelKind]) -> String {
+        let known = || kinds.iter().map(|kind| kind.name());
+        let remedy = match nearest(name, known()) {
+            Some(right) => format!("did you mean `{right}`?"),
+            None => format!("there are {}", known().collect::<Vec<_>>().join(", ")),
+        };
+        format!("there is no kind of model `{name}`; {remedy}")
     }
 
     /// That of a configuration; those from before there were several say nothing of it.
@@ -191,6 +216,13 @@ mod tests {
             assert_eq!(ModelKind::of(kind.name()), Some(kind));
         }
         assert_eq!(ModelKind::of("mpl"), None);
+        for (name, end) in [
+            ("mpl", "`mpl`; did you mean `mlp`?"),
+            ("forest", "`forest`; there are linear, mlp"),
+        ] {
+            let told = ModelKind::unknown(name, &[ModelKind::Linear, ModelKind::Mlp]);
+            assert!(told.ends_with(end), "{told}");
+        }
     }
 
     #[test]

@@ -135,6 +135,13 @@ impl Found {
                 let options = dataset::options(data, spec.seed, base.as_ref());
                 let dataset = source.prepare(&options);
                 let dataset = dataset.map_err(|error| unfit(error, columns))?;
+                if let Some(reason) = dataset::unfit_weights(data, dataset.task()) {
+                    return Err(Unfit {
+                        reason,
+                        key: "data.class_weights".into(),
+                        columns: columns.to_vec(),
+                    });
+                }
                 Ok(Found {
                     hash: dataset::joint_hash(hash, base.as_ref()),
                     rows: source.rows(),

@@ -35,6 +35,9 @@ pub(crate) mod name {
     pub(crate) const LOSS: &str = "loss";
 }
 
+/// The class weights that `[data]` gives.
+pub(crate) const GIVEN: &str = "given";
+
 /// Settings that configurations from before them lack; they then are as where nothing is said.
 pub(crate) const LATER: [&str; 8] = [
     name::BIAS_DECAY,
@@ -191,8 +194,10 @@ pub(crate) fn all() -> Vec<Param> {
             .below(1.0)
             .search(0.0, 0.2)
             .doc("For classification: the share of a label given to all classes alike."),
-        Param::choice(CLASS_WEIGHTS, &["even", "balanced"], "even")
-            .doc("For classification: balanced makes all classes count the same, rare or not."),
+        Param::choice(CLASS_WEIGHTS, &["even", "balanced", GIVEN], "even").doc(
+            "For classification: balanced makes all classes count the same, rare or not; given \
+             takes `class_weights` of [data], and is the default where those stand there.",
+        ),
         Param::choice(LOSS, &["squared", "huber", "absolute"], "squared")
             .doc("For regression: what is minimised; huber and absolute mind outliers less."),
     ]

@@ -7,6 +7,7 @@ use super::kinds::ModelKind;
 use super::reader::{Entry, Reading, Section};
 use attune_trainer::data::DataError;
 use attune_trainer::task::{FactorisationSettings, FunctionSettings, Shape};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What is trained.
@@ -91,6 +92,15 @@ impl TaskSpec {
         match self {
             TaskSpec::Data(data) => data.base.as_deref(),
             TaskSpec::Function(_) | TaskSpec::Factorisation(_) => None,
+        }
+    }
+
+    /// How much classes count that the file gives weights; empty where it gives none.
+    pub(crate) fn class_weights(&self) -> &BTreeMap<String, f64> {
+        static NONE: BTreeMap<String, f64> = BTreeMap::new();
+        match self {
+            TaskSpec::Data(data) => &data.class_weights,
+            TaskSpec::Function(_) | TaskSpec::Factorisation(_) => &NONE,
         }
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Steering {
 pub(crate) struct Common {
     pub(crate) max_epochs: u32,
     pub(crate) objective: Metric,
+    /// Those that are given, for trials that take them.
+    pub(crate) class_weights: BTreeMap<String, f64>,
     pub(crate) steering: super::spec::SteeringSpec,
 }
 
@@ -37,6 +39,7 @@ impl Common {
         Common {
             max_epochs: spec.fidelity.max_epochs,
             objective,
+            class_weights: spec.task.class_weights().clone(),
             steering: spec.steering,
         }
     }
@@ -86,6 +89,7 @@ impl Common {
             class_weights: match text(config, name::CLASS_WEIGHTS)? {
                 "even" => ClassWeights::Even,
                 "balanced" => ClassWeights::Balanced,
+                settings::GIVEN => ClassWeights::Given(self.class_weights.clone()),
                 other => bail!("`{}` is unknown as class weights", other),
             },
             loss: match text(config, name::LOSS)? {
@@ -291,6 +295,7 @@ mod tests {
         let common = Common {
             max_epochs: 3,
             objective: Metric::Accuracy,
+            class_weights: [("rare".to_owned(), 5.0)].into(),
             steering: crate::study::spec::SteeringSpec {
                 cadence: Default::default(),
                 nan_policy: Default::default(),
@@ -323,6 +328,10 @@ mod tests {
         assert_eq!(found.loss, Loss::Huber);
         assert_eq!(found.group_decay["biases"], 0.5);
         assert_eq!((found.accumulate, found.ema), (4, Some(0.9)));
+        config.insert("class_weights".into(), Value::Text("given".into()));
+        let found = common.settings(&config, 7).unwrap();
+        let given = ClassWeights::Given(common.class_weights.clone());
+        assert_eq!(found.class_weights, given);
         config.remove("lr");
         assert!(common.settings(&config, 7).is_err());
     }

@@ -4,7 +4,7 @@ use super::StudySpace;
 use crate::study::choice::{Choice, SpaceEntry};
 use crate::study::kinds::{ModelKind, Shared};
 use crate::study::reader::SpecError;
-use crate::study::settings::name;
+use crate::study::settings::{self, name};
 use crate::study::spec::StudySpec;
 use attune_plugin_api::Param;
 use attune_plugin_api::param::{Kind, Search, Value};
@@ -45,8 +45,13 @@ impl Joined {
         let name = &setting.param.name;
         let Some(entry) = spec.entry(None, name) else {
             // Where the kinds differ, each trial has that of its own kind.
-            if let Some(default) = setting.default() {
-                self.fixed.insert(name.clone(), default.clone());
+            let default = match name == name::CLASS_WEIGHTS && gives_weights(spec) {
+                // Nobody gives weights that no trial is to take.
+                true => Some(Value::Text(settings::GIVEN.into())),
+                false => setting.default().cloned(),
+            };
+            if let Some(default) = default {
+                self.fixed.insert(name.clone(), default);
             }
             return Ok(());
         };
@@ -139,6 +144,28 @@ impl Joined {
         }
     }
 
+    /// Weights that are taken have to be given.
+    pub(super) fn refuse_missing_weights(&self, spec: &StudySpec) -> Result<(), SpecError> {
+        let Some(entry) = spec.entry(None, name::CLASS_WEIGHTS) else {
+            return Ok(());
+        };
+        let values = match &entry.choice {
+            Choice::Fixed(value) => std::slice::from_ref(value),
+            Choice::Among(values) => values.as_slice(),
+            Choice::Between { .. } | Choice::Proposed => &[],
+        };
+        let is_given =
+            |value: &Value| matches!(value, Value::Text(word) if word == settings::GIVEN);
+        match values.iter().any(is_given) && !gives_weights(spec) {
+            true => Err(spec.error_at(
+                entry,
+                "`class_weights` is given, but nothing gives them; add class_weights = { CLASS = \
+                 5.0 } to [data]",
+            )),
+            false => Ok(()),
+        }
+    }
+
     pub(super) fn check(
         self,
         spec: &StudySpec,
@@ -157,6 +184,10 @@ impl Joined {
             fixed: self.fixed,
         })
     }
+}
+
+fn gives_weights(spec: &StudySpec) -> bool {
+    !spec.task.class_weights().is_empty()
 }
 
 pub(super) enum Meaning {

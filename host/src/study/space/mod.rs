@@ -90,6 +90,7 @@ impl StudySpace {
         }
         problems.extend(joined.refuse_rates_above(spec).err());
         problems.extend(joined.refuse_even_kernels(spec).err());
+        problems.extend(joined.refuse_missing_weights(spec).err());
         let space = joined.check(spec, kinds);
         if let (Err(problem), true) = (&space, problems.is_empty()) {
             problems.push(problem.clone());

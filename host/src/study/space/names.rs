@@ -86,8 +86,10 @@ pub(super) fn chosen_kinds(spec: &StudySpec, problems: &mut Vec<SpecError>) -> V
         return vec![usual];
     };
     let fitting = spec.task.kinds();
-    let known = || fitting.iter().map(|kind| kind.name());
-    let told = || known().collect::<Vec<_>>().join(", ");
+    let told = || {
+        let names: Vec<&str> = fitting.iter().map(|kind| kind.name()).collect();
+        names.join(", ")
+    };
     let names = match &entry.choice {
         Choice::Fixed(value) => std::slice::from_ref(value),
         Choice::Among(values) => values.as_slice(),
@@ -108,11 +110,7 @@ pub(super) fn chosen_kinds(spec: &StudySpec, problems: &mut Vec<SpecError>) -> V
                 told()
             );
         }
-        let remedy = match nearest(name, known()) {
-            Some(right) => format!("did you mean `{right}`?"),
-            None => format!("there are {}", told()),
-        };
-        format!("there is no kind of model `{name}`; {remedy}")
+        ModelKind::unknown(name, &fitting)
     };
     let find = |name: &str| ModelKind::of(name).filter(|kind| fitting.contains(kind));
     let mut chosen = each_named(spec, entry, names, find, unknown, problems);

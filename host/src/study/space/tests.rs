@@ -232,3 +232,31 @@ fn mistakes_are_placed_and_have_a_remedy() {
         assert!(error.line >= 5, "{error}");
     }
 }
+
+#[test]
+fn weights_that_are_given_are_taken_and_those_that_are_taken_must_be_given() {
+    let resolve = |data: &str, space: &str| {
+        let text = format!(
+            "[data]\npath = 'd.csv'\ntarget = 'y'\n{data}\n[space]\nscheduler = 'cosine'\n{space}"
+        );
+        let spec = StudySpec::parse(Path::new("s.toml"), &text)?;
+        StudySpace::resolve(&spec, &[&cosine()])
+    };
+    let gives = "class_weights = { rare = 5, usual = 1.5 }";
+    let given = |space: &StudySpace| space.fixed(name::CLASS_WEIGHTS).cloned();
+    let word = |word: &str| Some(Value::Text(word.into()));
+    for (data, space, expected) in [
+        ("", "", word("even")),
+        (gives, "", word("given")),
+        (gives, "class_weights = 'balanced'", word("balanced")),
+        (gives, "class_weights = ['even', 'given']", None),
+    ] {
+        let space = resolve(data, space).unwrap();
+        assert_eq!(given(&space), expected, "{data}");
+    }
+    for taken in ["'given'", "['even', 'given']"] {
+        let error = resolve("", &format!("class_weights = {taken}")).unwrap_err();
+        let told = "add class_weights = { CLASS = 5.0 } to [data]";
+        assert!(error.line == 7 && error.message.ends_with(told), "{error}");
+    }
+}

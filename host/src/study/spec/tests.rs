@@ -107,6 +107,26 @@ fn every_mistake_is_placed_and_has_a_remedy() {
             "[data]\npath = 'd.csv'\ntarget = 'y'\ngroup = 'g'\ntime = 't'",
             "demo.toml:5: `time` and `group` are both given",
         ),
+        (
+            "[data]\npath = 'd.csv'\ntarget = 'y'\n[data.class_weights]\nrare = 0",
+            "demo.toml:5: `rare` is 0, but must be a number from 0.000001 to 1000000",
+        ),
+        (
+            "[data]\npath = 'd.csv'\ntarget = 'y'\nclass_weights = { rare = inf }",
+            "demo.toml:4: `rare` is inf, but must be a number from",
+        ),
+        (
+            "[data]\npath = 'd.csv'\ntarget = 'y'\nclass_weights = {}",
+            "demo.toml:4: `class_weights` names no class; write { CLASS = 5.0 }",
+        ),
+        (
+            "[data]\npath = 'd.csv'\ntarget = 'y'\nclass_weights = 'balanced'",
+            "`class_weights` is the text \"balanced\", but must be a table",
+        ),
+        (
+            "[data]\npath = 'a.txt'\ntask = 'text'\nclass_weights = { a = 2 }",
+            "demo.toml:4: `class_weights` is given, but a text has none; leave it out",
+        ),
         ("[data]\npath = 'a.csv'", "`target` is missing from [data]"),
         (
             "[data]\npath = 'a.txt'\ntask = 'text'\ntarget = 'y'",
@@ -204,7 +224,8 @@ fn a_split_that_leaves_nothing_to_train_on_is_refused() {
 fn what_concerns_the_task_is_kept_and_nothing_else() {
     let tables = [
         "[data]\npath = '/a \"b\".csv'\ntarget = 'größe'\ntask = 'regression'\nvalid = 0.25\n\
-         ignore = ['a', 'b']\nfold = [2, 5]\ngroup = 'who'\nprotected = 'sex'\nimage = [4, 5, 3]\n",
+         ignore = ['a', 'b']\nfold = [2, 5]\ngroup = 'who'\nprotected = 'sex'\nimage = [4, 5, 3]\n\
+         class_weights = { a = 3, \"b c\" = 0.5 }\n",
         "[data]\npath = '/a.txt'\ntask = 'text'\nlevel = 'byte'\ncontext = 9\n",
         "[function]\nshape = 'rosenbrock'\ndimensions = 5\nnoise = 0.5\n",
         "[factorisation]\npath = '/m.npy'\nignore = ['who']\n",

@@ -117,6 +117,7 @@ mod tests {
                 "momentum = 0.9 -",
                 "weight_decay = 1e-5 -",
                 "bias_decay = 0 -",
+                "norm_decay = 0 -",
                 "clip_norm = 0 -",
                 "batch_size = 64 -",
                 "accumulate = 1 -",

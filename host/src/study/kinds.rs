@@ -122,6 +122,7 @@ impl ModelKind {
             name::RANK => matches!(self, Factorisation | Adapter),
             name::ALPHA => self == Adapter,
             name::NORM => matches!(self, Mlp | Cnn),
+            name::NORM_DECAY => matches!(self, Mlp | TabularResnet | Cnn | Transformer),
             name::RESIDUAL => matches!(self, Mlp | Cnn),
             name::EXPANSION => matches!(self, TabularResnet | Transformer),
             name::KERNEL | name::POOLING | name::GLOBAL_AVERAGE => self == Cnn,

@@ -12,6 +12,7 @@ pub(crate) mod name {
     pub(crate) const MOMENTUM: &str = "momentum";
     pub(crate) const WEIGHT_DECAY: &str = "weight_decay";
     pub(crate) const BIAS_DECAY: &str = "bias_decay";
+    pub(crate) const NORM_DECAY: &str = "norm_decay";
     pub(crate) const CLIP_NORM: &str = "clip_norm";
     pub(crate) const BATCH_SIZE: &str = "batch_size";
     pub(crate) const ACCUMULATE: &str = "accumulate";
@@ -39,8 +40,9 @@ pub(crate) mod name {
 pub(crate) const GIVEN: &str = "given";
 
 /// Settings that configurations from before them lack; they then are as where nothing is said.
-pub(crate) const LATER: [&str; 8] = [
+pub(crate) const LATER: [&str; 9] = [
     name::BIAS_DECAY,
+    name::NORM_DECAY,
     name::ACCUMULATE,
     name::EMA,
     name::CLASS_WEIGHTS,
@@ -97,11 +99,15 @@ pub(crate) fn all() -> Vec<Param> {
             .at_least(0.0)
             .at_most(10.0)
             .search_log(1e-6, 1e-2)
-            .doc("Weight decay; biases have their own."),
+            .doc("Weight decay; biases and norms have their own."),
         Param::float(BIAS_DECAY, 0.0)
             .at_least(0.0)
             .at_most(10.0)
             .doc("Weight decay of biases, which do as well without."),
+        Param::float(NORM_DECAY, 0.0)
+            .at_least(0.0)
+            .at_most(10.0)
+            .doc("Weight decay of what norms multiply by and add, which do as well without."),
         Param::float(CLIP_NORM, 0.0)
             .at_least(0.0)
             .at_most(1e6)

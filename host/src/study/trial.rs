@@ -57,7 +57,13 @@ impl Common {
             true => float(config, name),
             false => Ok(0.0),
         };
-        let bias_decay = or_none(name::BIAS_DECAY)?;
+        let mut group_decay = BTreeMap::new();
+        for (group, name) in [("biases", name::BIAS_DECAY), ("norms", name::NORM_DECAY)] {
+            let decay = or_none(name)?;
+            if decay > 0.0 {
+                group_decay.insert(group.to_owned(), decay);
+            }
+        }
         let ema = float(config, name::EMA)?;
         let settings = TrialSettings {
             model: model(config)?,
@@ -76,10 +82,7 @@ impl Common {
             lr: float(config, name::LR)?,
             momentum: float(config, name::MOMENTUM)?,
             weight_decay: float(config, name::WEIGHT_DECAY)?,
-            group_decay: match bias_decay > 0.0 {
-                true => BTreeMap::from([("biases".to_owned(), bias_decay)]),
-                false => BTreeMap::new(),
-            },
+            group_decay,
             clip_norm: (clip_norm > 0.0).then_some(clip_norm),
             batch_size: size(config, name::BATCH_SIZE)?,
             accumulate: size(config, name::ACCUMULATE)?,
@@ -320,6 +323,7 @@ mod tests {
             config.insert(name.into(), Value::Text(word.into()));
         }
         config.insert("bias_decay".into(), Value::Float(0.5));
+        config.insert("norm_decay".into(), Value::Float(0.25));
         config.insert("ema".into(), Value::Float(0.9));
         config.insert("accumulate".into(), Value::Int(4));
         let found = common.settings(&config, 7).unwrap();
@@ -327,6 +331,7 @@ mod tests {
         assert_eq!(found.class_weights, ClassWeights::Balanced);
         assert_eq!(found.loss, Loss::Huber);
         assert_eq!(found.group_decay["biases"], 0.5);
+        assert_eq!(found.group_decay["norms"], 0.25);
         assert_eq!((found.accumulate, found.ema), (4, Some(0.9)));
         config.insert("class_weights".into(), Value::Text("given".into()));
         let found = common.settings(&config, 7).unwrap();

@@ -171,6 +171,7 @@ impl Signals {
             }
         }
         self.measure_by_piece(moment, is_clipped);
+        self.count_not_finite(moment.gradients);
         for declared in &self.declared {
             if let Some(same) = declared.same(is_clipped) {
                 self.values.copy_within(same, declared.places.start);
@@ -180,15 +181,22 @@ impl Signals {
 
     /// Adds up what is made of numbers.
     fn measure_by_piece(&mut self, moment: &Moment<'_>, is_clipped: bool) {
-        let by_piece = self.declared.iter().filter(|declared| {
-            let is_global = matches!(declared.signal, Signal::Loss | Signal::GradVariance);
-            !is_global && declared.same(is_clipped).is_none()
-        });
-        let by_piece = by_piece.map(|declared| (declared.signal, declared.places.start));
+        let by_piece = self
+            .declared
+            .iter()
+            .filter_map(|declared| match declared.signal {
+                Signal::Reduced(of) if declared.same(is_clipped).is_none() => {
+                    Some((of, declared.places.start))
+                }
+                _ => None,
+            });
         if by_piece.clone().next().is_none() {
             return;
         }
-        let wanted = |slot| by_piece.clone().any(|(signal, _)| signal.reads(slot));
+        let wanted = |slot| {
+            let mut all = by_piece.clone();
+            all.any(|(reduction, _)| Signal::Reduced(reduction).reads(slot))
+        };
         let (from_start, update) = (wanted(Slot::FromStart), wanted(Slot::Update));
         for group in 0..moment.groups.len() {
             let len = moment.groups[group].values.len();
@@ -214,12 +222,32 @@ impl Signals {
                     from_start: &self.made.from_start,
                     update: &self.made.update,
                 };
-                for (signal, place) in by_piece.clone() {
-                    let found = piece.of(signal, &mut self.made.scaled);
+                for (reduction, place) in by_piece.clone() {
+                    let found = piece.reduced(reduction, &mut self.made.scaled);
                     let sum = &mut self.values[place + group];
-                    *sum = joined(signal, *sum, found);
+                    *sum = joined(reduction, *sum, found.unwrap_or(f64::NAN));
                 }
             }
+        }
+    }
+
+    /// Looks at gradients once more only where the largest of them does not tell that there are none.
+    fn count_not_finite(&mut self, gradients: &[Vec<f32>]) {
+        let place = |signal| {
+            let mut all = self.declared.iter();
+            let found = all.find(|declared| declared.signal == signal)?;
+            Some(found.places.start)
+        };
+        let Some(counts) = place(Signal::GradNotFinite) else {
+            return;
+        };
+        let largest = place(Signal::abs_max(Slot::Grad));
+        for (group, gradients) in gradients.iter().enumerate() {
+            let is_finite = largest.is_some_and(|place| self.values[place + group].is_finite());
+            self.values[counts + group] = match is_finite {
+                true => 0.0,
+                false => not_finite(gradients),
+            };
         }
     }
 }
@@ -250,13 +278,12 @@ fn unclipped(signal: Signal) -> Option<Signal> {
     (same != signal).then_some(same)
 }
 
-/// A signal's value so far with one more piece's.
-fn joined(signal: Signal, sum: f64, found: f64) -> f64 {
-    let is_largest = matches!(signal, Signal::Reduced(of) if of.reduce() == Reduce::AbsMax);
-    match is_largest {
-        true if sum.is_nan() || sum > found => sum,
-        true => found,
-        false => sum + found,
+/// A reduction's value so far with one more piece's.
+fn joined(reduction: Reduction, sum: f64, found: f64) -> f64 {
+    match reduction.reduce() {
+        Reduce::AbsMax if sum.is_nan() || sum > found => sum,
+        Reduce::AbsMax => found,
+        _ => sum + found,
     }
 }
 
@@ -290,15 +317,6 @@ impl<'a> Piece<'a> {
             Slot::SecondMoment => optimizer.second(self.group)?,
         };
         Some(&whole[self.range.clone()])
-    }
-
-    fn of(&self, signal: Signal, scaled: &mut Vec<f32>) -> f64 {
-        match signal {
-            Signal::GradNotFinite => self.slot(Slot::Grad).map_or(f64::NAN, not_finite),
-            Signal::Reduced(reduction) => self.reduced(reduction, scaled).unwrap_or(f64::NAN),
-            // Neither is made of pieces.
-            Signal::Loss | Signal::GradVariance => f64::NAN,
-        }
     }
 
     fn reduced(&self, reduction: Reduction, scaled: &mut Vec<f32>) -> Option<f64> {

@@ -62,6 +62,15 @@ pub(crate) fn joint_hash(of_data: String, base: Option<&Base>) -> String {
     }
 }
 
+/// What a prepared dataset is kept under: the hash of its data, and the ending of their name, which may
+/// say how the cells of a table are parted.
+pub(crate) fn cache_name(data: &DataSpec, data_hash: &str) -> String {
+    match data.path.extension() {
+        Some(ending) => format!("{data_hash}.{}", ending.to_string_lossy().to_lowercase()),
+        None => data_hash.to_owned(),
+    }
+}
+
 /// What trials train on: a dataset, and the base that it was prepared for.
 pub(crate) fn subject(dataset: Arc<Dataset>, base: Option<Base>) -> Result<Subject, TrialError> {
     match base {
@@ -206,4 +215,28 @@ pub(crate) fn notes(dataset: &Dataset) -> Vec<String> {
             few => format!("{}: {how}", few.join(", ")),
         });
     dataset.notes().iter().cloned().chain(columns).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cache_name;
+    use crate::study::spec::StudySpec;
+    use crate::study::task::TaskSpec;
+    use std::path::Path;
+
+    /// The same bytes are two tables, where one's name says that tabs part its cells.
+    #[test]
+    fn what_a_name_decides_is_part_of_what_a_dataset_is_kept_under() {
+        let name = |path: &str| {
+            let text = format!("[data]\npath = '{path}'\ntarget = 'y'\n");
+            let spec = StudySpec::parse(Path::new("s.toml"), &text).unwrap();
+            match &spec.task {
+                TaskSpec::Data(data) => cache_name(data, "12ab"),
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(name("/a/t.csv"), "12ab.csv");
+        assert_eq!(name("/b/u.TSV"), "12ab.tsv");
+        assert_eq!(name("/b/folder"), "12ab");
+    }
 }

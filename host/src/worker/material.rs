@@ -96,7 +96,10 @@ fn subject(
         anyhow::Ok(source.prepare(&options)?)
     };
     let dataset = match datasets {
-        Some(folder) => Dataset::cached(folder, &brief.data_hash, &options, made)?,
+        Some(folder) => {
+            let name = dataset::cache_name(data, &brief.data_hash);
+            Dataset::cached(folder, &name, &options, made)?
+        }
         None => made()?,
     };
     if !is_read {

@@ -279,9 +279,9 @@ impl fmt::Display for Signal {
 /// Nothing is called so.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "there is no signal `{name}`; there are loss, grad_not_finite, grad_variance, and of the slots \
-     {slots} SLOT_norm_sq, SLOT_abs_sum, SLOT_abs_max and SLOT_dot_SLOT, in this order, with \
-     scaled_ before them where each term is over √v",
+    "there is no signal `{name}`; there are loss, grad_not_finite, grad_variance, and SLOT_norm_sq, \
+     SLOT_abs_sum, SLOT_abs_max and SLOT_dot_SLOT of the slots {slots}, two in this order; with \
+     scaled_ before it each term is over √v",
     slots = Slot::ALL.map(Slot::name).join(", ")
 )]
 pub struct UnknownSignal {

@@ -7,7 +7,8 @@ It makes a virtual environment under `target/`, installs scikit-learn there, bui
 release build), and prints a table in Markdown. It exits with 1 where a goal is missed.
 
 Digits and wine are fitted as they lie in `examples/data`, each with several seeds, which also split
-the rows; accuracy is that of the best trial on its test rows. Diabetes is measured against ridge
+the rows; accuracy is that of the best trial on its test rows. Wine has only 26 of those a seed, of
+which each is a 26th, so that it takes more seeds to tell 0.97 from 0.96. Diabetes is measured against ridge
 regression, a multi-layer perceptron and gradient boosting of scikit-learn, which choose their
 settings by cross-validation. For that the rows are shuffled and numbered, and the study that `fit`
 writes is told that the number is the time: so the first 70% train, the last 15% test, and which rows
@@ -31,6 +32,7 @@ import ground  # noqa: E402
 
 PACKAGES = ["numpy==2.4.6", "scikit-learn==1.8.0"]
 TABLES = {"digits": "digit", "wine": "cultivar", "diabetes": "progression"}
+SEEDS = {"digits": 5, "wine": 15, "diabetes": 5}
 SECONDS = 60
 NEAR = 0.02
 
@@ -38,7 +40,7 @@ NEAR = 0.02
 def main():
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("tables", nargs="*", metavar="TABLE", help=", ".join(TABLES))
-    options.add_argument("--seeds", type=int, default=5)
+    options.add_argument("--seeds", type=int, help=f"of each table; where not given {SEEDS}")
     options.add_argument("--program", type=Path, help="a program that is built already")
     asked = options.parse_args()
     unknown = set(asked.tables) - set(TABLES)
@@ -46,7 +48,6 @@ def main():
         options.error(f"there is no table {', '.join(sorted(unknown))}")
     ground.enter("accuracy", PACKAGES, Path(__file__).resolve())
     program = asked.program or ground.build(release=True)
-    seeds = range(asked.seeds)
     print(machine(), "\n")
     print("| | each seed | mean | goal |")
     print("|---|---|---|---|")
@@ -54,9 +55,9 @@ def main():
     with ground.Ground(program) as home:
         for table, goal in [("digits", 0.98), ("wine", 0.97)]:
             if table in (asked.tables or TABLES):
-                met += classes(home, table, goal, seeds)
+                met += classes(home, table, goal, range(asked.seeds or SEEDS[table]))
         if "diabetes" in (asked.tables or TABLES):
-            met += numbers(home, "diabetes", seeds)
+            met += numbers(home, "diabetes", range(asked.seeds or SEEDS["diabetes"]))
     sys.exit(0 if all(met) else 1)
 
 

@@ -10,10 +10,8 @@ use std::str::FromStr;
 
 /// A quantity that the host can measure at a training step, before the update is made.
 ///
-/// It is written by its [name](Display), such as `grad_norm_sq`, in descriptions, telemetry and the
+/// It is written by its [name](fmt::Display), such as `grad_norm_sq`, in descriptions, telemetry and the
 /// input of `attune trace`.
-///
-/// [Display]: fmt::Display
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// The mean loss of this step's batch, in the units of the objective.

@@ -225,17 +225,23 @@ impl Reduction {
 
     /// Its value by its definition, of vectors of a few made-up numbers; NaN where there is none for a
     /// slot.
-    pub fn of(self, vector: impl Fn(Slot) -> Option<Vec<f64>>) -> f64 {
-        let [a, b] = self.slots.map(&vector);
-        let (Some(a), Some(b)) = (a, b) else {
+    pub fn of<V: AsRef<[f64]>>(self, vector: impl Fn(Slot) -> Option<V>) -> f64 {
+        let scale = match self.scaled {
+            true => match vector(Slot::SecondMoment) {
+                Some(moments) => Some(moments),
+                None => return f64::NAN,
+            },
+            false => None,
+        };
+        let root = |at: usize| match &scale {
+            Some(moments) => moments.as_ref().get(at).map_or(f64::NAN, |v| v.sqrt()),
+            None => 1.0,
+        };
+        let [Some(a), Some(b)] = self.slots.map(&vector) else {
             return f64::NAN;
         };
-        let scale = match self.scaled {
-            true => vector(Slot::SecondMoment),
-            false => Some(vec![1.0; a.len()]),
-        };
-        let Some(scale) = scale else { return f64::NAN };
-        let magnitudes = a.iter().zip(&scale).map(|(a, v)| a.abs() / v.sqrt());
+        let (a, b) = (a.as_ref().iter(), b.as_ref().iter());
+        let magnitudes = a.clone().enumerate().map(|(at, a)| a.abs() / root(at));
         match self.reduce {
             Reduce::AbsSum => magnitudes.sum(),
             Reduce::AbsMax => magnitudes.fold(0.0, |largest: f64, magnitude| {
@@ -245,8 +251,8 @@ impl Reduction {
                 }
             }),
             Reduce::NormSq | Reduce::Dot => {
-                let products = a.iter().zip(&b).zip(&scale);
-                products.map(|((a, b), v)| a * b / v.sqrt()).sum()
+                let products = a.zip(b).enumerate();
+                products.map(|(at, (a, b))| a * b / root(at)).sum()
             }
         }
     }

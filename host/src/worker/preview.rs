@@ -20,6 +20,7 @@ use attune_protocol::{Number, Preview, Previewed};
 use attune_trainer::trial::NanPolicy;
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
+use std::borrow::Cow;
 
 /// The most points of a curve that are told.
 const POINTS: usize = 500;
@@ -139,7 +140,10 @@ impl MadeUp {
 
     fn advance(&mut self, step: u64) {
         const STALLS: std::ops::Range<f64> = 0.4..0.65;
-        self.before = (step > 0).then(|| self.gradient.clone());
+        if step > 0 {
+            let before = self.before.get_or_insert_default();
+            before.clone_from(&self.gradient);
+        }
         self.progress = step as f64 / self.steps as f64;
         let falls = |from: f64, to: f64, part: f64| to + (from - to) * (-4.0 * part).exp();
         let smooth = match self.progress {
@@ -179,20 +183,17 @@ impl MadeUp {
     }
 
     /// Nothing where there was no step before.
-    fn vector(&self, slot: Slot) -> Option<Vec<f64>> {
-        let all = |element: f64| Some(vec![element; ELEMENTS as usize]);
+    fn vector(&self, slot: Slot) -> Option<Cow<'_, [f64]>> {
+        let all = |element: f64| Some(Cow::Owned(vec![element; ELEMENTS as usize]));
+        let before = self.before.as_deref();
         let param = (10.0 * (1.0 + self.progress) / ELEMENTS as f64).sqrt();
         match slot {
             Slot::Param => all(param),
             Slot::FromStart => all(param - (10.0 / ELEMENTS as f64).sqrt()),
-            Slot::PrevGrad | Slot::PrevUpdate => self.before.clone(),
-            Slot::FirstMoment | Slot::SecondMoment if self.before.is_none() => all(0.0),
-            Slot::FirstMoment => self.before.clone(),
-            Slot::SecondMoment => {
-                let before = self.before.iter().flatten();
-                Some(before.map(|element| element * element).collect())
-            }
-            _ => Some(self.gradient.clone()),
+            Slot::FirstMoment | Slot::SecondMoment if before.is_none() => all(0.0),
+            Slot::PrevGrad | Slot::PrevUpdate | Slot::FirstMoment => before.map(Cow::Borrowed),
+            Slot::SecondMoment => Some(before?.iter().map(|element| element * element).collect()),
+            _ => Some(Cow::Borrowed(&self.gradient)),
         }
     }
 }

@@ -152,7 +152,7 @@ proptest! {
                 // What cancels is measured by what there is to cancel.
                 let size = reduction.of(|slot| {
                     let vector = run.slot(slot, group)?;
-                    Some(vector.iter().map(|x| x.abs()).collect())
+                    Some(vector.iter().map(|x| x.abs()).collect::<Vec<f64>>())
                 });
                 let close = (found - expected).abs() <= 1e-5 * size || found == expected;
                 prop_assert!(

@@ -4,9 +4,10 @@ use crate::ground::{study, trial, wait_for_training, wait_for_trial};
 use crate::support::{Home, SPACE, outcome, says, study_of, wait_until};
 use serde_json::Value;
 
-/// A study with rungs that takes a few seconds.
+/// A study with a rung that takes a few seconds. The rung is late, so that no trial ends there between
+/// its being seen in training and its being paused.
 fn with_rungs(home: &Home) -> String {
-    let rungs = "min_epochs = 1000\nmax_epochs = 4000";
+    let rungs = "min_epochs = 2000\nmax_epochs = 6000";
     study_of(home, "trials = 8\nvirtual_width = 4", rungs, SPACE)
 }
 

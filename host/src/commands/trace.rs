@@ -117,7 +117,9 @@ impl Observation {
                 seen.metric = Some(number(&name, &value)?);
                 continue;
             }
-            let signal: Signal = name.parse()?;
+            let signal: Signal = name
+                .parse()
+                .map_err(|error| anyhow::anyhow!("{error}; and there is `metric`"))?;
             let values = match &value {
                 serde_json::Value::Array(items) => {
                     items.iter().map(|item| number(&name, item)).collect()

@@ -65,8 +65,12 @@ pub(crate) fn joint_hash(of_data: String, base: Option<&Base>) -> String {
 /// What a prepared dataset is kept under: the hash of its data, and the ending of their name, which may
 /// say how the cells of a table are parted.
 pub(crate) fn cache_name(data: &DataSpec, data_hash: &str) -> String {
-    match data.path.extension() {
-        Some(ending) => format!("{data_hash}.{}", ending.to_string_lossy().to_lowercase()),
+    let name = data.path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_lowercase();
+    // What is gzipped has an ending of its own before that.
+    let unpacked = name.strip_suffix(".gz").unwrap_or(&name);
+    match Path::new(unpacked).extension() {
+        Some(ending) => format!("{data_hash}.{}", ending.to_string_lossy()),
         None => data_hash.to_owned(),
     }
 }
@@ -237,6 +241,7 @@ mod tests {
         };
         assert_eq!(name("/a/t.csv"), "12ab.csv");
         assert_eq!(name("/b/u.TSV"), "12ab.tsv");
+        assert_eq!(name("/b/u.tsv.gz"), "12ab.tsv");
         assert_eq!(name("/b/folder"), "12ab");
     }
 }

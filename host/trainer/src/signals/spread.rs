@@ -4,7 +4,8 @@
 //! g = Σ (kᵢ/n)·gᵢ, the expected values are E‖gᵢ‖² = ‖G‖² + S/kᵢ and E‖g‖² = ‖G‖² + S/n, where S is
 //! the trace of the covariance of one row's gradient and G its mean (McCandlish et al. 2018, appendix
 //! A.1). So over b batches S = (Σ (kᵢ/n)·‖gᵢ‖² − ‖g‖²)·n/(b − 1) without bias. The paper has batches
-//! of one size; here an epoch's last one may be smaller.
+//! of one size; here an epoch's last one may be smaller. Where classes have weights n is still that of the
+//! rows, which is too many where few of them count.
 
 use crate::kernel::{norm_sq, subtract};
 

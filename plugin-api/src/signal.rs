@@ -134,6 +134,24 @@ impl Signal {
         })
     }
 
+    /// The reduction of this name, not scaled.
+    fn reduced_by(name: &str) -> Option<Self> {
+        let of_one = [
+            ("_norm_sq", Reduce::NormSq),
+            ("_abs_sum", Reduce::AbsSum),
+            ("_abs_max", Reduce::AbsMax),
+        ];
+        for (ending, reduce) in of_one {
+            if let Some(slot) = name.strip_suffix(ending) {
+                let slot = Slot::of_name(slot)?;
+                return Some(Self::reduced(reduce, slot, slot));
+            }
+        }
+        let (a, b) = name.split_once("_dot_")?;
+        let (a, b) = (Slot::of_name(a)?, Slot::of_name(b)?);
+        ((a as u8) < b as u8).then(|| Signal::dot(a, b))
+    }
+
     /// Every signal that ABI 1 knows.
     pub fn all() -> impl Iterator<Item = Signal> {
         let each = || Slot::ALL.into_iter();
@@ -204,6 +222,10 @@ impl Slot {
             Slot::FirstMoment => "first_moment",
             Slot::SecondMoment => "second_moment",
         }
+    }
+
+    fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|slot| slot.name() == name)
     }
 }
 
@@ -297,9 +319,16 @@ impl FromStr for Signal {
     type Err = UnknownSignal;
 
     fn from_str(name: &str) -> Result<Self, UnknownSignal> {
-        let mut all = Signal::all();
-        all.find(|signal| signal.to_string() == name)
-            .ok_or_else(|| UnknownSignal { name: name.into() })
+        let found = match name {
+            "loss" => Some(Signal::Loss),
+            "grad_not_finite" => Some(Signal::GradNotFinite),
+            "grad_variance" => Some(Signal::GradVariance),
+            _ => match name.strip_prefix("scaled_") {
+                Some(plain) => Signal::reduced_by(plain).map(Signal::scaled),
+                None => Signal::reduced_by(name),
+            },
+        };
+        found.ok_or_else(|| UnknownSignal { name: name.into() })
     }
 }
 
@@ -413,6 +442,14 @@ mod tests {
         ];
         for (signal, name) in table {
             assert_eq!(signal.to_string(), name);
+        }
+        for name in [
+            "prev_grad_dot_grad",
+            "grad_dot_grad",
+            "scaled_loss",
+            "scaled_scaled_grad_abs_max",
+        ] {
+            assert!(name.parse::<Signal>().is_err(), "{name}");
         }
         let error = "grad_norm".parse::<Signal>().unwrap_err().to_string();
         assert!(

@@ -28,6 +28,17 @@ pub(crate) enum Choice {
     Proposed,
 }
 
+impl Choice {
+    /// The values that it names, where it does.
+    pub(super) fn values(&self) -> Option<&[Value]> {
+        match self {
+            Choice::Fixed(value) => Some(std::slice::from_ref(value)),
+            Choice::Among(values) => Some(values),
+            Choice::Between { .. } | Choice::Proposed => None,
+        }
+    }
+}
+
 impl SpaceEntry {
     /// The whole key, such as `space.greedy.patience`.
     pub(super) fn path(&self) -> String {

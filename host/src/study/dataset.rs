@@ -65,12 +65,8 @@ pub(crate) fn joint_hash(of_data: String, base: Option<&Base>) -> String {
 /// What a prepared dataset is kept under: the hash of its data, and the ending of their name, which may
 /// say how the cells of a table are parted.
 pub(crate) fn cache_name(data: &DataSpec, data_hash: &str) -> String {
-    let name = data.path.file_name().unwrap_or_default().to_string_lossy();
-    let name = name.to_lowercase();
-    // What is gzipped has an ending of its own before that.
-    let unpacked = name.strip_suffix(".gz").unwrap_or(&name);
-    match Path::new(unpacked).extension() {
-        Some(ending) => format!("{data_hash}.{}", ending.to_string_lossy()),
+    match Source::ending(&data.path) {
+        Some(ending) => format!("{data_hash}.{ending}"),
         None => data_hash.to_owned(),
     }
 }

@@ -139,7 +139,9 @@ impl Signals {
 
     /// Takes note of gradients that are about to be clipped.
     pub(crate) fn before_clipping(&mut self, gradients: &[Vec<f32>]) {
-        self.kept.before_clipping(gradients);
+        // How far gradients lie apart is told of them as they are.
+        let has_spread = self.spread.as_ref().is_some_and(Spread::is_told);
+        self.kept.before_clipping(gradients, has_spread);
     }
 
     /// The update is made, and the gradients are not needed any more: these may be exchanged for

@@ -8,21 +8,11 @@ use attune_trainer::task::{Function, FunctionSettings};
 use attune_trainer::trial::{Checkpoint, Goal, StartRate, Subject, Trial, TrialSettings};
 use attune_trainer::{MlpSettings, ModelSettings, NormKind};
 use std::sync::atomic::AtomicBool;
-use support::{Constant, History, Step, Watching, configured, dataset, flowers, hills, trial};
+use support::{
+    Constant, History, Step, Watching, configured, dataset, flowers, hills, settings, trial,
+};
 
 static GO: AtomicBool = AtomicBool::new(false);
-
-fn settings() -> TrialSettings {
-    TrialSettings {
-        model: ModelSettings::mlp([16, 8]),
-        batch_size: 16,
-        max_epochs: 6,
-        lr: 0.01,
-        clip_norm: Some(1.0),
-        seed: 3,
-        ..TrialSettings::default()
-    }
-}
 
 /// What was shown of a signal at a step, of two groups.
 fn shown(step: &Step, signal: Signal) -> Vec<f64> {

@@ -14,8 +14,8 @@ use attune_trainer::{CnnSettings, ModelSettings};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use support::{
-    Constant, History, NoParams, Refusing, blossoms, controller, dataset, flowers, hills, stripes,
-    trial,
+    Constant, History, NoParams, Refusing, blossoms, controller, dataset, flowers, hills, settings,
+    stripes, trial,
 };
 
 static GO: AtomicBool = AtomicBool::new(false);
@@ -52,19 +52,6 @@ impl Scheduler for Curious {
         self.metrics.push(value);
         rates.set_each(|_, rate| rate * 0.99);
         Ok(())
-    }
-}
-
-fn settings() -> TrialSettings {
-    TrialSettings {
-        model: ModelSettings::mlp([16, 8]),
-        dropout: 0.1,
-        batch_size: 16,
-        max_epochs: 6,
-        lr: 0.01,
-        clip_norm: Some(1.0),
-        seed: 3,
-        ..TrialSettings::default()
     }
 }
 

@@ -149,11 +149,7 @@ impl Joined {
         let Some(entry) = spec.entry(None, name::CLASS_WEIGHTS) else {
             return Ok(());
         };
-        let values = match &entry.choice {
-            Choice::Fixed(value) => std::slice::from_ref(value),
-            Choice::Among(values) => values.as_slice(),
-            Choice::Between { .. } | Choice::Proposed => &[],
-        };
+        let values = entry.choice.values().unwrap_or_default();
         let is_given =
             |value: &Value| matches!(value, Value::Text(word) if word == settings::GIVEN);
         match values.iter().any(is_given) && !gives_weights(spec) {

@@ -32,15 +32,13 @@ pub(super) fn chosen_schedulers<'a>(
         }
         return found;
     };
-    let names = match &entry.choice {
-        Choice::Proposed => return available.to_vec(),
-        Choice::Fixed(value) => std::slice::from_ref(value),
-        Choice::Among(values) => values.as_slice(),
-        Choice::Between { .. } => {
-            let message = "`scheduler` must be a name or a list of names";
-            problems.push(spec.error_at(entry, message));
-            return Vec::new();
-        }
+    if entry.choice == Choice::Proposed {
+        return available.to_vec();
+    }
+    let Some(names) = entry.choice.values() else {
+        let message = "`scheduler` must be a name or a list of names";
+        problems.push(spec.error_at(entry, message));
+        return Vec::new();
     };
     let unknown = |name: &str| {
         let remedy = match nearest(name, known()) {
@@ -90,17 +88,13 @@ pub(super) fn chosen_kinds(spec: &StudySpec, problems: &mut Vec<SpecError>) -> V
         let names: Vec<&str> = fitting.iter().map(|kind| kind.name()).collect();
         names.join(", ")
     };
-    let names = match &entry.choice {
-        Choice::Fixed(value) => std::slice::from_ref(value),
-        Choice::Among(values) => values.as_slice(),
-        Choice::Proposed | Choice::Between { .. } => {
-            let message = format!(
-                "`model` must be a kind of model or a list of kinds: {}",
-                told()
-            );
-            problems.push(spec.error_at(entry, message));
-            return vec![usual];
-        }
+    let Some(names) = entry.choice.values() else {
+        let message = format!(
+            "`model` must be a kind of model or a list of kinds: {}",
+            told()
+        );
+        problems.push(spec.error_at(entry, message));
+        return vec![usual];
     };
     let unknown = |name: &str| {
         if ModelKind::of(name).is_some() {

@@ -118,7 +118,7 @@ impl Source {
             return Pictures::files(path);
         }
         let name = path.display().to_string();
-        let name = name.strip_suffix(".gz").unwrap_or(&name);
+        let name = plain_name(&name);
         // Without labels that could be named after it, no other file is read, whatever it holds.
         let begins = labels_name(path).map(|_| beginning(path));
         let labels = match Kind::of(name, &begins.unwrap_or_default()) {
@@ -128,11 +128,19 @@ impl Source {
         Ok([path.to_owned()].into_iter().chain(labels).collect())
     }
 
+    /// The ending of a file's name, or of what is gzipped in it: it may decide how the same bytes are
+    /// read.
+    pub fn ending(path: &Path) -> Option<String> {
+        let name = path.file_name()?.to_string_lossy();
+        let ending = Path::new(plain_name(&name)).extension()?;
+        Some(ending.to_string_lossy().to_lowercase())
+    }
+
     fn of_file(path: &Path, hasher: &mut blake3::Hasher) -> Result<Source, DataError> {
         let full_name = path.display().to_string();
         let (bytes, was_packed) = content(path, hasher)?;
         let name = match was_packed {
-            true => full_name.strip_suffix(".gz").unwrap_or(&full_name),
+            true => plain_name(&full_name),
             false => &full_name,
         };
         let table = match Kind::of(name, &bytes) {
@@ -279,7 +287,7 @@ fn labels_of(path: &Path) -> Result<PathBuf, DataError> {
             "call it like train-images-idx3-ubyte, and its labels train-labels-idx1-ubyte".into(),
         )
     })?;
-    let plain = labels.strip_suffix(".gz").unwrap_or(&labels);
+    let plain = plain_name(&labels);
     let beside = [
         path.with_file_name(plain),
         path.with_file_name(format!("{plain}.gz")),
@@ -291,6 +299,11 @@ fn labels_of(path: &Path) -> Result<PathBuf, DataError> {
             format!("put {plain} or {plain}.gz beside it"),
         )
     })
+}
+
+/// A file's name without what says that it is gzipped.
+fn plain_name(name: &str) -> &str {
+    name.strip_suffix(".gz").unwrap_or(name)
 }
 
 /// What a file holds, unpacked where it was compressed with gzip, and whether it was. Its own bytes

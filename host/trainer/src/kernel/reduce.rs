@@ -22,20 +22,11 @@ pub(crate) fn norm_sq(a: &[f32]) -> f64 {
 }
 
 fn norm_sq_of_piece(a: &[f32]) -> f64 {
-    let sixteens = a.as_chunks::<SIXTEENS>().0;
-    let sums = wide(
+    let sixteens = a.as_chunks::<SIXTEENS>().0.iter();
+    let sums = summed(
+        sixteens,
         #[inline(always)]
-        || {
-            let mut sums = [0.0; LANES];
-            for a in sixteens {
-                add_sixteen(
-                    &mut sums,
-                    #[inline(always)]
-                    |at| a[at] * a[at],
-                );
-            }
-            sums
-        },
+        |a, at| a[at] * a[at],
     );
     checked(sums, a, a)
 }
@@ -47,23 +38,37 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f64 {
 }
 
 fn dot_of_piece(a: &[f32], b: &[f32]) -> f64 {
-    let (a_sixteens, b_sixteens) = (a.as_chunks::<SIXTEENS>().0, b.as_chunks::<SIXTEENS>().0);
-    // What a closure has of its own stays in registers; what it borrows does not.
-    let sums = wide(
+    let a_sixteens = a.as_chunks::<SIXTEENS>().0.iter();
+    let sixteens = a_sixteens.zip(b.as_chunks::<SIXTEENS>().0);
+    let sums = summed(
+        sixteens,
         #[inline(always)]
-        || {
+        |(a, b), at| a[at] * b[at],
+    );
+    checked(sums, a, b)
+}
+
+/// The sums of the terms that blocks of sixteens have at each of their places, lane by lane.
+#[inline(always)]
+fn summed<T: Copy>(
+    blocks: impl Iterator<Item = T>,
+    term: impl Copy + Fn(T, usize) -> f32,
+) -> [f64; LANES] {
+    // What a closure has of its own stays in registers; what it borrows does not.
+    wide(
+        #[inline(always)]
+        move || {
             let mut sums = [0.0; LANES];
-            for (a, b) in a_sixteens.iter().zip(b_sixteens) {
+            for block in blocks {
                 add_sixteen(
                     &mut sums,
                     #[inline(always)]
-                    |at| a[at] * b[at],
+                    |at| term(block, at),
                 );
             }
             sums
         },
-    );
-    checked(sums, a, b)
+    )
 }
 
 /// Adds sixteen terms in each lane.
@@ -115,19 +120,10 @@ pub(crate) fn abs_sum(a: &[f32]) -> f64 {
 
 fn abs_sum_of_piece(a: &[f32]) -> f64 {
     let (sixteens, rest) = a.as_chunks::<SIXTEENS>();
-    let sums = wide(
+    let sums = summed(
+        sixteens.iter(),
         #[inline(always)]
-        || {
-            let mut sums = [0.0; LANES];
-            for a in sixteens {
-                add_sixteen(
-                    &mut sums,
-                    #[inline(always)]
-                    |at| a[at].abs(),
-                );
-            }
-            sums
-        },
+        |a, at| a[at].abs(),
     );
     let exact = |numbers: &[f32]| numbers.iter().map(|x| f64::from(x.abs())).sum::<f64>();
     let sum = folded(sums, |a, b| a + b) + exact(rest);

@@ -24,8 +24,7 @@ impl Kept {
             start: reads(declared, Slot::FromStart).then(|| values(groups)),
             wants_gradients: reads(declared, Slot::PrevGrad),
             gradients: None,
-            // The spread of gradients is that before clipping.
-            wants_raw: reads(declared, Slot::RawGrad) || declared.contains(&Signal::GradVariance),
+            wants_raw: reads(declared, Slot::RawGrad),
             is_clipped: false,
             raw: Vec::new(),
         }
@@ -60,8 +59,9 @@ impl Kept {
         }
     }
 
-    pub(super) fn before_clipping(&mut self, gradients: &[Vec<f32>]) {
-        if self.wants_raw {
+    /// Keeps gradients that are about to be clipped, where a slot or somebody else looks at them.
+    pub(super) fn before_clipping(&mut self, gradients: &[Vec<f32>], is_wanted: bool) {
+        if self.wants_raw || is_wanted {
             self.is_clipped = true;
             self.raw.resize_with(gradients.len(), Vec::new);
             for (raw, gradient) in self.raw.iter_mut().zip(gradients) {

@@ -47,10 +47,15 @@ impl Spread {
         self.batches += 1;
     }
 
+    /// Whether there are batches to compare.
+    pub(super) fn is_told(&self) -> bool {
+        self.batches > 1
+    }
+
     /// One value a group, from the step's whole gradient, and forgets the batches.
     pub(super) fn measure(&mut self, gradients: &[Vec<f32>], rows: usize, values: &mut [f64]) {
         values.fill(f64::NAN);
-        if self.batches > 1 {
+        if self.is_told() {
             let factor = rows as f64 / (self.batches - 1) as f64;
             let each = self.sums.iter().zip(gradients);
             for (value, (sum, gradient)) in values.iter_mut().zip(each) {

@@ -260,6 +260,20 @@ impl Scheduler for Refusing {
     }
 }
 
+/// A short trial of a small network in which dropout and clipping have a part.
+pub(crate) fn settings() -> TrialSettings {
+    TrialSettings {
+        model: ModelSettings::mlp([16, 8]),
+        dropout: 0.1,
+        batch_size: 16,
+        max_epochs: 6,
+        lr: 0.01,
+        clip_norm: Some(1.0),
+        seed: 3,
+        ..TrialSettings::default()
+    }
+}
+
 pub(crate) fn controller<S: Scheduler>(
     settings: &CheckedSettings,
     subject: impl Into<Subject>,

@@ -1,27 +1,40 @@
 //! How many threads a trial computes on: one unless somebody says otherwise.
 //!
-//! At the sizes of tabular models a second thread inside a product makes it slower, while a second
-//! trial on the second core is nearly free. Larger products can be shared out; the numbers are the
-//! same bit for bit.
+//! A second trial on the second core is nearly free, so trials that run side by side have a thread
+//! each. One that runs alone shares its products out; the numbers are the same bit for bit. A small
+//! product takes less time than to wake a thread, so those that it is shared out to stay awake for a
+//! while, looking for more.
 
-use rayon::ThreadPool;
+use rayon::{ThreadPool, Yield};
+use std::cell::Cell;
+use std::hint::spin_loop;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
+use std::time::{Duration, Instant};
 
 static THREADS: AtomicUsize = AtomicUsize::new(1);
 
-/// What a thread may need on its stack to make a part of a product. There may be many threads, and
-/// their stacks count to what a process may have of memory.
-const STACK: usize = 512 << 10;
+/// How long a thread that found nothing to do stays awake: longer than anything takes that a step does
+/// between two products, which is far less. To wake it takes some 50 µs.
+const AWAKE: Duration = Duration::from_micros(500);
+
+/// How many threads are awake, or on their way, to be given parts.
+static HELPERS: AtomicUsize = AtomicUsize::new(0);
+
+std::thread_local! {
+    /// Whether this thread has a trial of its own to go on with, and must not wait for others'.
+    static LEADS: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Who products are shared out to: made when first needed, by a thread that trains, whose priority
 /// they have. None where the system does not give any.
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
 
 /// Lets every trial of this process share its large products and updates out to so many threads from
-/// now on, of as many as there are cores. With one, as at first, a trial trains on the thread that
-/// calls it, and on that thread alone. It may be called at any time, also while trials train.
+/// now on, of as many as there are cores; they then train on these threads, schedulers and telemetry
+/// included. With one, as at first, a trial trains on the thread that calls it, and on that thread
+/// alone. It may be called at any time, also while trials train.
 pub fn use_threads(threads: usize) {
     THREADS.store(threads.max(1), Ordering::Relaxed);
 }
@@ -52,7 +65,7 @@ pub(crate) fn count() -> usize {
 }
 
 /// Runs what may share its products out, on one of the threads that they are shared out to: from
-/// outside, each product would wake one of them and wait for it.
+/// outside, each product would be handed to one of them and waited for.
 pub(crate) fn together<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     match count() {
         1 => work(),
@@ -64,14 +77,25 @@ fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let pool = POOL.get_or_init(|| {
         rayon::ThreadPoolBuilder::new()
             .num_threads(available_parallelism().map_or(1, usize::from))
-            .stack_size(STACK)
             .thread_name(|number| format!("attune-product-{number}"))
             .build()
             .ok()
     });
     match pool {
-        Some(pool) => pool.install(work),
+        Some(pool) => pool.install(|| {
+            let _leads = Leads(LEADS.replace(true));
+            work()
+        }),
         None => work(),
+    }
+}
+
+/// While this thread leads; and whether it did before.
+struct Leads(bool);
+
+impl Drop for Leads {
+    fn drop(&mut self) {
+        LEADS.set(self.0);
     }
 }
 
@@ -90,11 +114,58 @@ pub(crate) fn share<T: Send>(
     let (first, second) = cut(whole, half, parts);
     // At the threads themselves it costs nothing to be sent to them.
     in_pool(|| {
+        have_help();
+        let is_done = AtomicBool::new(false);
         rayon::join(
-            || share(first, half, cut, work),
-            || share(second, parts - half, cut, work),
+            || {
+                share(first, half, cut, work);
+                // Left to rayon, this thread would soon sleep, and have to be woken.
+                while !is_done.load(Ordering::Acquire) {
+                    if rayon::yield_now() != Some(Yield::Executed) {
+                        spin_loop();
+                    }
+                }
+            },
+            || {
+                let _done = Done(&is_done);
+                share(second, parts - half, cut, work);
+            },
         )
     });
+}
+
+/// Says so when something is over, though it be by a panic.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+/// Sees to it that the other threads are awake, or soon will be.
+fn have_help() {
+    let others = count().min(rayon::current_num_threads()) - 1;
+    let one_more = |helpers| (helpers < others).then_some(helpers + 1);
+    while HELPERS
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+        .is_ok()
+    {
+        rayon::spawn(help);
+    }
+}
+
+/// Does what is to be done, until for a while there is nothing.
+fn help() {
+    let mut last = Instant::now();
+    // Whoever leads may come upon this while it waits for a part, and has no time for it.
+    while !LEADS.get() && last.elapsed() < AWAKE {
+        match rayon::yield_now() {
+            Some(Yield::Executed) => last = Instant::now(),
+            _ => spin_loop(),
+        }
+    }
+    HELPERS.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// Rayon's global pool was there first.
@@ -106,4 +177,52 @@ pub(crate) fn share<T: Send>(
 pub struct ThreadsError {
     /// How many threads it has.
     pub there: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{share, together, use_threads};
+    use std::ops::Range;
+    use std::panic::catch_unwind;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    fn cut(run: Range<u64>, share: usize, of: usize) -> (Range<u64>, Range<u64>) {
+        let middle = run.start + (run.end - run.start) * share as u64 / of as u64;
+        (run.start..middle, middle..run.end)
+    }
+
+    /// What is said to be done by how many threads is one for the whole process, but decides nothing
+    /// of what is made.
+    #[test]
+    fn parts_of_several_trials_at_once_are_all_made_once() {
+        use_threads(3);
+        std::thread::scope(|scope| {
+            for trial in 1..=3_u64 {
+                scope.spawn(move || {
+                    together(|| {
+                        for round in 0..200_u64 {
+                            let sum = AtomicU64::new(0);
+                            share(0..100, 1 + round as usize % 5, &cut, &|run: Range<u64>| {
+                                sum.fetch_add(run.map(|at| at * trial).sum(), Ordering::Relaxed);
+                            });
+                            assert_eq!(sum.into_inner(), 4950 * trial);
+                        }
+                    });
+                });
+            }
+        });
+        use_threads(1);
+    }
+
+    #[test]
+    fn a_part_that_panics_is_heard_of_whichever_it_is() {
+        for broken in 0..4 {
+            let made = catch_unwind(|| {
+                share(0..4, 4, &cut, &|run: Range<u64>| {
+                    assert!(!run.contains(&broken), "part {broken}");
+                });
+            });
+            assert!(made.is_err(), "{broken}");
+        }
+    }
 }

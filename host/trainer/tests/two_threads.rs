@@ -48,7 +48,7 @@ fn any_number_of_threads_trains_what_one_does() {
     });
 }
 
-/// Each has products of more than 16 million multiplications, or passes of as many.
+/// Each has products of more than a million multiplications.
 fn cases() -> Vec<(TrialSettings, Arc<Dataset>)> {
     let of = |model: ModelSettings, batch_size: usize| TrialSettings {
         model,
@@ -83,8 +83,10 @@ fn cases() -> Vec<(TrialSettings, Arc<Dataset>)> {
     });
     let text = Text::parse("abc.txt", "abc bca cab. ".repeat(200).as_bytes()).unwrap();
     let text = Dataset::prepare_text(&text, &TextOptions::default()).unwrap();
+    let small = of(ModelSettings::mlp([256, 256]), 128);
     mlps.into_iter()
         .chain([
+            (small, Arc::clone(&flowers)),
             (of(cnn, 64), stripes(200)),
             (of(transformer, 16), Arc::new(text)),
         ])

@@ -24,7 +24,7 @@ pub(crate) use level::wide;
 pub(crate) use level::{Level, at_level};
 pub use loss::Loss;
 pub(crate) use loss::{cross_entropy, difference_loss, of_difference, soft};
-pub(crate) use product::{Matrix, MatrixMut, Onto, WORTH_SHARING, multiply, multiply_here};
+pub(crate) use product::{Matrix, MatrixMut, Onto, multiply, multiply_here};
 pub(crate) use reduce::{abs_max, abs_sum, dot, norm_sq, not_finite};
 pub(crate) use row::{row_dot, row_sum};
 

@@ -17,11 +17,10 @@ pub use settings::{
 };
 
 use crate::data::{Features, Shape, Targets};
-use crate::kernel::{Loss, WORTH_SHARING, cross_entropy, difference_loss, scale};
+use crate::kernel::{Loss, cross_entropy, difference_loss, scale};
 use crate::layer::{Backward, Forward, Layer, Sequence, Values};
 use crate::plain;
 use crate::random::{Purpose, stream};
-use crate::threads;
 use adapter::{Frozen, copy_named};
 use dfdx::prelude::Cpu;
 use rand::rngs::ChaCha8Rng;
@@ -359,9 +358,6 @@ impl Network {
             share,
         };
         let loss = match &self.engine {
-            Engine::Own if self.is_shared(task.rows) => {
-                Ok(threads::together(|| self.pass(&task, gradients)))
-            }
             Engine::Own => Ok(self.pass(&task, gradients)),
             Engine::Dfdx(device) => plain::learn(&device.clone(), self.net(), &task, gradients),
             #[cfg(feature = "cuda")]
@@ -379,14 +375,6 @@ impl Network {
             buffers: &mut self.buffers.values,
             outputs: self.architecture.outputs,
         }
-    }
-
-    /// Whether a pass over so many rows has products that are worth sharing out, at most one for
-    /// each parameter and place. If not, the way to another thread and back is for nothing.
-    fn is_shared(&self, rows: usize) -> bool {
-        let learned: usize = self.groups.iter().map(|group| group.values.len()).sum();
-        let parameters = learned + self.frozen.values().len();
-        rows * self.architecture.inputs.places() * parameters >= WORTH_SHARING
     }
 
     /// The same by our own operations.

@@ -8,7 +8,6 @@ pub(crate) use average::Averages;
 
 use crate::kernel::{norm_sq, scale};
 use crate::model::Group;
-use crate::threads;
 use attune_plugin_api::OptimizerKind;
 use rule::{Numbers, Step, Still};
 use std::ops::Range;
@@ -202,28 +201,21 @@ impl Optimizer {
     ) {
         self.steps += 1;
         self.directed = self.remembers;
-        let mut advance = || {
-            for (index, (group, state)) in groups.iter_mut().zip(&mut self.states).enumerate() {
-                let step = Step {
-                    rate: rates[index],
-                    momentum: momenta[index],
-                    decay: self.decays[index],
-                    number: self.steps,
-                };
-                let numbers = Numbers {
-                    values: &mut group.values,
-                    gradients: &gradients[index],
-                    first: &mut state.first,
-                    second: &mut state.second,
-                    directions: state.direction.as_deref_mut(),
-                };
-                rule::update(self.kind, step, numbers);
-            }
-        };
-        let is_large = |group: &Vec<f32>| group.len() >= rule::WORTH_SHARING;
-        match gradients.iter().any(is_large) {
-            true => threads::together(advance),
-            false => advance(),
+        for (index, (group, state)) in groups.iter_mut().zip(&mut self.states).enumerate() {
+            let step = Step {
+                rate: rates[index],
+                momentum: momenta[index],
+                decay: self.decays[index],
+                number: self.steps,
+            };
+            let numbers = Numbers {
+                values: &mut group.values,
+                gradients: &gradients[index],
+                first: &mut state.first,
+                second: &mut state.second,
+                directions: state.direction.as_deref_mut(),
+            };
+            rule::update(self.kind, step, numbers);
         }
     }
 }

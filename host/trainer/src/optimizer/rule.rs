@@ -17,7 +17,7 @@ const ADAGRAD_EPSILON: f32 = 1e-10;
 
 /// A group of fewer numbers than this is moved by one thread: it stays in the nearer caches, where
 /// one is fast enough.
-pub(super) const WORTH_SHARING: usize = 1 << 18;
+const WORTH_SHARING: usize = 1 << 16;
 
 /// What a group is moved with at a step.
 #[derive(Debug, Clone, Copy)]

@@ -35,6 +35,7 @@ use crate::model::Share;
 use crate::optimizer::{Averages, Optimizer, clip, clips};
 use crate::signals::{Kept, Moment, Signals};
 use crate::task::Parameters;
+use crate::threads;
 use attune_plugin_api::{Clock, Controller, Setup};
 use learner::Learner;
 use plan::Cursor;
@@ -176,8 +177,9 @@ impl Trial {
         })
     }
 
-    /// Trains to this goal, an epoch's end or a step, on the calling thread. A goal that lies
-    /// behind is reached at once. `stop` is looked at before each step.
+    /// Trains to this goal, an epoch's end or a step, on the calling thread, or where
+    /// [`use_threads`](crate::use_threads) gave trials several, on those. A goal that lies behind is
+    /// reached at once. `stop` is looked at before each step.
     ///
     /// # Errors
     /// [`TrialError`]; the same one again if the trial is advanced nevertheless.
@@ -191,10 +193,8 @@ impl Trial {
             return Err(error.clone());
         }
         let goal = goal.into();
-        // A mistake in the arithmetic panics where matrices do not fit together.
-        let advanced = catch_unwind(AssertUnwindSafe(|| self.advance(goal, telemetry, stop)));
-        let result =
-            advanced.unwrap_or_else(|panic| Err(broken(self.cursor.steps, panic_message(&*panic))));
+        let advanced = caught(|| self.advance(goal, telemetry, stop));
+        let result = advanced.unwrap_or_else(|message| Err(broken(self.cursor.steps, message)));
         if let Err(error) = &result {
             self.failed = Some(error.clone());
         }
@@ -578,9 +578,16 @@ impl Trial {
     }
 }
 
-/// Runs tensor operations, with their panics as errors.
-fn guarded<T>(step: u64, work: impl FnOnce() -> T) -> Result<T, TrialError> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| broken(step, panic_message(&*panic)))
+/// Runs tensor operations where they can be shared out, with a panic's message as an error: a mistake
+/// in the arithmetic panics where matrices do not fit together.
+fn caught<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    threads::together(|| catch_unwind(AssertUnwindSafe(work)))
+        .map_err(|panic| panic_message(&*panic))
+}
+
+/// The same after so many steps.
+fn guarded<T: Send>(step: u64, work: impl FnOnce() -> T + Send) -> Result<T, TrialError> {
+    caught(work).map_err(|message| broken(step, message))
 }
 
 fn broken(step: u64, message: String) -> TrialError {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 /// Parameters, and what computes their losses and gradients. What it returns as an error is a
 /// sentence that [`failure`](Learner::failure) makes a trial's.
-pub(super) trait Learner: Debug + Send {
+pub(super) trait Learner: Debug + Send + Sync {
     /// The parameters.
     fn groups(&self) -> &[Group];
 

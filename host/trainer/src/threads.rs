@@ -6,14 +6,20 @@
 //! while, looking for more.
 
 use rayon::{ThreadPool, Yield};
+use std::array;
 use std::cell::Cell;
 use std::hint::spin_loop;
+use std::mem::take;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 static THREADS: AtomicUsize = AtomicUsize::new(1);
+
+/// Work of fewer multiplications than this is done by one thread: sharing it out costs as much as it
+/// brings.
+const WORTH_SHARING: usize = 1 << 20;
 
 /// How long a thread that found nothing to do stays awake: longer than anything takes that a step does
 /// between two products, which is far less. To wake it takes some 50 µs.
@@ -59,9 +65,17 @@ pub fn use_one_thread() -> Result<(), ThreadsError> {
     }
 }
 
-/// How many threads a product may be shared out to.
+/// How many threads may share work out.
 pub(crate) fn count() -> usize {
     THREADS.load(Ordering::Relaxed)
+}
+
+/// Into how many parts work of so many multiplications is cut, of as many as it can be cut into.
+pub(crate) fn parts(multiplications: usize, most: usize) -> usize {
+    match multiplications >= WORTH_SHARING {
+        true => count().min(most).max(1),
+        false => 1,
+    }
 }
 
 /// Runs what may share its products out, on one of the threads that they are shared out to: from
@@ -132,6 +146,76 @@ pub(crate) fn share<T: Send>(
             },
         )
     });
+}
+
+/// Does what is made of slices unit by unit, in so many parts: each has a hand, which is kept from one
+/// time to the next. `ins` are read and `outs` written; with each goes how many of its numbers belong
+/// to a unit. The last unit may be shorter.
+pub(crate) fn units<H: Default + Send, const IN: usize, const OUT: usize>(
+    count: usize,
+    parts: usize,
+    hands: &mut Vec<H>,
+    ins: [(&[f32], usize); IN],
+    outs: [(&mut [f32], usize); OUT],
+    work: &(impl Fn(&mut H, [&[f32]; IN], [&mut [f32]; OUT]) + Sync),
+) {
+    if hands.len() < parts {
+        hands.resize_with(parts, H::default);
+    }
+    let whole = Units {
+        count,
+        hands: &mut hands[..parts],
+        ins,
+        outs,
+    };
+    share(whole, parts, &Units::cut, &|units: Units<
+        '_,
+        H,
+        IN,
+        OUT,
+    >| {
+        if let Some(hand) = units.hands.first_mut() {
+            let outs = units.outs.map(|(out, _)| out);
+            work(hand, units.ins.map(|(numbers, _)| numbers), outs);
+        }
+    });
+}
+
+/// What [`units`] does with some of its hands.
+struct Units<'a, H, const IN: usize, const OUT: usize> {
+    count: usize,
+    hands: &'a mut [H],
+    ins: [(&'a [f32], usize); IN],
+    outs: [(&'a mut [f32], usize); OUT],
+}
+
+impl<H, const IN: usize, const OUT: usize> Units<'_, H, IN, OUT> {
+    fn cut(self, share: usize, of: usize) -> (Self, Self) {
+        let count = self.count * share / of;
+        let place = |len: usize, each: usize| len.min(count * each);
+        let ins = self.ins.map(|(numbers, each)| {
+            let (first, rest) = numbers.split_at(place(numbers.len(), each));
+            [(first, each), (rest, each)]
+        });
+        let mut outs = self.outs.map(|(numbers, each)| {
+            let (first, rest) = numbers.split_at_mut(place(numbers.len(), each));
+            [(first, each), (rest, each)]
+        });
+        let (hands, other_hands) = self.hands.split_at_mut(share);
+        let first = Units {
+            count,
+            hands,
+            ins: ins.map(|[first, _]| first),
+            outs: array::from_fn(|at| take(&mut outs[at][0])),
+        };
+        let rest = Units {
+            count: self.count - count,
+            hands: other_hands,
+            ins: ins.map(|[_, rest]| rest),
+            outs: outs.map(|[_, rest]| rest),
+        };
+        (first, rest)
+    }
 }
 
 /// Says so when something is over, though it be by a panic.

@@ -6,9 +6,6 @@ use std::ops::Range;
 use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-/// A product of fewer multiplications than this is made by one thread: sharing it out costs as much
-/// as it brings.
-const WORTH_SHARING: usize = 1 << 20;
 /// The least rows or columns of a thread's part, and of a shared product the other way: gemm makes
 /// smaller products in other ways, whose bits are others.
 const LEAST_PART: usize = 128;
@@ -166,8 +163,8 @@ impl<'a> MatrixMut<'a> {
 pub(crate) fn multiply(out: MatrixMut<'_>, onto: Onto, scale: f32, a: Matrix<'_>, b: Matrix<'_>) {
     let Shape { rows, columns, .. } = out.shape;
     let work = rows.saturating_mul(columns).saturating_mul(a.shape.columns);
-    let parts = match work >= WORTH_SHARING && rows.min(columns) >= LEAST_ACROSS {
-        true => threads::count().min(rows.max(columns) / LEAST_PART),
+    let parts = match rows.min(columns) >= LEAST_ACROSS {
+        true => threads::parts(work, rows.max(columns) / LEAST_PART),
         false => 1,
     };
     multiply_in(parts, out, onto, scale, a, b);

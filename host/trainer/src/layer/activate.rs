@@ -34,8 +34,7 @@ impl Layer for Activate {
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
         y.copy_from_slice(x);
-        self.bend.begin(y.len(), pass);
-        self.bend.apply(0, y);
+        self.bend.apply(y, pass);
     }
 
     fn backward(

@@ -4,6 +4,7 @@ use super::{Backward, Dense, Forward, Layer};
 use crate::kernel::{Matrix, MatrixMut, Onto, multiply, row_dot, soft, wide};
 use crate::model::{Plan, Start};
 use crate::plain::Plain;
+use crate::threads;
 
 /// Places whose scores are made together. Under a causal mask what lies beyond the last of them is
 /// never looked at.
@@ -27,10 +28,11 @@ pub(crate) struct Attention {
     /// How much each place makes of each other, head after head, row after row.
     shares: Vec<f32>,
     mixed: Vec<f32>,
-    /// The slopes by `mixed`, by `seen` and by one head's shares.
+    /// The slopes by `mixed` and by `seen`.
     by_mixed: Vec<f32>,
     by_seen: Vec<f32>,
-    by_shares: Vec<f32>,
+    /// For each thread that rows are shared out to: one head's shares, or the slopes by them.
+    hands: Vec<Vec<f32>>,
 }
 
 /// The shape of an attention.
@@ -71,7 +73,7 @@ impl Attention {
             mixed: Vec::new(),
             by_mixed: Vec::new(),
             by_seen: Vec::new(),
-            by_shares: Vec::new(),
+            hands: Vec::new(),
         }
     }
 
@@ -87,54 +89,82 @@ impl Attention {
 
     /// From `seen` to so many numbers of `mixed`.
     fn mix(&mut self, numbers: usize, is_training: bool) {
-        self.mixed.resize(numbers, 0.0);
-        let of_head = self.context * self.context;
+        let (rows, parts) = self.rows(numbers);
+        let (row, of_head) = (self.context * self.width, self.context * self.context);
+        let heads = self.each_head();
         // Only the way back needs the shares of all heads.
         let kept = match is_training {
-            true => numbers / (self.context * self.width) * self.heads,
-            false => 1,
+            true => self.heads * of_head,
+            false => 0,
         };
-        self.shares.resize(kept * of_head, 0.0);
-        for (index, head) in self.each_head(numbers).enumerate() {
-            let shares = &mut self.shares[index % kept * of_head..][..of_head];
-            head.forward(&self.seen, shares, &mut self.mixed);
-        }
+        self.mixed.resize(numbers, 0.0);
+        self.shares.resize(rows * kept, 0.0);
+        threads::units(
+            rows,
+            parts,
+            &mut self.hands,
+            [(&self.seen, 3 * row)],
+            [(&mut self.mixed, row), (&mut self.shares, kept)],
+            &|hand: &mut Vec<f32>, [seen], [mixed, shares]| {
+                hand.resize(of_head, 0.0);
+                let mut kept = shares.chunks_exact_mut(of_head);
+                for (seen, mixed) in seen.chunks(3 * row).zip(mixed.chunks_mut(row)) {
+                    for head in heads.clone() {
+                        let shares = kept.next().unwrap_or(hand);
+                        head.forward(seen, shares, mixed);
+                    }
+                }
+            },
+        );
     }
 
     /// From `by_mixed` to `by_seen`.
     fn unmix(&mut self) {
-        let numbers = self.by_mixed.len();
-        self.by_seen.resize(3 * numbers, 0.0);
-        let of_head = self.context * self.context;
-        self.by_shares.resize(of_head, 0.0);
-        for (index, head) in self.each_head(numbers).enumerate() {
-            head.backward(
-                &self.seen,
-                &self.shares[index * of_head..][..of_head],
-                &self.by_mixed,
-                &mut self.by_shares,
-                &mut self.by_seen,
-            );
-        }
+        let (rows, parts) = self.rows(self.by_mixed.len());
+        let (row, of_head) = (self.context * self.width, self.context * self.context);
+        let heads = self.each_head();
+        self.by_seen.resize(rows * 3 * row, 0.0);
+        threads::units(
+            rows,
+            parts,
+            &mut self.hands,
+            [
+                (&self.seen, 3 * row),
+                (&self.shares, self.heads * of_head),
+                (&self.by_mixed, row),
+            ],
+            [(&mut self.by_seen, 3 * row)],
+            &|by_shares: &mut Vec<f32>, [seen, shares, by_mixed], [by_seen]| {
+                by_shares.resize(of_head, 0.0);
+                let mut shares = shares.chunks_exact(of_head);
+                let rows = seen.chunks(3 * row).zip(by_mixed.chunks(row));
+                for ((seen, by_mixed), by_seen) in rows.zip(by_seen.chunks_mut(3 * row)) {
+                    for (head, shares) in heads.clone().zip(&mut shares) {
+                        head.backward(seen, shares, by_mixed, by_shares, by_seen);
+                    }
+                }
+            },
+        );
     }
 
-    fn each_head(&self, numbers: usize) -> impl Iterator<Item = Head> + use<> {
+    /// How many rows so many numbers of `mixed` are, and how many threads they are shared out to.
+    fn rows(&self, numbers: usize) -> (usize, usize) {
+        let rows = numbers / (self.context * self.width);
+        (rows, threads::parts(2 * numbers * self.context, rows))
+    }
+
+    /// All heads of a row.
+    fn each_head(&self) -> impl Iterator<Item = Head> + Clone + Sync + use<> {
         let head = Head {
             context: self.context,
             width: self.width,
             size: self.width / self.heads,
             causal: self.causal,
-            row: 0,
             place: 0,
         };
-        let rows = numbers / (self.context * self.width);
-        let heads = self.heads;
-        (0..rows).flat_map(move |row| {
-            (0..heads).map(move |place| Head {
-                row,
-                place: place * head.size,
-                ..head
-            })
+        (0..self.heads).map(move |place| Head {
+            place: place * head.size,
+            ..head
         })
     }
 
@@ -159,7 +189,6 @@ struct Head {
     /// Its units.
     size: usize,
     causal: bool,
-    row: usize,
     /// Its first unit.
     place: usize,
 }
@@ -179,7 +208,7 @@ impl Head {
 
     /// Where its part of one place begins in `seen`.
     fn in_seen(self, part: Seen, place: usize) -> usize {
-        (self.row * self.context + place) * 3 * self.width + part as usize * self.width + self.place
+        (3 * place + part as usize) * self.width + self.place
     }
 
     /// These places of its part of `seen`.
@@ -195,7 +224,7 @@ impl Head {
 
     /// Where one of its places begins in `mixed`.
     fn in_mixed(self, place: usize) -> usize {
-        (self.row * self.context + place) * self.width + self.place
+        place * self.width + self.place
     }
 
     fn mixed(self, mixed: &[f32], from: usize, to: usize) -> Matrix<'_> {
@@ -344,7 +373,8 @@ impl Layer for Attention {
     /// places of a row make of each other.
     fn remembers(&self, inputs: usize) -> usize {
         let shares = inputs / self.width * self.context * self.heads;
-        8 * inputs + shares
+        let hands = threads::count() * self.context * self.context;
+        8 * inputs + shares + hands.min(shares)
     }
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {

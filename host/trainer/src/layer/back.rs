@@ -8,13 +8,12 @@ pub(super) const AT_ONCE: usize = 1 << 18;
 
 /// From the slopes by a convolution's outputs to those by its inputs: one product makes what each
 /// output gives to the square that it was made of, and each input adds up its shares.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Back {
     /// What came in.
     picture: Picture,
     kernel: usize,
     outputs: usize,
-    shares: Vec<f32>,
 }
 
 impl Back {
@@ -23,27 +22,32 @@ impl Back {
             picture,
             kernel,
             outputs,
-            shares: Vec::new(),
         }
     }
 
-    /// Writes every number of `dx`, by weights of shape (kernel, kernel, inputs, outputs).
-    pub(super) fn apply(&mut self, weight: &[f32], dy: &[f32], dx: &mut [f32]) {
+    /// How many pictures are worked on at once.
+    pub(super) fn at_once(self) -> usize {
+        let square = self.kernel * self.kernel * self.picture.channels;
+        (AT_ONCE / (self.picture.points() * square).max(1)).max(1)
+    }
+
+    /// Writes every number of `dx`, by weights of shape (kernel, kernel, inputs, outputs); `shares` is
+    /// for its own use.
+    pub(super) fn apply(self, weight: &[f32], dy: &[f32], dx: &mut [f32], shares: &mut Vec<f32>) {
         let square = weight.len() / self.outputs;
         let (points, numbers) = (self.picture.points(), self.picture.numbers());
-        let pictures = (AT_ONCE / (points * square).max(1)).max(1);
+        let pictures = self.at_once();
         let slopes = dy.chunks(pictures * points * self.outputs);
         for (dy, dx) in slopes.zip(dx.chunks_mut(pictures * numbers)) {
-            self.shares
-                .resize(dx.len() / numbers * points * square, 0.0);
+            shares.resize(dx.len() / numbers * points * square, 0.0);
             multiply_here(
-                MatrixMut::of(&mut self.shares, square),
+                MatrixMut::of(shares, square),
                 Onto::Nothing,
                 1.0,
                 Matrix::of(dy, self.outputs),
                 Matrix::of(weight, self.outputs).turned(),
             );
-            let shares = self.shares.chunks_exact(points * square);
+            let shares = shares.chunks_exact(points * square);
             for (shares, dx) in shares.zip(dx.chunks_exact_mut(numbers)) {
                 wide(
                     #[inline(always)]
@@ -59,7 +63,7 @@ impl Back {
 
     /// Adds up a picture's shares, so many channels at once.
     #[inline(always)]
-    fn gather<const LANES: usize>(&self, shares: &[f32], dx: &mut [f32]) {
+    fn gather<const LANES: usize>(self, shares: &[f32], dx: &mut [f32]) {
         let Picture {
             height,
             width,

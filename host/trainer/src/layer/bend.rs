@@ -23,13 +23,15 @@ impl Bend {
         self.activation
     }
 
-    /// Before so many outputs of a pass are bent, at once or piece by piece.
-    pub(super) fn begin(&mut self, numbers: usize, pass: &Forward<'_>) {
+    /// Before so many outputs of a pass are bent, at once or piece by piece: where their slopes are
+    /// kept, if they are.
+    pub(super) fn begin(&mut self, numbers: usize, pass: &Forward<'_>) -> &mut [f32] {
         let kept = match pass.is_training() {
             true => self.remembers(numbers),
             false => 0,
         };
         self.slopes.resize(kept, 0.0);
+        &mut self.slopes
     }
 
     /// How many numbers so many outputs leave for the way back.
@@ -41,12 +43,11 @@ impl Bend {
         }
     }
 
-    /// Replaces every x by f(x), in these outputs of the pass from the one at `first` on.
-    pub(super) fn apply(&mut self, first: usize, outputs: &mut [f32]) {
-        if let Some(activation) = self.activation {
-            let slopes = self.slopes.get_mut(first..first + outputs.len());
-            activation.apply(outputs, slopes);
-        }
+    /// Replaces every x by f(x), in all outputs of a pass.
+    pub(super) fn apply(&mut self, outputs: &mut [f32], pass: &Forward<'_>) {
+        let activation = self.activation;
+        let slopes = self.begin(outputs.len(), pass);
+        bend(activation, outputs, slopes);
     }
 
     /// Multiplies the loss's slopes by f′; `y` are all outputs of the pass.
@@ -59,5 +60,12 @@ impl Bend {
                 move || each.for_each(|(slope, by)| *slope *= by),
             );
         }
+    }
+}
+
+/// Replaces every x by f(x); where slopes are kept, they are f′(x).
+pub(super) fn bend(activation: Option<Activation>, outputs: &mut [f32], slopes: &mut [f32]) {
+    if let Some(activation) = activation {
+        activation.apply(outputs, (!slopes.is_empty()).then_some(slopes));
     }
 }

@@ -1,17 +1,23 @@
 //! f(x ∗ W + b) over pictures.
 
 use super::back::{self, Back};
-use super::bend::Bend;
+use super::bend::{Bend, bend};
 use super::direct::Direct;
-use super::picture::{Patches, Picture};
+use super::picture::{Patches, Picture, Squares};
 use super::{Backward, Forward, Inputs, Layer, Slot, Weight};
-use crate::kernel::{Activation, Matrix, MatrixMut, Onto, multiply_here};
+use crate::kernel::{Activation, Matrix, MatrixMut, Onto, add_all, multiply_here};
 use crate::model::{Kind, Plan, Start};
 use crate::plain::Plain;
+use crate::threads;
 
 /// Numbers of squares that are made at once: they stay in the nearer caches until the product has
 /// read them.
 const AT_ONCE: usize = 1 << 15;
+
+/// The slopes by the weights are added up in so many groups of pictures at most, each of which has so
+/// many points at least that to add up the groups costs next to nothing.
+const GROUPS: usize = 8;
+const GROUP_POINTS: usize = 1 << 10;
 
 /// A convolution with bias and activation: an odd square kernel, every point, zeros beyond the
 /// edge. Each picture's squares become rows, of which one product makes all outputs.
@@ -24,10 +30,21 @@ pub(crate) struct Conv {
     bend: Bend,
     patches: Patches,
     back: Back,
+    /// One for each thread that pictures are shared out to.
+    hands: Vec<Hand>,
     /// The way without squares and products, where it was measured to be the faster one.
     direct: Option<Direct>,
-    /// The weights and below them the biases, or the gradients of both.
+    /// The weights and below them the biases.
     stacked: Vec<f32>,
+    /// The gradients of both, group after group.
+    groups: Vec<f32>,
+}
+
+/// What a thread makes squares in, and on the way back the shares of their points.
+#[derive(Debug, Default)]
+struct Hand {
+    squares: Squares,
+    shares: Vec<f32>,
 }
 
 /// A convolution's size.
@@ -78,9 +95,23 @@ impl Conv {
             bend: Bend::new(activation),
             patches: Patches::new(picture, kernel, has_bias),
             back: Back::new(picture, kernel, outputs),
+            hands: Vec::new(),
             direct: Direct::new(picture, kernel, outputs),
             stacked: Vec::new(),
+            groups: Vec::new(),
         }
+    }
+
+    /// How many threads work on these numbers that came in, of which so many units can be made.
+    fn parts(&self, inputs: usize, units: usize) -> usize {
+        let points = inputs / self.picture.channels;
+        threads::parts(points * self.patches.width() * self.outputs, units)
+    }
+
+    /// How many pictures of so many are added up in one group.
+    fn group(&self, pictures: usize) -> usize {
+        let least = GROUP_POINTS.div_ceil(self.picture.points().max(1));
+        pictures.div_ceil(GROUPS).max(least)
     }
 
     /// How many pictures are worked on at once.
@@ -122,9 +153,12 @@ impl Layer for Conv {
     /// the way back.
     fn remembers(&self, inputs: usize) -> usize {
         let square = self.picture.points() * self.patches.width();
-        let all = inputs / self.picture.numbers().max(1) * square;
-        let at_once = |most: usize| all.min(square.max(most));
-        self.bend.remembers(self.width(inputs)) + at_once(AT_ONCE) + at_once(back::AT_ONCE)
+        let pictures = inputs / self.picture.numbers().max(1);
+        let at_once = |most: usize| square.max(most);
+        let hands = threads::count().min(pictures) * (at_once(AT_ONCE) + at_once(back::AT_ONCE));
+        let groups = pictures.div_ceil(self.group(pictures).max(1));
+        let stacked = (1 + groups) * self.patches.width() * self.outputs;
+        self.bend.remembers(self.width(inputs)) + hands.min(2 * pictures * square) + stacked
     }
 
     fn forward(&mut self, x: &[f32], y: &mut [f32], pass: &mut Forward<'_>) {
@@ -133,25 +167,45 @@ impl Layer for Conv {
         if let Some(bias) = &self.bias {
             self.stacked.extend_from_slice(bias.of(pass.values));
         }
-        self.bend.begin(y.len(), pass);
         let width = self.patches.width();
         let direct = self.direct.filter(|direct| direct.is_best_forward());
         let pictures = self.at_once(direct);
-        let numbers = pictures * self.picture.points() * self.outputs;
-        let x = x.chunks(pictures * self.picture.numbers());
-        for (at, (x, y)) in x.zip(y.chunks_mut(numbers)).enumerate() {
-            match direct {
-                Some(direct) => direct.forward(self.patches.frame(x), &self.stacked, y),
-                None => multiply_here(
-                    MatrixMut::of(y, self.outputs),
-                    Onto::Nothing,
-                    1.0,
-                    Matrix::of(self.patches.of(x), width),
-                    Matrix::of(&self.stacked, self.outputs),
-                ),
-            }
-            self.bend.apply(at * numbers, y);
-        }
+        let inputs = pictures * self.picture.numbers();
+        let outputs = pictures * self.picture.points() * self.outputs;
+        let chunks = x.len().div_ceil(inputs);
+        let parts = self.parts(x.len(), chunks);
+        let activation = self.bend.activation();
+        let slopes = self.bend.begin(y.len(), pass);
+        let kept = outputs.min(slopes.len());
+        threads::units(
+            chunks,
+            parts,
+            &mut self.hands,
+            [(x, inputs)],
+            [(y, outputs), (slopes, kept)],
+            &|hand: &mut Hand, [x], [y, slopes]| {
+                let mut slopes = slopes.chunks_mut(outputs);
+                for (x, y) in x.chunks(inputs).zip(y.chunks_mut(outputs)) {
+                    match direct {
+                        Some(direct) => {
+                            direct.forward(
+                                self.patches.framed(x, &mut hand.squares),
+                                &self.stacked,
+                                y,
+                            );
+                        }
+                        None => multiply_here(
+                            MatrixMut::of(y, self.outputs),
+                            Onto::Nothing,
+                            1.0,
+                            Matrix::of(self.patches.of(x, &mut hand.squares), width),
+                            Matrix::of(&self.stacked, self.outputs),
+                        ),
+                    }
+                    bend(activation, y, slopes.next().unwrap_or_default());
+                }
+            },
+        );
     }
 
     fn backward(
@@ -163,30 +217,65 @@ impl Layer for Conv {
         pass: &mut Backward<'_>,
     ) {
         self.bend.back(y, dy);
-        let width = self.patches.width();
-        let pictures = self.at_once(self.direct);
+        let (inputs, outputs) = (self.picture.numbers(), self.picture.points() * self.outputs);
         if let Some(dx) = dx {
-            self.back.apply(self.weight.of(pass.values), dy, dx);
+            let pictures = self.back.at_once();
+            let chunks = x.len().div_ceil(pictures * inputs);
+            let parts = self.parts(x.len(), chunks);
+            let weight = self.weight.of(pass.values);
+            threads::units(
+                chunks,
+                parts,
+                &mut self.hands,
+                [(&*dy, pictures * outputs)],
+                [(dx, pictures * inputs)],
+                &|hand: &mut Hand, [dy], [dx]| self.back.apply(weight, dy, dx, &mut hand.shares),
+            );
         }
-        self.stacked.clear();
-        self.stacked.resize(width * self.outputs, 0.0);
-        let mut onto = Onto::Nothing;
-        let chunks = x.chunks(pictures * self.picture.numbers());
-        let slopes = dy.chunks(pictures * self.picture.points() * self.outputs);
-        for (x, dy) in chunks.zip(slopes) {
-            match self.direct {
-                Some(direct) => direct.backward(self.patches.frame(x), dy, &mut self.stacked),
-                None => multiply_here(
-                    MatrixMut::of(&mut self.stacked, self.outputs),
-                    onto,
-                    1.0,
-                    Matrix::of(self.patches.of(x), width).turned(),
-                    Matrix::of(dy, self.outputs),
-                ),
-            }
-            onto = Onto::Itself;
-        }
-        let (weight, bias) = self.stacked.split_at(self.weight.slot().range.len());
+
+        // However many threads there are, the groups are the same, and so are the sums.
+        let width = self.patches.width();
+        let stacked = width * self.outputs;
+        let pictures = self.at_once(self.direct);
+        let group = self.group(x.len() / inputs);
+        let groups = x.len().div_ceil(group * inputs);
+        let parts = self.parts(x.len(), groups);
+        self.groups.resize(groups * stacked, 0.0);
+        threads::units(
+            groups,
+            parts,
+            &mut self.hands,
+            [(x, group * inputs), (&*dy, group * outputs)],
+            [(&mut self.groups, stacked)],
+            &|hand: &mut Hand, [x, dy], [sums]| {
+                let x = x.chunks(group * inputs);
+                let each = x.zip(dy.chunks(group * outputs));
+                for ((x, dy), sums) in each.zip(sums.chunks_exact_mut(stacked)) {
+                    sums.fill(0.0);
+                    let chunks = x.chunks(pictures * inputs);
+                    for (x, dy) in chunks.zip(dy.chunks(pictures * outputs)) {
+                        let squares = &mut hand.squares;
+                        match self.direct {
+                            Some(direct) => {
+                                direct.backward(self.patches.framed(x, squares), dy, sums);
+                            }
+                            None => multiply_here(
+                                MatrixMut::of(sums, self.outputs),
+                                Onto::Itself,
+                                1.0,
+                                Matrix::of(self.patches.of(x, squares), width).turned(),
+                                Matrix::of(dy, self.outputs),
+                            ),
+                        }
+                    }
+                }
+            },
+        );
+        let (sums, others) = self.groups.split_at_mut(stacked);
+        others
+            .chunks_exact(stacked)
+            .for_each(|other| add_all(sums, other));
+        let (weight, bias) = sums.split_at(self.weight.slot().range.len());
         self.weight.learn_from(weight, pass);
         if let Some(slot) = self.bias.as_ref().filter(|bias| bias.is_learned()) {
             pass.put(slot, bias);

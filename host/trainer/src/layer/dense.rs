@@ -127,8 +127,7 @@ impl Layer for Dense {
         };
         let out = MatrixMut::of(y, self.outputs);
         multiply(out, onto, 1.0, Matrix::of(x, self.inputs), weight);
-        self.bend.begin(y.len(), pass);
-        self.bend.apply(0, y);
+        self.bend.apply(y, pass);
     }
 
     fn backward(

@@ -41,12 +41,17 @@ impl Picture {
 }
 
 /// Puts the square round each point of a picture into a row of its own.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Patches {
     picture: Picture,
     kernel: usize,
     /// Whether a 1 ends each row, which a product multiplies by the bias.
     has_one: bool,
+}
+
+/// Where patches are made, for one convolution alone.
+#[derive(Debug, Default)]
+pub(super) struct Squares {
     /// A picture in a frame of zeros.
     framed: Vec<f32>,
     rows: Vec<f32>,
@@ -58,59 +63,58 @@ impl Patches {
             picture,
             kernel,
             has_one,
-            framed: Vec::new(),
-            rows: Vec::new(),
         }
     }
 
     /// The side of a square.
-    pub(super) fn kernel(&self) -> usize {
+    pub(super) fn kernel(self) -> usize {
         self.kernel
     }
 
     /// How many numbers a row has.
-    pub(super) fn width(&self) -> usize {
+    pub(super) fn width(self) -> usize {
         self.kernel * self.kernel * self.picture.channels + usize::from(self.has_one)
     }
 
     /// The rows of these pictures, one for each of their points.
-    pub(super) fn of(&mut self, pictures: &[f32]) -> &[f32] {
+    pub(super) fn of<'a>(self, pictures: &[f32], squares: &'a mut Squares) -> &'a [f32] {
         let width = self.width();
         let count = pictures.len() / self.picture.channels * width;
-        let known = self.rows.len();
-        if known < count {
+        if squares.rows.len() < count {
             // What is not written below stays as it is here: the ones.
-            self.rows.resize(count, 1.0);
+            squares.rows.resize(count, 1.0);
         }
-        let mut rows = std::mem::take(&mut self.rows);
+        let Squares { framed, rows } = squares;
         let each = pictures.chunks_exact(self.picture.numbers());
         let places = rows.chunks_exact_mut(self.picture.points() * width);
         for (picture, rows) in each.zip(places) {
-            self.frame(picture);
+            self.frame(picture, framed);
             let cut = Cut {
                 picture: self.picture,
                 kernel: self.kernel,
                 line: self.picture.framed_line(self.kernel),
                 width,
             };
-            cut.apply(&self.framed, rows);
+            cut.apply(framed, rows);
         }
-        self.rows = rows;
-        &self.rows[..count]
+        &squares.rows[..count]
     }
 
     /// A picture in a frame of zeros.
-    pub(super) fn frame(&mut self, picture: &[f32]) -> &[f32] {
+    pub(super) fn framed<'a>(self, picture: &[f32], squares: &'a mut Squares) -> &'a [f32] {
+        self.frame(picture, &mut squares.framed);
+        &squares.framed
+    }
+
+    fn frame(self, picture: &[f32], framed: &mut Vec<f32>) {
         let (line, frame) = (self.picture.framed_line(self.kernel), self.kernel / 2);
-        self.framed
-            .resize((self.picture.height + 2 * frame) * line, 0.0);
-        let inner = self.framed.chunks_exact_mut(line).skip(frame);
+        framed.resize((self.picture.height + 2 * frame) * line, 0.0);
+        let inner = framed.chunks_exact_mut(line).skip(frame);
         let lines = picture.chunks_exact(self.picture.width * self.picture.channels);
         for (inner, line) in inner.zip(lines) {
             let start = frame * self.picture.channels;
             inner[start..start + line.len()].copy_from_slice(line);
         }
-        &self.framed
     }
 }
 

@@ -28,12 +28,10 @@ pub(crate) struct Conv {
     weight: Weight,
     bias: Option<Slot>,
     bend: Bend,
-    patches: Patches,
+    ways: Ways,
     back: Back,
     /// One for each thread that pictures are shared out to.
     hands: Vec<Hand>,
-    /// The way without squares and products, where it was measured to be the faster one.
-    direct: Option<Direct>,
     /// The weights and below them the biases.
     stacked: Vec<f32>,
     /// The gradients of both, group after group.
@@ -93,10 +91,14 @@ impl Conv {
             weight,
             bias: has_bias.then(bias),
             bend: Bend::new(activation),
-            patches: Patches::new(picture, kernel, has_bias),
+            ways: Ways {
+                picture,
+                outputs,
+                patches: Patches::new(picture, kernel, has_bias),
+                direct: Direct::new(picture, kernel, outputs),
+            },
             back: Back::new(picture, kernel, outputs),
             hands: Vec::new(),
-            direct: Direct::new(picture, kernel, outputs),
             stacked: Vec::new(),
             groups: Vec::new(),
         }
@@ -105,7 +107,7 @@ impl Conv {
     /// How many threads work on these numbers that came in, of which so many units can be made.
     fn parts(&self, inputs: usize, units: usize) -> usize {
         let points = inputs / self.picture.channels;
-        threads::parts(points * self.patches.width() * self.outputs, units)
+        threads::parts(points * self.ways.patches.width() * self.outputs, units)
     }
 
     /// How many pictures of so many are added up in one group.
@@ -114,17 +116,9 @@ impl Conv {
         pictures.div_ceil(GROUPS).max(least)
     }
 
-    /// How many pictures are worked on at once.
-    fn at_once(&self, direct: Option<Direct>) -> usize {
-        match direct {
-            Some(_) => 1,
-            None => (AT_ONCE / (self.picture.points() * self.patches.width()).max(1)).max(1),
-        }
-    }
-
     /// What comes in, the kernel's side, and the channels that come out.
     pub(crate) fn shape(&self) -> (Picture, usize, usize) {
-        (self.picture, self.patches.kernel(), self.outputs)
+        (self.picture, self.ways.patches.kernel(), self.outputs)
     }
 
     pub(crate) fn weight(&self) -> &Weight {
@@ -140,6 +134,64 @@ impl Conv {
     }
 }
 
+/// How outputs of a few pictures are made, and slopes by weights.
+#[derive(Debug, Clone, Copy)]
+struct Ways {
+    picture: Picture,
+    outputs: usize,
+    patches: Patches,
+    /// The way without squares and products, where it was measured to be the faster one.
+    direct: Option<Direct>,
+}
+
+impl Ways {
+    fn direct_forward(self) -> Option<Direct> {
+        self.direct.filter(|direct| direct.is_best_forward())
+    }
+
+    /// How many pictures are worked on at once.
+    fn at_once(self, direct: Option<Direct>) -> usize {
+        match direct {
+            Some(_) => 1,
+            None => (AT_ONCE / (self.picture.points() * self.patches.width()).max(1)).max(1),
+        }
+    }
+
+    /// Outputs of as many pictures as are worked on at once.
+    fn forward(self, x: &[f32], stacked: &[f32], y: &mut [f32], squares: &mut Squares) {
+        match self.direct_forward() {
+            Some(direct) => direct.forward(self.patches.framed(x, squares), stacked, y),
+            None => multiply_here(
+                MatrixMut::of(y, self.outputs),
+                Onto::Nothing,
+                1.0,
+                Matrix::of(self.patches.of(x, squares), self.patches.width()),
+                Matrix::of(stacked, self.outputs),
+            ),
+        }
+    }
+
+    /// The slopes by weights and biases, added up over any number of pictures.
+    fn learn(self, x: &[f32], dy: &[f32], sums: &mut [f32], squares: &mut Squares) {
+        sums.fill(0.0);
+        let pictures = self.at_once(self.direct);
+        let x = x.chunks(pictures * self.picture.numbers());
+        let dy = dy.chunks(pictures * self.picture.points() * self.outputs);
+        for (x, dy) in x.zip(dy) {
+            match self.direct {
+                Some(direct) => direct.backward(self.patches.framed(x, squares), dy, sums),
+                None => multiply_here(
+                    MatrixMut::of(sums, self.outputs),
+                    Onto::Itself,
+                    1.0,
+                    Matrix::of(self.patches.of(x, squares), self.patches.width()).turned(),
+                    Matrix::of(dy, self.outputs),
+                ),
+            }
+        }
+    }
+}
+
 impl Layer for Conv {
     fn plain(&self) -> Plain<'_> {
         Plain::Conv(self)
@@ -152,12 +204,12 @@ impl Layer for Conv {
     /// Squares are made for a few pictures at once, or for one that is large, on the way there and on
     /// the way back.
     fn remembers(&self, inputs: usize) -> usize {
-        let square = self.picture.points() * self.patches.width();
+        let square = self.picture.points() * self.ways.patches.width();
         let pictures = inputs / self.picture.numbers().max(1);
         let at_once = |most: usize| square.max(most);
         let hands = threads::count().min(pictures) * (at_once(AT_ONCE) + at_once(back::AT_ONCE));
         let groups = pictures.div_ceil(self.group(pictures).max(1));
-        let stacked = (1 + groups) * self.patches.width() * self.outputs;
+        let stacked = (1 + groups) * self.ways.patches.width() * self.outputs;
         self.bend.remembers(self.width(inputs)) + hands.min(2 * pictures * square) + stacked
     }
 
@@ -167,9 +219,8 @@ impl Layer for Conv {
         if let Some(bias) = &self.bias {
             self.stacked.extend_from_slice(bias.of(pass.values));
         }
-        let width = self.patches.width();
-        let direct = self.direct.filter(|direct| direct.is_best_forward());
-        let pictures = self.at_once(direct);
+        let ways = self.ways;
+        let pictures = ways.at_once(ways.direct_forward());
         let inputs = pictures * self.picture.numbers();
         let outputs = pictures * self.picture.points() * self.outputs;
         let chunks = x.len().div_ceil(inputs);
@@ -186,22 +237,7 @@ impl Layer for Conv {
             &|hand: &mut Hand, [x], [y, slopes]| {
                 let mut slopes = slopes.chunks_mut(outputs);
                 for (x, y) in x.chunks(inputs).zip(y.chunks_mut(outputs)) {
-                    match direct {
-                        Some(direct) => {
-                            direct.forward(
-                                self.patches.framed(x, &mut hand.squares),
-                                &self.stacked,
-                                y,
-                            );
-                        }
-                        None => multiply_here(
-                            MatrixMut::of(y, self.outputs),
-                            Onto::Nothing,
-                            1.0,
-                            Matrix::of(self.patches.of(x, &mut hand.squares), width),
-                            Matrix::of(&self.stacked, self.outputs),
-                        ),
-                    }
+                    ways.forward(x, &self.stacked, y, &mut hand.squares);
                     bend(activation, y, slopes.next().unwrap_or_default());
                 }
             },
@@ -234,9 +270,8 @@ impl Layer for Conv {
         }
 
         // However many threads there are, the groups are the same, and so are the sums.
-        let width = self.patches.width();
-        let stacked = width * self.outputs;
-        let pictures = self.at_once(self.direct);
+        let ways = self.ways;
+        let stacked = ways.patches.width() * self.outputs;
         let group = self.group(x.len() / inputs);
         let groups = x.len().div_ceil(group * inputs);
         let parts = self.parts(x.len(), groups);
@@ -251,23 +286,7 @@ impl Layer for Conv {
                 let x = x.chunks(group * inputs);
                 let each = x.zip(dy.chunks(group * outputs));
                 for ((x, dy), sums) in each.zip(sums.chunks_exact_mut(stacked)) {
-                    sums.fill(0.0);
-                    let chunks = x.chunks(pictures * inputs);
-                    for (x, dy) in chunks.zip(dy.chunks(pictures * outputs)) {
-                        let squares = &mut hand.squares;
-                        match self.direct {
-                            Some(direct) => {
-                                direct.backward(self.patches.framed(x, squares), dy, sums);
-                            }
-                            None => multiply_here(
-                                MatrixMut::of(sums, self.outputs),
-                                Onto::Itself,
-                                1.0,
-                                Matrix::of(self.patches.of(x, squares), width).turned(),
-                                Matrix::of(dy, self.outputs),
-                            ),
-                        }
-                    }
+                    ways.learn(x, dy, sums, &mut hand.squares);
                 }
             },
         );

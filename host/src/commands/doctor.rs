@@ -40,9 +40,13 @@ pub(crate) async fn run(places: &Places) -> anyhow::Result<ExitCode> {
         problems: 0,
     };
     findings.fine(&format!(
-        "attune {}, {} cores",
+        "attune {}, {} cores, {}",
         env!("CARGO_PKG_VERSION"),
-        cores()
+        cores(),
+        match attune_trainer::HAS_CUDA {
+            true => "built with CUDA",
+            false => "built without CUDA",
+        }
     ))?;
     let is_set_up = configuration(places, &mut findings)?;
     let is_there = state(&places.state, &mut findings)?;

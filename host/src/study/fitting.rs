@@ -1,21 +1,27 @@
-//! Whether the models of a study can see its data: told before any of its trials fails of it.
+//! Whether the models of a study can see its data, and be trained where they are to be: told before
+//! any of its trials fails of it.
 
 use super::kinds::ModelKind;
 use super::matter::Inputs;
 use super::reader::SpecError;
-use super::settings::name;
+use super::settings::{CUDA, name};
 use super::space::{FullConfig, StudySpace, param_value};
 use super::spec::StudySpec;
 use super::trial::{model, size};
 use attune_plugin_api::param::Value;
 use attune_search::{self as search, Domain};
+use attune_trainer::HAS_CUDA;
 use attune_trainer::data::Shape;
 
 impl StudySpace {
     /// What is wrong with the kinds of models for such inputs, at their largest.
     pub(crate) fn unfit(&self, spec: &StudySpec, inputs: Inputs) -> Vec<SpecError> {
         match inputs {
-            Inputs::Rows(shape) => self.unfit_for_rows(spec, shape),
+            Inputs::Rows(shape) => {
+                let mut wrong = self.unfit_for_rows(spec, shape);
+                wrong.extend(self.unfit_for_device(spec, HAS_CUDA));
+                wrong
+            }
             Inputs::Matrix { rows, columns } => {
                 let most = rows.min(columns);
                 let config = self.largest(ModelKind::Factorisation);
@@ -32,6 +38,17 @@ impl StudySpace {
             }
             Inputs::Nothing => Vec::new(),
         }
+    }
+
+    fn unfit_for_device(&self, spec: &StudySpec, has_cuda: bool) -> Option<SpecError> {
+        let is_asked = self.words(name::DEVICE).iter().any(|word| word == CUDA);
+        (is_asked && !has_cuda).then(|| {
+            spec.error_about(
+                "space.device",
+                "`device` is cuda, which this build of Attune lacks; build it with `--features cuda`, \
+                 or take cpu",
+            )
+        })
     }
 
     fn unfit_for_rows(&self, spec: &StudySpec, inputs: Shape) -> Vec<SpecError> {
@@ -99,6 +116,24 @@ mod tests {
         problems
             .map(|problem| (problem.line, problem.message))
             .collect()
+    }
+
+    #[test]
+    fn a_device_has_to_be_in_the_build() {
+        let cosine = Description::new("cosine", "");
+        for (device, has_cuda, is_fine) in [
+            ("'cpu'", false, true),
+            ("'cuda'", false, false),
+            ("['cpu', 'cuda']", false, false),
+            ("'cuda'", true, true),
+        ] {
+            let text = format!("[data]\npath = 'd.csv'\ntarget = 'y'\n[space]\ndevice = {device}");
+            let spec = StudySpec::parse(Path::new("s.toml"), &text).unwrap();
+            let space = StudySpace::resolve(&spec, &[&cosine]).unwrap();
+            let wrong = space.unfit_for_device(&spec, has_cuda);
+            assert_eq!(wrong.is_none(), is_fine, "{device}");
+            assert!(wrong.is_none_or(|wrong| wrong.line == 5), "{device}");
+        }
     }
 
     #[test]

@@ -112,9 +112,11 @@ impl ModelKind {
         };
         let is_network = self.is_network();
         let has = match param.name.as_str() {
-            name::BIAS_DECAY | name::LABEL_SMOOTHING | name::CLASS_WEIGHTS | name::LOSS => {
-                is_network
-            }
+            name::BIAS_DECAY
+            | name::DEVICE
+            | name::LABEL_SMOOTHING
+            | name::CLASS_WEIGHTS
+            | name::LOSS => is_network,
             name::DROPOUT => is_network && self != Linear,
             name::LAYERS | name::WIDTH | name::ACTIVATION => {
                 is_network && !matches!(self, Linear | Adapter)
@@ -123,6 +125,8 @@ impl ModelKind {
             name::ALPHA => self == Adapter,
             name::NORM => matches!(self, Mlp | Cnn),
             name::NORM_DECAY => matches!(self, Mlp | TabularResnet | Cnn | Transformer),
+            name::DECAY_EMBEDDINGS => self == Transformer,
+            name::TAPER => self == Mlp,
             name::RESIDUAL => matches!(self, Mlp | Cnn),
             name::EXPANSION => matches!(self, TabularResnet | Transformer),
             name::KERNEL | name::POOLING | name::GLOBAL_AVERAGE => self == Cnn,

@@ -13,13 +13,16 @@ pub(crate) mod name {
     pub(crate) const WEIGHT_DECAY: &str = "weight_decay";
     pub(crate) const BIAS_DECAY: &str = "bias_decay";
     pub(crate) const NORM_DECAY: &str = "norm_decay";
+    pub(crate) const DECAY_EMBEDDINGS: &str = "decay_embeddings";
     pub(crate) const CLIP_NORM: &str = "clip_norm";
     pub(crate) const BATCH_SIZE: &str = "batch_size";
     pub(crate) const ACCUMULATE: &str = "accumulate";
     pub(crate) const EMA: &str = "ema";
+    pub(crate) const DEVICE: &str = "device";
     pub(crate) const MODEL: &str = "model";
     pub(crate) const LAYERS: &str = "layers";
     pub(crate) const WIDTH: &str = "width";
+    pub(crate) const TAPER: &str = "taper";
     pub(crate) const ACTIVATION: &str = "activation";
     pub(crate) const DROPOUT: &str = "dropout";
     pub(crate) const NORM: &str = "norm";
@@ -39,10 +42,16 @@ pub(crate) mod name {
 /// The class weights that `[data]` gives.
 pub(crate) const GIVEN: &str = "given";
 
+/// The device that only a build with the feature `cuda` has.
+pub(crate) const CUDA: &str = "cuda";
+
 /// Settings that configurations from before them lack; they then are as where nothing is said.
-pub(crate) const LATER: [&str; 9] = [
+pub(crate) const LATER: [&str; 12] = [
     name::BIAS_DECAY,
     name::NORM_DECAY,
+    name::DECAY_EMBEDDINGS,
+    name::DEVICE,
+    name::TAPER,
     name::ACCUMULATE,
     name::EMA,
     name::CLASS_WEIGHTS,
@@ -53,10 +62,11 @@ pub(crate) const LATER: [&str; 9] = [
 ];
 
 /// Settings that decide which weights there are, and what they are for.
-pub(crate) const OF_NETWORK: [&str; 13] = [
+pub(crate) const OF_NETWORK: [&str; 14] = [
     name::MODEL,
     name::LAYERS,
     name::WIDTH,
+    name::TAPER,
     name::ACTIVATION,
     name::NORM,
     name::RESIDUAL,
@@ -108,6 +118,9 @@ pub(crate) fn all() -> Vec<Param> {
             .at_least(0.0)
             .at_most(10.0)
             .doc("Weight decay of what norms multiply by and add, which do as well without."),
+        Param::bool(DECAY_EMBEDDINGS, true)
+            .search_all()
+            .doc("Whether the weight decay of transformer is that of its embeddings too."),
         Param::float(CLIP_NORM, 0.0)
             .at_least(0.0)
             .at_most(1e6)
@@ -124,6 +137,9 @@ pub(crate) fn all() -> Vec<Param> {
         Param::float(EMA, 0.0).at_least(0.0).below(1.0).doc(
             "The decay of a moving average of the weights, which is then validated and saved in \
              their place, such as 0.99; 0 keeps none.",
+        ),
+        Param::choice(DEVICE, &["cpu", CUDA], "cpu").doc(
+            "What trains: cpu, or cuda, the first NVIDIA GPU, in a build with the feature `cuda`.",
         ),
         Param::choice(
             MODEL,
@@ -148,6 +164,11 @@ pub(crate) fn all() -> Vec<Param> {
                  of the first stage, twice as many in each further one; of transformer rounded up \
                  to a multiple of `heads`.",
             ),
+        Param::float(TAPER, 1.0)
+            .above(0.0)
+            .at_most(1.0)
+            .search(0.25, 1.0)
+            .doc("Units of each further hidden layer of mlp, as a share of the one before."),
         Param::choice(ACTIVATION, &["relu", "gelu", "tanh"], "relu")
             .search_all()
             .doc("The hidden layers' activation."),

@@ -64,10 +64,16 @@ impl Common {
                 group_decay.insert(group.to_owned(), decay);
             }
         }
+        if config.contains_key(name::DECAY_EMBEDDINGS) && !bool(config, name::DECAY_EMBEDDINGS)? {
+            group_decay.insert("embeddings".to_owned(), 0.0);
+        }
         let ema = float(config, name::EMA)?;
         let settings = TrialSettings {
             model: model(config)?,
-            engine: Engine::Own,
+            engine: match config.contains_key(name::DEVICE) {
+                true => engine(text(config, name::DEVICE)?)?,
+                false => Engine::Own,
+            },
             dropout: or_none(name::DROPOUT)?,
             optimizer: match text(config, name::OPTIMIZER)? {
                 "sgd" => OptimizerKind::Sgd,
@@ -149,7 +155,11 @@ pub(super) fn model(config: &FullConfig) -> anyhow::Result<ModelSettings> {
     Ok(match kind {
         ModelKind::Linear => ModelSettings::mlp([]),
         ModelKind::Mlp => ModelSettings::Mlp(MlpSettings {
-            hidden: vec![size(name::WIDTH)?; size(name::LAYERS)?],
+            hidden: tapered(
+                size(name::WIDTH)?,
+                float(config, name::TAPER)?,
+                size(name::LAYERS)?,
+            ),
             activation: activation()?,
             norm: norm()?,
             residual: bool(name::RESIDUAL)?,
@@ -191,6 +201,24 @@ pub(super) fn model(config: &FullConfig) -> anyhow::Result<ModelSettings> {
         // A task has no network.
         ModelKind::Function | ModelKind::Factorisation => ModelSettings::default(),
     })
+}
+
+/// What trains on this device.
+fn engine(device: &str) -> anyhow::Result<Engine> {
+    match device {
+        "cpu" => Ok(Engine::Own),
+        settings::CUDA => Ok(Engine::Cuda),
+        other => bail!("`{other}` is unknown as a device"),
+    }
+}
+
+/// So many layers, each of which has this share of the units of the one before, and one at least.
+fn tapered(first: usize, taper: f64, layers: usize) -> Vec<usize> {
+    let narrowed = |layer| first as f64 * taper.powi(layer);
+    let layers = (0..).map(narrowed).take(layers);
+    layers
+        .map(|units| units.round().max(1.0) as usize)
+        .collect()
 }
 
 /// Each stage has twice the channels of the one before.
@@ -326,12 +354,21 @@ mod tests {
         config.insert("norm_decay".into(), Value::Float(0.25));
         config.insert("ema".into(), Value::Float(0.9));
         config.insert("accumulate".into(), Value::Int(4));
+        config.insert("decay_embeddings".into(), Value::Bool(false));
+        config.insert("device".into(), Value::Text("cuda".into()));
+        config.insert("taper".into(), Value::Float(0.3));
         let found = common.settings(&config, 7).unwrap();
         assert_eq!(found.optimizer, OptimizerKind::RmsProp);
         assert_eq!(found.class_weights, ClassWeights::Balanced);
         assert_eq!(found.loss, Loss::Huber);
         assert_eq!(found.group_decay["biases"], 0.5);
         assert_eq!(found.group_decay["norms"], 0.25);
+        assert_eq!(found.group_decay["embeddings"], 0.0);
+        assert_eq!(found.engine, Engine::Cuda);
+        let ModelSettings::Mlp(mlp) = &found.model else {
+            panic!("{:?}", found.model);
+        };
+        assert_eq!(mlp.hidden, [128, 38]);
         assert_eq!((found.accumulate, found.ema), (4, Some(0.9)));
         config.insert("class_weights".into(), Value::Text("given".into()));
         let found = common.settings(&config, 7).unwrap();

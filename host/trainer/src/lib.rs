@@ -84,3 +84,6 @@ pub use model::{
     TransformerSettings,
 };
 pub use threads::{ThreadsError, use_one_thread, use_threads};
+
+/// Whether this build can train on NVIDIA GPUs: it has the feature `cuda`.
+pub const HAS_CUDA: bool = cfg!(feature = "cuda");

@@ -132,9 +132,14 @@ impl StudySpace {
 
     /// The schedulers that a trial may be steered by.
     pub(crate) fn schedulers(&self) -> Vec<String> {
+        self.words(name::SCHEDULER)
+    }
+
+    /// The words that a setting may be; none where no trial has it.
+    pub(crate) fn words(&self, setting: &str) -> Vec<String> {
         let searched = self.searched.parameters().iter().find_map(|parameter| {
             match (&parameter.name, &parameter.domain) {
-                (name, Domain::Choice(values)) if name == name::SCHEDULER => {
+                (name, Domain::Choice(values)) if name == setting => {
                     Some(values.iter().map(ToString::to_string).collect())
                 }
                 _ => None,
@@ -142,7 +147,7 @@ impl StudySpace {
         });
         searched.unwrap_or_else(|| {
             self.fixed
-                .get(name::SCHEDULER)
+                .get(setting)
                 .map(|value| vec![value.to_string()])
                 .unwrap_or_default()
         })

@@ -74,6 +74,7 @@ fn a_kind_of_model_brings_its_settings_and_only_its_own() {
                     "model",
                     "norm",
                     "residual",
+                    "taper",
                     "width",
                 ],
                 Some(Value::Int(128)),

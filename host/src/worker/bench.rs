@@ -11,10 +11,12 @@ use crate::study::trial::Steering;
 use anyhow::{Context, ensure};
 use attune_loader::{Candidate, LoadReason, Opened};
 use attune_plugin_api::param::Value;
-use attune_plugin_api::{Controller, Setup};
+use attune_plugin_api::{Controller, Setup, Signal};
 use attune_protocol::work::{Brief, Intervention, Lease, LibraryFile, Start};
 use attune_protocol::{Scalar, Steer};
-use attune_trainer::trial::{self, CheckedSettings, Checkpoint, CheckpointError, StartRate, Trial};
+use attune_trainer::trial::{
+    self, CheckedSettings, Checkpoint, CheckpointError, StartRate, Trial, TrialError,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,9 +152,7 @@ impl Maker {
             subject: material.subject(&config)?,
             config,
         };
-        if let Some(most) = process::most_memory() {
-            Trial::check_memory(&of.settings, &of.subject, most)?;
-        }
+        check_memory(&of.settings, &of.subject, &[])?;
         match &lease.from {
             None => self.anew(job, of),
             Some(start) if start.fork => {
@@ -203,6 +203,7 @@ impl Maker {
                 };
                 let setup = bench.trial.setup_now();
                 let made = self.controller(job, brief, &steering, &setup, step)?;
+                made.check_memory(bench.trial.settings(), bench.trial.subject())?;
                 bench.trial.swap(made.controller)?;
                 bench.libraries.push(made.hash);
                 bench.warnings.extend(made.warnings);
@@ -241,6 +242,7 @@ impl Maker {
         let steering = Steering::of(&config)?;
         let setup = Trial::setup(&settings, &subject);
         let made = self.controller(job, &job.brief, &steering, &setup, 0)?;
+        made.check_memory(&settings, &subject)?;
         let trial = Trial::new(settings, subject, made.controller)?;
         let mut bench = Bench::of(job, trial, made.hash, made.warnings);
         // Nothing was trained: that is as good as a checkpoint.
@@ -266,6 +268,7 @@ impl Maker {
         });
         let steering = swaps.last().map_or_else(|| Steering::of(&of.config), Ok)?;
         let made = self.controller(job, &job.brief, &steering, checkpoint.setup(), step)?;
+        made.check_memory(&of.settings, &of.subject)?;
         let trial = Trial::restore(of.settings, of.subject, made.controller, bytes)?;
         let mut bench = Bench::of(job, trial, made.hash, made.warnings);
         bench.applied = applied.cloned().collect();
@@ -295,6 +298,7 @@ impl Maker {
         let setup = checkpoint.fork_setup(&settings, &subject, start)?;
         let step = checkpoint.step();
         let made = self.controller(job, &job.brief, &steering, &setup, step)?;
+        made.check_memory(&settings, &subject)?;
         let trial = Trial::fork(settings, subject, made.controller, bytes, start)?;
         let mut bench = Bench::of(job, trial, made.hash, made.warnings);
         let applied = interventions.iter().take_while(|one| one.step < step);
@@ -353,6 +357,32 @@ struct Made {
     controller: Box<dyn Controller>,
     hash: String,
     warnings: Vec<String>,
+}
+
+impl Made {
+    /// Refuses a trial that with its signals would take more memory than this process may.
+    fn check_memory(
+        &self,
+        settings: &CheckedSettings,
+        subject: &trial::Subject,
+    ) -> Result<(), TrialError> {
+        match self.controller.description().signals.as_slice() {
+            // Without any it was looked at before the scheduler was made.
+            [] => Ok(()),
+            signals => check_memory(settings, subject, signals),
+        }
+    }
+}
+
+fn check_memory(
+    settings: &CheckedSettings,
+    subject: &trial::Subject,
+    signals: &[Signal],
+) -> Result<(), TrialError> {
+    match process::most_memory() {
+        Some(most) => Trial::check_memory(settings, subject, signals, most),
+        None => Ok(()),
+    }
 }
 
 impl Bench {

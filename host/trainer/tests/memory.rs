@@ -8,7 +8,7 @@
 
 mod support;
 
-use attune_plugin_api::OptimizerKind;
+use attune_plugin_api::{OptimizerKind, Signal, Slot};
 use attune_trainer::data::Dataset;
 use attune_trainer::trial::{Progress, Trial, TrialError, TrialSettings};
 use attune_trainer::{
@@ -31,7 +31,7 @@ fn transformer(width: usize) -> ModelSettings {
 /// What it says that it needs, where it may take nothing.
 fn needed(settings: &TrialSettings, data: &Arc<Dataset>) -> u64 {
     let settings = settings.clone().check().unwrap();
-    match Trial::check_memory(&settings, data, 0) {
+    match Trial::check_memory(&settings, data, &[], 0) {
         Err(TrialError::TooMuchMemory { needed, .. }) => needed,
         other => panic!("{other:?}"),
     }
@@ -47,7 +47,7 @@ fn a_trial_that_is_too_large_is_told_by_what_to_lower() {
     };
     let checked = settings.clone().check().unwrap();
     let most = 1024 * MIB;
-    let told = Trial::check_memory(&checked, &data, most)
+    let told = Trial::check_memory(&checked, &data, &[], most)
         .unwrap_err()
         .to_string();
     assert!(
@@ -58,14 +58,17 @@ fn a_trial_that_is_too_large_is_told_by_what_to_lower() {
         "{told}"
     );
     let needed = needed(&settings, &data);
-    assert_eq!(Trial::check_memory(&checked, &data, needed), Ok(()));
+    assert_eq!(Trial::check_memory(&checked, &data, &[], needed), Ok(()));
+    // What a scheduler looks back to is kept beside the rest.
+    let way = [Signal::norm_sq(Slot::FromStart)];
+    assert!(Trial::check_memory(&checked, &data, &way, needed).is_err());
     // No more rows are trained on than there are.
     let fewer = TrialSettings {
         batch_size: 8,
         ..settings
     };
     let fewer = fewer.check().unwrap();
-    assert_eq!(Trial::check_memory(&fewer, &data, most), Ok(()));
+    assert_eq!(Trial::check_memory(&fewer, &data, &[], most), Ok(()));
 }
 
 /// Memory that the process has written to and that is no file's.

@@ -194,11 +194,13 @@ fn absolute(path: &str) -> Result<PathBuf, Problem> {
 
 /// What is wrong with a study's data, and which file that is in.
 fn placed(spec: &StudySpec, complaint: &Complaint) -> String {
-    // What data are wrong with names the data's file already.
     match (complaint.key.as_str(), spec.path.as_os_str().is_empty()) {
-        ("objective.metric", false) => format!("{}: {}", spec.path.display(), complaint.error),
         // What `fit` drafted is no file that could be named.
         ("objective.metric", true) => format!("--metric: {}", complaint.error),
+        (key @ ("objective.metric" | "data.class_weights"), false) => {
+            spec.error_about(key, &*complaint.error).to_string()
+        }
+        // What data are wrong with names the data's file already.
         _ => complaint.error.clone(),
     }
 }

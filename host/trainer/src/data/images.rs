@@ -11,7 +11,7 @@ use super::points::{Points, point_name};
 use super::preprocess::{MAX_NUMBERS, Preprocessor};
 use super::split::{self, Rule};
 use super::table::Table;
-use super::target::{Task, TaskKind};
+use super::target::{MAX_CLASSES, Task, TaskKind};
 use super::{DataOptions, Dataset, Samples, Targets, fingerprint};
 use image::imageops::FilterType;
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,6 @@ pub(crate) use folder::is_picture;
 
 /// What messages, the study file and predictions call the class of a picture.
 const TARGET: &str = "label";
-/// The most classes, as of a table.
-const MAX_CLASSES: usize = 1000;
 /// The longest side of pictures that need not be made smaller.
 const FITTING_SIDE: u32 = 64;
 /// The most lines and the most points in a line.

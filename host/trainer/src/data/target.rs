@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Up to this many different whole numbers are classes rather than quantities.
 const MAX_NUMERIC_CLASSES: usize = 20;
-/// The most classes.
-const MAX_CLASSES: usize = 1000;
+/// The most classes, of tables and of pictures.
+pub(super) const MAX_CLASSES: usize = 1000;
 
 /// Whether classes or numbers are predicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -36,7 +36,7 @@ use crate::optimizer::{Averages, Optimizer, clip, clips};
 use crate::signals::{Kept, Moment, Signals};
 use crate::task::Parameters;
 use crate::threads;
-use attune_plugin_api::{Clock, Controller, Setup};
+use attune_plugin_api::{Clock, Controller, Setup, Signal};
 use learner::Learner;
 use plan::Cursor;
 use std::borrow::Cow;
@@ -113,20 +113,23 @@ impl Trial {
         plan::setup(settings, &subject.into())
     }
 
-    /// Whether there is memory for such a trial: told before any of it is taken. `most` are the bytes
-    /// that it may take beside its data. Of a task nothing is known, so it is never refused.
+    /// Whether there is memory for such a trial, under a scheduler that is shown these signals: told
+    /// before any of it is taken. `most` are the bytes that it may take beside its data. Of a task
+    /// nothing is known, so it is never refused.
     ///
     /// # Errors
     /// [`TrialError::TooMuchMemory`], or a network that cannot be at all.
     pub fn check_memory(
         settings: &CheckedSettings,
         subject: impl Into<Subject>,
+        signals: &[Signal],
         most: u64,
     ) -> Result<(), TrialError> {
         let subject = subject.into();
         let base = subject.base().map(AsRef::as_ref);
+        let copies = plan::copies_kept(settings) + Kept::copies(signals);
         match subject.dataset() {
-            Some(dataset) => plan::check_memory(settings, dataset, base, most),
+            Some(dataset) => plan::check_memory(settings, dataset, base, copies, most),
             None => Ok(()),
         }
     }

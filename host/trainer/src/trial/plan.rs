@@ -296,19 +296,20 @@ pub(super) fn kept(
     numbers.saturating_mul(size_of::<f32>() as u64)
 }
 
-/// Refuses a trial of a network that would take more bytes than these while it trains, beside its
-/// data. What is small, and what signals of the past keep, is left out: this tells what cannot be from
-/// what can, and not to the byte.
+/// Refuses a trial of a network that would take more bytes than `most` while it trains, beside its data,
+/// and keeps so many copies of what it learns. What is small is left out: this tells what cannot be
+/// from what can, and not to the byte.
 pub(super) fn check_memory(
     settings: &TrialSettings,
     dataset: &Dataset,
     base: Option<&Model>,
+    kept: usize,
     most: u64,
 ) -> Result<(), TrialError> {
     let blueprint = checked_blueprint(settings, dataset, base)?;
     let rows = settings.batch_size.min(dataset.part(Part::Train).rows());
     // Beside what it keeps there are gradients, and a checkpoint of what it keeps is made.
-    let copies = 2 * copies_kept(settings) + 1;
+    let copies = 2 * kept + 1;
     let rows_of = |part| dataset.part(part).rows();
     let evaluated = rows_of(Part::Valid).max(rows_of(Part::Test));
     let evaluated = evaluated * blueprint.architecture.predicted();

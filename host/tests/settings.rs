@@ -89,7 +89,7 @@ fn class_weights_of_no_class_are_refused_before_anything_is_trained() {
     let home = Home::new();
     let study = study_giving(&home, "rose.toml", "class_weights = { rose = 2.0 }");
     let error = home.run(&["run", &study]).failed(1);
-    let expected = "error: `class_weights` names `rose`, but the target `cultivar` has no such \
+    let expected = "rose.toml:6: `class_weights` names `rose`, but the target `cultivar` has no such \
                     class; its classes are ";
     assert!(error.contains(expected), "{error}");
     assert_eq!(home.json(&["ls", "--json"]), Value::Array(Vec::new()));

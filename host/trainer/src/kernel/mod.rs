@@ -15,6 +15,7 @@ mod loss;
 mod product;
 mod reduce;
 mod row;
+mod turn;
 
 pub use function::Activation;
 pub(crate) use function::{exp, softmax};

@@ -52,8 +52,8 @@
 //!   networks, the update rules, and the signals that schedulers ask for.
 //!
 //! # What must not live here
-//! Queues, stores, searches, or sockets: a trial trains on the thread that calls it, shares its large
-//! products out to others where [`use_threads`] says so, and hears of nothing else. No other room
+//! Queues, stores, searches, or sockets: a trial trains on the thread that calls it, or on several of its
+//! own where [`use_threads`] says so, and hears of nothing else. No other room
 //! names dfdx. Nothing here knows whether a shared library stands behind a scheduler.
 //!
 //! # The same every time

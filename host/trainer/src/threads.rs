@@ -39,8 +39,9 @@ static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
 
 /// Lets every trial of this process share its large products and updates out to so many threads from
 /// now on, of as many as there are cores; they then train on these threads, schedulers and telemetry
-/// included. With one, as at first, a trial trains on the thread that calls it, and on that thread
-/// alone. It may be called at any time, also while trials train.
+/// included, and more trials at once than there are cores wait for each other. With one, as at first, a
+/// trial trains on the thread that calls it, and on that thread alone. It may be called at any time, also
+/// while trials train.
 pub fn use_threads(threads: usize) {
     THREADS.store(threads.max(1), Ordering::Relaxed);
 }
@@ -133,9 +134,10 @@ pub(crate) fn share<T: Send>(
         rayon::join(
             || {
                 share(first, half, cut, work);
-                // Left to rayon, this thread would soon sleep, and have to be woken.
+                // Left to rayon, this thread would soon sleep, and have to be woken; or it would begin
+                // another trial, and come back at its end.
                 while !is_done.load(Ordering::Acquire) {
-                    if rayon::yield_now() != Some(Yield::Executed) {
+                    if rayon::yield_local() != Some(Yield::Executed) {
                         spin_loop();
                     }
                 }

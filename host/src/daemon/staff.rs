@@ -142,7 +142,7 @@ impl Staff {
         let launch = Launch {
             program: outfit.program.clone(),
             args: args.into(),
-            variables: Vec::new(),
+            variables: one_arena(),
         };
         // The engine is a thread of its own, and watching a process needs the runtime.
         let _entered = self.runtime.enter();
@@ -220,6 +220,17 @@ impl Staff {
     fn hands(&self) -> MutexGuard<'_, Hands> {
         // Nothing that can panic is done while it is held.
         self.hands.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Has glibc keep one heap for all threads of a worker, where nobody says otherwise: a trial asks for
+/// memory where it begins and no more, and with a heap for each thread what one has freed is lost to the
+/// others.
+fn one_arena() -> Vec<(OsString, OsString)> {
+    const NAME: &str = "MALLOC_ARENA_MAX";
+    match std::env::var_os(NAME) {
+        Some(_) => Vec::new(),
+        None => vec![(NAME.into(), "1".into())],
     }
 }
 

@@ -31,19 +31,24 @@ static HELPERS: AtomicUsize = AtomicUsize::new(0);
 std::thread_local! {
     /// Whether this thread has a trial of its own to go on with, and must not wait for others'.
     static LEADS: Cell<bool> = const { Cell::new(false) };
+    /// Whether it is one of the helpers.
+    static HELPS: Cell<bool> = const { Cell::new(false) };
 }
+
+/// More threads than these a trial does not use: products are too small for it, and each has a stack.
+const MOST: usize = 16;
 
 /// Who products are shared out to: made when first needed, by a thread that trains, whose priority
 /// they have. None where the system does not give any.
 static POOL: OnceLock<Option<ThreadPool>> = OnceLock::new();
 
-/// Lets every trial of this process share its large products and updates out to so many threads from
-/// now on, of as many as there are cores; they then train on these threads, schedulers and telemetry
+/// Lets every trial of this process share its work out to so many threads from now on, of as many as
+/// there are cores, and at most 16; they then train on these threads, schedulers and telemetry
 /// included, and more trials at once than there are cores wait for each other. With one, as at first, a
 /// trial trains on the thread that calls it, and on that thread alone. It may be called at any time, also
 /// while trials train.
 pub fn use_threads(threads: usize) {
-    THREADS.store(threads.max(1), Ordering::Relaxed);
+    THREADS.store(threads.clamp(1, MOST), Ordering::Relaxed);
 }
 
 /// Sees to it that trials train on the thread that calls them until [`use_threads`] says otherwise:
@@ -84,14 +89,39 @@ pub(crate) fn parts(multiplications: usize, most: usize) -> usize {
 pub(crate) fn together<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     match count() {
         1 => work(),
-        _ => in_pool(work),
+        _ => in_pool(|| {
+            let _helped = Helped::no_more();
+            work()
+        }),
+    }
+}
+
+/// A trial may come to a thread that helps, which then is none of the helpers until its end.
+struct Helped(bool);
+
+impl Helped {
+    fn no_more() -> Self {
+        let helped = HELPS.replace(false);
+        if helped {
+            HELPERS.fetch_sub(1, Ordering::Relaxed);
+        }
+        Helped(helped)
+    }
+}
+
+impl Drop for Helped {
+    fn drop(&mut self) {
+        if self.0 {
+            HELPERS.fetch_add(1, Ordering::Relaxed);
+            HELPS.set(true);
+        }
     }
 }
 
 fn in_pool<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let pool = POOL.get_or_init(|| {
         rayon::ThreadPoolBuilder::new()
-            .num_threads(available_parallelism().map_or(1, usize::from))
+            .num_threads(available_parallelism().map_or(1, usize::from).min(MOST))
             .thread_name(|number| format!("attune-product-{number}"))
             .build()
             .ok()
@@ -134,7 +164,7 @@ pub(crate) fn share<T: Send>(
         rayon::join(
             || {
                 share(first, half, cut, work);
-                // Left to rayon, this thread would soon sleep, and have to be woken; or it would begin
+                // Left to rayon, this thread would soon sleep, and have to be woken; or it might begin
                 // another trial, and come back at its end.
                 while !is_done.load(Ordering::Acquire) {
                     if rayon::yield_local() != Some(Yield::Executed) {
@@ -243,13 +273,17 @@ fn have_help() {
 
 /// Does what is to be done, until for a while there is nothing.
 fn help() {
-    let mut last = Instant::now();
-    // Whoever leads may come upon this while it waits for a part, and has no time for it.
-    while !LEADS.get() && last.elapsed() < AWAKE {
-        match rayon::yield_now() {
-            Some(Yield::Executed) => last = Instant::now(),
-            _ => spin_loop(),
+    // Whoever leads may come upon this while it waits for a part, and has no time for it; and who helps
+    // already leaves it to another.
+    if !LEADS.get() && !HELPS.replace(true) {
+        let mut last = Instant::now();
+        while last.elapsed() < AWAKE {
+            match rayon::yield_now() {
+                Some(Yield::Executed) => last = Instant::now(),
+                _ => spin_loop(),
+            }
         }
+        HELPS.set(false);
     }
     HELPERS.fetch_sub(1, Ordering::Relaxed);
 }

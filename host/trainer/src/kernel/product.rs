@@ -5,8 +5,8 @@ use crate::threads;
 use gemm::Parallelism;
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::Once;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, Once, PoisonError};
 
 /// The least rows or columns of a thread's part, and of a shared product the other way: gemm makes
 /// smaller products in other ways, whose bits are others.
@@ -27,8 +27,32 @@ const LEAST_TURNED: usize = 16;
 const MOST_TURNED: usize = 1 << 22;
 
 std::thread_local! {
-    /// Where such matrices are turned.
+    /// Where a thread turns such matrices.
     static TURNED: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+/// Where matrices of more numbers than these are turned: one place for all threads, since a trial goes
+/// from one to another and its largest matrix is not to be in memory once for each.
+static LARGE: Mutex<Vec<f32>> = Mutex::new(Vec::new());
+const SMALL_TURNED: usize = 1 << 18;
+
+/// A place for so many numbers, of at least as many. Whoever comes while it is lent gets another.
+fn lend(numbers: usize) -> Vec<f32> {
+    let mut room = match numbers {
+        0..=SMALL_TURNED => TURNED.take(),
+        _ => std::mem::take(&mut *LARGE.lock().unwrap_or_else(PoisonError::into_inner)),
+    };
+    if room.len() < numbers {
+        room.resize(numbers, 0.0);
+    }
+    room
+}
+
+fn give_back(room: Vec<f32>) {
+    match room.len() {
+        0..=SMALL_TURNED => TURNED.set(room),
+        _ => *LARGE.lock().unwrap_or_else(PoisonError::into_inner) = room,
+    }
 }
 
 /// A matrix in a slice.
@@ -125,11 +149,9 @@ impl<'a> Matrix<'a> {
         self.shape.columns
     }
 
-    /// The same with its rows one after another, if so many products with it are worth the way.
-    fn in_order<'b>(self, products: usize, room: &'b mut Vec<f32>) -> Matrix<'b>
-    where
-        'a: 'b,
-    {
+    /// How many numbers are turned to have its rows one after another: none where they are so already,
+    /// or so few products with it are not worth the way.
+    fn to_turn(self, products: usize) -> usize {
         let Shape {
             rows,
             columns,
@@ -137,15 +159,10 @@ impl<'a> Matrix<'a> {
         } = self.shape;
         let numbers = rows.saturating_mul(columns);
         let is_worth_it = products.min(rows).min(columns) >= LEAST_TURNED && numbers <= MOST_TURNED;
-        if right == 1 || down != 1 || !is_worth_it {
-            return self;
+        match down == 1 && right >= rows && is_worth_it {
+            true => numbers,
+            false => 0,
         }
-        if room.len() < numbers {
-            room.resize(numbers, 0.0);
-        }
-        let room = &mut room[..numbers];
-        turn(self.numbers, columns, rows, right, room);
-        Matrix::of(room, columns)
     }
 
     /// Rows for columns.
@@ -238,9 +255,14 @@ fn multiply_in(
         a.shape,
         b.shape
     );
-    // Whoever comes here while this thread waits for a part has room of its own.
-    let mut room = TURNED.take();
-    let b = b.in_order(m, &mut room);
+    let to_turn = b.to_turn(m);
+    if to_turn > 0 {
+        let mut room = lend(to_turn);
+        turn(b.numbers, n, k, b.shape.steps.1, &mut room[..to_turn]);
+        let turned = Matrix::of(&room[..to_turn], n);
+        multiply_in(parts, out, onto, scale, a, turned);
+        return give_back(room);
+    }
     // A part puts all rows of `a` or all columns of `b` in order for itself, and it is `b` that
     // costs more.
     let is_upright = n >= parts * LEAST_PART;
@@ -287,7 +309,6 @@ fn multiply_in(
     };
     let whole = 0..if is_upright { n } else { m };
     threads::share(whole, parts, &cut, &part);
-    TURNED.set(room);
 }
 
 /// What `gemm::gemm` is.

@@ -209,7 +209,7 @@ impl Layer for Conv {
         let at_once = |most: usize| square.max(most);
         let hands = threads::count().min(pictures) * (at_once(AT_ONCE) + at_once(back::AT_ONCE));
         let groups = pictures.div_ceil(self.group(pictures).max(1));
-        let stacked = (1 + groups) * self.ways.patches.width() * self.outputs;
+        let stacked = (groups.min(1) + groups) * self.ways.patches.width() * self.outputs;
         self.bend.remembers(self.width(inputs)) + hands.min(2 * pictures * square) + stacked
     }
 

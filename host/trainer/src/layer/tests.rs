@@ -63,6 +63,12 @@ impl Bench {
 
     /// Forward in training, and back from slopes without an order.
     fn pass(&mut self, x: &[f32], wants_dx: bool, adds: bool) -> Found {
+        let slopes = numbers(self.layer.width(x.len()), 3);
+        self.pass_back(x, slopes, wants_dx, adds)
+    }
+
+    /// The same from these slopes by the outputs.
+    fn pass_back(&mut self, x: &[f32], mut dy: Vec<f32>, wants_dx: bool, adds: bool) -> Found {
         let mut y = vec![f32::NAN; self.layer.width(x.len())];
         let mut pass = Forward {
             values: learned(&self.groups),
@@ -70,7 +76,6 @@ impl Bench {
             noise: Some(stream(0, Purpose::Dropout, 0)),
         };
         self.layer.forward(x, &mut y, &mut pass);
-        let mut dy = numbers(y.len(), 3);
         let mut dx = vec![f32::NAN; if wants_dx { x.len() } else { 0 }];
         let start = if adds { 0.5 } else { f32::NAN };
         let sizes = self.groups.iter().map(|group| group.values.len());

@@ -196,8 +196,12 @@ impl Trial {
             return Err(error.clone());
         }
         let goal = goal.into();
-        let advanced = caught(|| self.advance(goal, telemetry, stop));
-        let result = advanced.unwrap_or_else(|message| Err(broken(self.cursor.steps, message)));
+        // A mistake in the arithmetic panics where matrices do not fit together.
+        let advanced = on_threads(self.settings.engine, || {
+            catch_unwind(AssertUnwindSafe(|| self.advance(goal, telemetry, stop)))
+        });
+        let result =
+            advanced.unwrap_or_else(|panic| Err(broken(self.cursor.steps, panic_message(&*panic))));
         if let Err(error) = &result {
             self.failed = Some(error.clone());
         }
@@ -271,7 +275,8 @@ impl Trial {
     pub fn evaluate(&self, part: Part) -> Result<Scores, TrialError> {
         let step = self.cursor.steps;
         let weights = self.best_weights();
-        let scores = guarded(step, || self.learner.evaluate(&weights, part))?;
+        let evaluate = || self.learner.evaluate(&weights, part);
+        let scores = guarded(step, || on_threads(self.settings.engine, evaluate))?;
         scores.map_err(|message| self.learner.failure(step, message))
     }
 
@@ -581,16 +586,18 @@ impl Trial {
     }
 }
 
-/// Runs tensor operations where they can be shared out, with a panic's message as an error: a mistake
-/// in the arithmetic panics where matrices do not fit together.
-fn caught<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
-    threads::together(|| catch_unwind(AssertUnwindSafe(work)))
-        .map_err(|panic| panic_message(&*panic))
+/// Runs our own operations where they can be shared out; others see to that themselves, or have a device
+/// that stays on its thread.
+fn on_threads<T: Send>(engine: Engine, work: impl FnOnce() -> T + Send) -> T {
+    match engine {
+        Engine::Own => threads::together(work),
+        Engine::Dfdx | Engine::Cuda => work(),
+    }
 }
 
-/// The same after so many steps.
-fn guarded<T: Send>(step: u64, work: impl FnOnce() -> T + Send) -> Result<T, TrialError> {
-    caught(work).map_err(|message| broken(step, message))
+/// Runs tensor operations, with their panics as errors.
+fn guarded<T>(step: u64, work: impl FnOnce() -> T) -> Result<T, TrialError> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| broken(step, panic_message(&*panic)))
 }
 
 fn broken(step: u64, message: String) -> TrialError {

@@ -56,15 +56,24 @@ pub(crate) fn hills(rows: usize) -> Table {
 
 /// Pictures of 6 by 5 points with stripes that lie, stand or lean.
 pub(crate) fn stripes(rows: usize) -> Arc<Dataset> {
+    stripes_of(rows, 6, 5)
+}
+
+/// The same on pictures of another size.
+pub(crate) fn stripes_of(rows: usize, height: usize, width: usize) -> Arc<Dataset> {
     let options = DataOptions {
-        image: Some([6, 5, 1]),
+        image: Some([height, width, 1]),
         ..DataOptions::of_target("stripes")
     };
-    Arc::new(Dataset::prepare(&stripes_table(rows), &options).unwrap())
+    Arc::new(Dataset::prepare(&table_of_stripes(rows, height, width), &options).unwrap())
 }
 
 pub(crate) fn stripes_table(rows: usize) -> Table {
-    let points = || (0..6).flat_map(|y| (0..5).map(move |x| (y, x)));
+    table_of_stripes(rows, 6, 5)
+}
+
+fn table_of_stripes(rows: usize, height: usize, width: usize) -> Table {
+    let points = || (0..height).flat_map(|y| (0..width).map(move |x| (y, x)));
     let mut text: String = points().map(|(y, x)| format!("p{y}{x},")).collect();
     text.push_str("stripes\n");
     for row in 0..rows {

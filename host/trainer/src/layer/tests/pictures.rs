@@ -144,7 +144,7 @@ fn the_first_of_equals_has_the_gradient() {
     assert!(first != 0.0 && second != 0.0);
 }
 
-/// Pictures are worked on a few at once, which must not show.
+/// Pictures are worked on a few at once, and gradients added up in groups of them, which must not show.
 #[test]
 fn many_pictures_are_convolved_as_each_alone() {
     let picture = Picture {
@@ -163,9 +163,18 @@ fn many_pictures_are_convolved_as_each_alone() {
     let x = numbers(20 * picture.numbers(), 1);
     let together = bench.pass(&x, true, false);
     assert_eq!(together.y, bench.predict(&x));
-    let size = picture.points() * 4;
-    for (at, x) in x.chunks(picture.numbers()).enumerate() {
-        let alone = double(&bench.predict(x));
-        close(&together.y[at * size..(at + 1) * size], &alone, "outputs");
+    let slopes = numbers(together.y.len(), 3);
+    let each = slopes.chunks(picture.points() * 4);
+    let (mut y, mut dx) = (Vec::new(), Vec::new());
+    let mut gradients = vec![0.0; together.gradients.len()];
+    for (x, slopes) in x.chunks(picture.numbers()).zip(each) {
+        let alone = bench.pass_back(x, slopes.to_vec(), true, false);
+        y.extend(double(&alone.y));
+        dx.extend(double(&alone.dx));
+        let sums = gradients.iter_mut().zip(double(&alone.gradients));
+        sums.for_each(|(sum, gradient)| *sum += gradient);
     }
+    close(&together.y, &y, "outputs");
+    close(&together.dx, &dx, "slopes");
+    close(&together.gradients, &gradients, "gradients");
 }

@@ -11,7 +11,7 @@ use std::fmt;
 ///
 /// The type itself is the state: it is saved and loaded whole through serde, so that a run that
 /// resumes continues bit for bit. Keep everything that decides a rate in its fields, and nothing
-/// in globals.
+/// in globals or thread-locals: one call comes after another, but not always on the same thread.
 ///
 /// The host calls [`configure`](Scheduler::configure) once, then for every training step
 /// [`step`](Scheduler::step) just before the update is made (the rate of *this* step is fixed

@@ -67,8 +67,8 @@ pub struct Answer {
     pub orders: Vec<Order>,
     /// Leases that are the worker's no longer: it drops them and says nothing more of them.
     pub void: Vec<LeaseId>,
-    /// How many threads its trial may share large products out to from now on; as many as before
-    /// where it is 0.
+    /// How many threads its trial may share its work out to from now on; as many as before where it is
+    /// 0.
     pub threads: u16,
 }
 

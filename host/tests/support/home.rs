@@ -211,7 +211,7 @@ pub fn daemon_of(attune_home: &Path) -> Option<u32> {
     is_of(pid, attune_home).then_some(pid)
 }
 
-/// How many threads a worker has that its trials share large products out to.
+/// How many threads a worker has that its trials share their work out to.
 pub fn product_threads(worker: u32) -> usize {
     let threads = fs::read_dir(format!("/proc/{worker}/task")).expect("a process");
     threads

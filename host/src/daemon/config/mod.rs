@@ -31,7 +31,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) struct Config {
     /// The most worker processes; as many as the studies ask for where not given.
     pub(crate) workers: Option<u16>,
-    /// The most threads that a trial may share large products out to.
+    /// The most threads that a trial may share its work out to.
     pub(crate) threads: u16,
     /// The most memory of one worker, in bytes.
     pub(crate) worker_memory: u64,
@@ -136,8 +136,8 @@ const KEYS: &[Key] = &[
     Key {
         name: "threads",
         doc: "The most threads that one trial computes on, from 1 to 1024, or \"auto\": as many as \
-              there are cores. Trials that train at the same time share the cores out, and small \
-              models stay on one. Default: auto.",
+              there are cores, and never more than 16. Trials that train at the same time share the \
+              cores out. Default: auto.",
         set: |config, given| {
             let threads = given.unless("auto", |text| whole(text, 1..=1024))?;
             config.threads = threads.unwrap_or_else(cores);

@@ -3,7 +3,7 @@
 use crate::metrics::Scores;
 use attune_plugin_api::Description;
 
-/// Receives a trial's reports, in order. It is sent to the thread that the trial trains on.
+/// Receives a trial's reports, in order, on the thread that the trial trains on.
 pub trait Telemetry: Send {
     /// A step was made.
     fn step(&mut self, record: &StepRecord<'_>);

@@ -19,9 +19,9 @@ pub enum Signal {
     /// How many numbers of a group's gradient are infinite or NaN.
     GradNotFinite,
     /// The trace of the covariance of a group's gradient from row to row, estimated from the batches
-    /// that a step accumulates, without bias where all rows count the same; NaN at a step of one batch. Over ‖g‖² it is the
-    /// simple noise scale of McCandlish et al. 2018 (appendix A.1), in rows; average both over some
-    /// steps before you divide. An estimate may be negative.
+    /// that a step accumulates, without bias where all rows count the same; NaN at a step of one
+    /// batch. Over ‖g‖² it is the simple noise scale of McCandlish et al. 2018 (appendix A.1), in rows;
+    /// average both over some steps before you divide. An estimate may be negative.
     GradVariance,
     /// A reduction of vectors over a group.
     Reduced(Reduction),

@@ -36,7 +36,7 @@ std::thread_local! {
 static LARGE: Mutex<Vec<f32>> = Mutex::new(Vec::new());
 const SMALL_TURNED: usize = 1 << 18;
 
-/// A place for so many numbers, of at least as many. Whoever comes while it is lent gets another.
+/// A place for so many numbers, or for more. Whoever comes while it is lent gets another.
 fn lend(numbers: usize) -> Vec<f32> {
     let mut room = match numbers {
         0..=SMALL_TURNED => TURNED.take(),

@@ -21,7 +21,7 @@ pub(super) fn turn(from: &[f32], rows: usize, columns: usize, step: usize, to: &
     let (whole_rows, whole_columns) = (rows / ROWS * ROWS, columns / SIDE * SIDE);
     for first in (0..whole_rows).step_by(ROWS) {
         let stripe = &from[first * step..];
-        for (at, rows_of_square) in to.chunks_exact_mut(SIDE * rows.max(1)).enumerate() {
+        for (at, rows_of_square) in to.chunks_exact_mut(SIDE * rows).enumerate() {
             let mut places = rows_of_square.chunks_exact_mut(rows).map(|row| {
                 let (places, _) = row[first..first + ROWS].as_chunks_mut::<SIDE>();
                 places

@@ -23,8 +23,6 @@ const GROUP_POINTS: usize = 1 << 10;
 /// edge. Each picture's squares become rows, of which one product makes all outputs.
 #[derive(Debug)]
 pub(crate) struct Conv {
-    picture: Picture,
-    outputs: usize,
     weight: Weight,
     bias: Option<Slot>,
     bend: Bend,
@@ -86,8 +84,6 @@ impl Conv {
             plan.add(Kind::Bias, name, &[outputs], Start::Equal(0.0))
         };
         Conv {
-            picture,
-            outputs,
             weight,
             bias: has_bias.then(bias),
             bend: Bend::new(activation),
@@ -106,19 +102,26 @@ impl Conv {
 
     /// How many threads work on these numbers that came in, of which so many units can be made.
     fn parts(&self, inputs: usize, units: usize) -> usize {
-        let points = inputs / self.picture.channels;
-        threads::parts(points * self.ways.patches.width() * self.outputs, units)
+        let points = inputs / self.ways.picture.channels;
+        threads::parts(
+            points * self.ways.patches.width() * self.ways.outputs,
+            units,
+        )
     }
 
     /// How many pictures of so many are added up in one group.
     fn group(&self, pictures: usize) -> usize {
-        let least = GROUP_POINTS.div_ceil(self.picture.points().max(1));
+        let least = GROUP_POINTS.div_ceil(self.ways.picture.points().max(1));
         pictures.div_ceil(GROUPS).max(least)
     }
 
     /// What comes in, the kernel's side, and the channels that come out.
     pub(crate) fn shape(&self) -> (Picture, usize, usize) {
-        (self.picture, self.ways.patches.kernel(), self.outputs)
+        (
+            self.ways.picture,
+            self.ways.patches.kernel(),
+            self.ways.outputs,
+        )
     }
 
     pub(crate) fn weight(&self) -> &Weight {
@@ -198,18 +201,18 @@ impl Layer for Conv {
     }
 
     fn width(&self, inputs: usize) -> usize {
-        inputs / self.picture.channels * self.outputs
+        inputs / self.ways.picture.channels * self.ways.outputs
     }
 
     /// Squares are made for a few pictures at once, or for one that is large, on the way there and on
     /// the way back.
     fn remembers(&self, inputs: usize) -> usize {
-        let square = self.picture.points() * self.ways.patches.width();
-        let pictures = inputs / self.picture.numbers().max(1);
+        let square = self.ways.picture.points() * self.ways.patches.width();
+        let pictures = inputs / self.ways.picture.numbers().max(1);
         let at_once = |most: usize| square.max(most);
         let hands = threads::count().min(pictures) * (at_once(AT_ONCE) + at_once(back::AT_ONCE));
         let groups = pictures.div_ceil(self.group(pictures).max(1));
-        let stacked = (groups.min(1) + groups) * self.ways.patches.width() * self.outputs;
+        let stacked = (groups.min(1) + groups) * self.ways.patches.width() * self.ways.outputs;
         self.bend.remembers(self.width(inputs)) + hands.min(2 * pictures * square) + stacked
     }
 
@@ -221,8 +224,8 @@ impl Layer for Conv {
         }
         let ways = self.ways;
         let pictures = ways.at_once(ways.direct_forward());
-        let inputs = pictures * self.picture.numbers();
-        let outputs = pictures * self.picture.points() * self.outputs;
+        let inputs = pictures * self.ways.picture.numbers();
+        let outputs = pictures * self.ways.picture.points() * self.ways.outputs;
         let chunks = x.len().div_ceil(inputs);
         let parts = self.parts(x.len(), chunks);
         let activation = self.bend.activation();
@@ -253,7 +256,10 @@ impl Layer for Conv {
         pass: &mut Backward<'_>,
     ) {
         self.bend.back(y, dy);
-        let (inputs, outputs) = (self.picture.numbers(), self.picture.points() * self.outputs);
+        let (inputs, outputs) = (
+            self.ways.picture.numbers(),
+            self.ways.picture.points() * self.ways.outputs,
+        );
         if let Some(dx) = dx {
             let pictures = self.back.at_once();
             let chunks = x.len().div_ceil(pictures * inputs);
@@ -271,7 +277,7 @@ impl Layer for Conv {
 
         // However many threads there are, the groups are the same, and so are the sums.
         let ways = self.ways;
-        let stacked = ways.patches.width() * self.outputs;
+        let stacked = ways.patches.width() * self.ways.outputs;
         let group = self.group(x.len() / inputs);
         let groups = x.len().div_ceil(group * inputs);
         let parts = self.parts(x.len(), groups);

@@ -15,11 +15,10 @@ mod restore;
 pub use error::CheckpointError;
 pub use fork::StartRate;
 
-use super::{Trial, TrialError, TrialSettings, broken, panic_message};
+use super::{Trial, TrialError, TrialSettings, broken, guarded};
 use crate::tensor_file::{Entry, Numbers, TensorFile, encode, entries, read_file, write_aside};
 use attune_plugin_api::Setup;
 use card::{Card, Format};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 /// The version of the card that this code writes.
@@ -121,9 +120,8 @@ impl Trial {
             return Err(error.clone());
         }
         let step = self.cursor.steps;
-        let saved = catch_unwind(AssertUnwindSafe(|| self.steering.save(step)));
-        let scheduler = saved
-            .unwrap_or_else(|panic| Err(broken(step, panic_message(&*panic))))
+        let scheduler = guarded(step, || self.steering.save(step))
+            .flatten()
             .inspect_err(|error| self.failed = Some(error.clone()))?;
         self.encode(&scheduler)
             .map_err(|reason| broken(step, format!("its checkpoint cannot be made: {reason}")))

@@ -6,6 +6,7 @@
 
 mod checkpoint;
 mod error;
+mod guard;
 mod learner;
 mod nan;
 mod plan;
@@ -35,8 +36,9 @@ use crate::model::Share;
 use crate::optimizer::{Averages, Optimizer, clip, clips};
 use crate::signals::{Kept, Moment, Signals};
 use crate::task::Parameters;
-use crate::threads;
 use attune_plugin_api::{Clock, Controller, Setup, Signal};
+pub(crate) use guard::panic_message;
+use guard::{broken, guarded, on_threads};
 use learner::Learner;
 use plan::Cursor;
 use std::borrow::Cow;
@@ -584,28 +586,4 @@ impl Trial {
             signals: self.signals.values(),
         });
     }
-}
-
-/// Runs our own operations where they can be shared out; others see to that themselves, or have a device
-/// that stays on its thread.
-fn on_threads<T: Send>(engine: Engine, work: impl FnOnce() -> T + Send) -> T {
-    match engine {
-        Engine::Own => threads::together(work),
-        Engine::Dfdx | Engine::Cuda => work(),
-    }
-}
-
-/// Runs tensor operations, with their panics as errors.
-fn guarded<T>(step: u64, work: impl FnOnce() -> T) -> Result<T, TrialError> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| broken(step, panic_message(&*panic)))
-}
-
-fn broken(step: u64, message: String) -> TrialError {
-    TrialError::Broken { step, message }
-}
-
-pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
 }

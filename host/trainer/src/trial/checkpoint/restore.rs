@@ -4,11 +4,8 @@ use super::card::{Card, DataMark};
 use super::{AVERAGE, BEST, CheckpointError, KEPT, OPTIMIZER, PARAMETERS, SCHEDULER, decode};
 use crate::optimizer::{Averages, moves_by_velocity};
 use crate::tensor_file::TensorFile;
-use crate::trial::{
-    CheckedSettings, Snapshot, Subject, Trial, TrialSettings, broken, panic_message,
-};
+use crate::trial::{CheckedSettings, Snapshot, Subject, Trial, TrialSettings, guarded};
 use attune_plugin_api::Controller;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 impl Trial {
     /// The trial that a checkpoint was made of, which goes on bit for bit as that one would have:
@@ -48,9 +45,7 @@ impl Trial {
         trial.look_back(&card, &file)?;
         let state = file.bytes(SCHEDULER).map_err(damaged)?;
         let steering = card.steering();
-        let loaded = catch_unwind(AssertUnwindSafe(|| trial.steering.resume(steering, state)));
-        loaded
-            .map_err(|panic| broken(card.steps, panic_message(&*panic)))?
+        guarded(card.steps, || trial.steering.resume(steering, state))?
             .map_err(|source| CheckpointError::State { scheduler, source })?;
         Ok(trial)
     }
